@@ -1,0 +1,1 @@
+"""The hub: authenticator, workspaces, embedded infrastructure and the `commonshub` command."""

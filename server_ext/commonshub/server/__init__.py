@@ -1,0 +1,1 @@
+"""The Jupyter server extension that keeps a workspace signed in."""

@@ -1,0 +1,1 @@
+"""The web pages of the commons (Gen3: Windmill)."""

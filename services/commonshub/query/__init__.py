@@ -1,0 +1,1 @@
+"""GraphQL over the graph of records (Gen3: Peregrine)."""

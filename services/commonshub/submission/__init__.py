@@ -1,0 +1,1 @@
+"""The data model and its records (Gen3: Sheepdog)."""

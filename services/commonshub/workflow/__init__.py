@@ -1,0 +1,1 @@
+"""Workflow runs (GA4GH WES)."""

@@ -1,0 +1,1 @@
+"""Notebook widgets: browse a commons and fetch its data."""
