@@ -1,0 +1,213 @@
+"""The frame of every service: configuration, start, hand-over and stop.
+
+The same application runs as a hub-managed service (the hub starts it and sets ``JUPYTERHUB_SERVICE_URL``) and as an
+external one (somebody else starts it and gives ``--url``).
+
+Hand-over: a service listens with ``SO_REUSEPORT`` and writes its process id to ``<data folder>/run/<name>.pid``. When
+the hub was killed and starts its services anew, the orphan of the earlier run keeps answering until the new process
+listens, and is then asked to finish: no request is refused in between.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+import orjson
+from tornado import httpserver, netutil, web
+from traitlets import Integer, Unicode, default
+from traitlets.config import Application
+
+from .database import Database
+from .errors import AuthenticationRequired
+from .identity import Identity
+from .policy import Snapshot
+from .settings import Commons, DatabaseSettings, StorageSettings, TokenSettings
+from .tokens import KeySet, Verifier, identity_of
+from .web import MetricsHandler, NotFoundHandler, StatusHandler, VersionHandler, log_request
+
+Route = tuple[Any, ...]
+
+
+class ServiceApplication(Application):
+    """Base of the services' applications.
+
+    A subclass names its public `prefixes`, returns its `routes` and does its own start in :meth:`start_service`.
+    """
+
+    prefixes: ClassVar[tuple[str, ...]] = ()
+    uses_database: ClassVar[bool] = True
+    classes = [Commons, DatabaseSettings, StorageSettings, TokenSettings]
+
+    config_file = Unicode(help="Configuration file; default: commonshub_config.py in the data folder.").tag(config=True)
+
+    url = Unicode(help="Address to listen on, as http://host:port.").tag(config=True)
+
+    stop_timeout_s = Integer(8, help="Time that running requests get to finish at a stop, in seconds.").tag(config=True)
+
+    aliases = {
+        "url": "ServiceApplication.url",
+        "config": "ServiceApplication.config_file",
+        "data-dir": "Commons.data_dir",
+    }
+
+    @default("url")
+    def _default_url(self) -> str:
+        return os.environ.get("JUPYTERHUB_SERVICE_URL", "http://127.0.0.1:0")
+
+    @default("log_level")
+    def _default_log_level(self) -> int:
+        return logging.INFO
+
+    # -- what a subclass gives -------------------------------------------------
+
+    def routes(self) -> list[Route]:
+        """Tornado routes of this service: full public paths."""
+        raise NotImplementedError
+
+    async def start_service(self) -> None:
+        """Do what must be done before the first request, such as migrations."""
+
+    async def stop_service(self) -> None:
+        """Finish background work."""
+
+    # -- what handlers use -----------------------------------------------------
+
+    def identify(self, token: str) -> Identity:
+        """The caller that a bearer token stands for.
+
+        Raises
+        ------
+        AuthenticationRequired
+            The token is not valid, or its user has been switched off.
+        """
+        identity = identity_of(self.verifier.verify(token), token)
+        if identity.username is not None and not self.policy.active(identity.username):
+            raise AuthenticationRequired("Authentication Error: this account has been deactivated.")
+        return identity
+
+    @property
+    def policy(self) -> Snapshot:
+        """The policies in force now."""
+        return self.grants.snapshot
+
+    async def check_health(self) -> None:
+        """Raise :class:`~commonshub.core.errors.Unavailable` when the service cannot do its work."""
+        if self.uses_database:
+            await self.database.ping()
+
+    def log_access(self, record: dict[str, Any]) -> None:
+        """Write one line of the access log."""
+        sys.stdout.buffer.write(orjson.dumps(record) + b"\n")
+        sys.stdout.buffer.flush()
+
+    # -- life ------------------------------------------------------------------
+
+    def load_settings(self) -> None:
+        """Read ``run/embedded.json`` and the configuration file; the command line wins over both."""
+        commons = Commons(parent=self)
+        embedded = commons.path / "run" / "embedded.json"
+        chosen = Path(self.config_file) if self.config_file else commons.path / "commonshub_config.py"
+        for file in (embedded, chosen):
+            if file.exists():
+                self.load_config_file(file.name, path=str(file.parent))
+        self.update_config(self.cli_config)
+        self.commons = Commons(parent=self)
+        self.tokens = TokenSettings(parent=self)
+        self.storage_settings = StorageSettings(parent=self)
+        self.verifier = Verifier(KeySet(Path(self.tokens.jwks_file)), self.commons.issuer, self.tokens.audience)
+        if self.uses_database:
+            from .grants import Grants
+
+            self.database = Database(DatabaseSettings(parent=self))
+            self.grants = Grants(self.database)
+
+    def make_application(self) -> web.Application:
+        """The tornado application with the service's routes and the common ones under each prefix."""
+        common: list[Route] = []
+        for prefix in ("", *self.prefixes):
+            common += [
+                (rf"{prefix}/_status/?", StatusHandler),
+                (rf"{prefix}/_version/?", VersionHandler),
+                (rf"{prefix}/metrics/?", MetricsHandler),
+            ]
+        return web.Application(
+            [*common, *self.routes()],
+            service=self,
+            default_handler_class=NotFoundHandler,
+            log_function=log_request,
+            compress_response=False,
+        )
+
+    async def open(self) -> None:
+        """Start to answer; the port is then in :attr:`port`."""
+        if self.uses_database:
+            await self.grants.start()
+        await self.start_service()
+        limit = self.commons.max_body_bytes
+        self._server = httpserver.HTTPServer(self.make_application(), max_body_size=limit, max_buffer_size=limit)
+        sockets = self._listen()
+        self._server.add_sockets(sockets)
+        self.port = sockets[0].getsockname()[1]
+        self._take_over()
+        self.log.info("%s listens on port %d", self.name, self.port)
+
+    async def close(self) -> None:
+        """Answer what is running, then stop."""
+        self._server.stop()
+        await self.stop_service()
+        try:
+            await asyncio.wait_for(self._server.close_all_connections(), self.stop_timeout_s)
+        except TimeoutError:
+            self.log.warning("Some requests were still running after %d s.", self.stop_timeout_s)
+        if self.uses_database:
+            await self.grants.stop()
+            self.database.close()
+
+    async def serve(self) -> None:
+        """Answer until SIGINT or SIGTERM."""
+        stopped = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, stopped.set)
+        await self.open()
+        await stopped.wait()
+        await self.close()
+
+    def _listen(self) -> list[socket.socket]:
+        parts = urlsplit(self.url)
+        return netutil.bind_sockets(parts.port or 0, parts.hostname or "127.0.0.1", reuse_port=True)
+
+    def _take_over(self) -> None:
+        """Become the process of record, and ask an orphan of an earlier run to finish."""
+        file = self.commons.path / "run" / f"{self.name}.pid"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            earlier = int(file.read_text())
+            if earlier != os.getpid() and f"commonshub.{self.name}".encode() in _command_line(earlier):
+                os.kill(earlier, signal.SIGTERM)
+        except (FileNotFoundError, ValueError, ProcessLookupError, PermissionError):
+            pass
+        file.write_text(str(os.getpid()))
+
+    def initialize(self, argv: Any = None) -> None:
+        """Read command line and files."""
+        super().initialize(argv)
+        self.load_settings()
+
+    def start(self) -> None:
+        """Run until stopped."""
+        super().start()
+        asyncio.run(self.serve())
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

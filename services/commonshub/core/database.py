@@ -1,0 +1,130 @@
+"""PostgreSQL for the services: one engine, a bounded pool of threads, and migrations.
+
+SQL never runs on the event loop. A store writes plain functions that take a SQLAlchemy ``Connection`` as their first
+argument; a handler awaits ``database.run(function, …)``, which runs it in one transaction on a worker thread: commit on
+return, rollback on any error.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from .errors import Unavailable
+from .settings import DatabaseSettings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _dumps(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def create_engine(settings: DatabaseSettings) -> sa.Engine:
+    """An engine with orjson for ``jsonb`` and the statement timeout of the settings."""
+    url = sa.make_url(settings.url)
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg2")
+    options = f"-c statement_timeout={settings.statement_timeout_ms} -c timezone=UTC"
+    return sa.create_engine(
+        url,
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        json_serializer=_dumps,
+        json_deserializer=orjson.loads,
+        connect_args={"options": options, "application_name": "commonshub"},
+    )
+
+
+class Database:
+    """The database as the event loop sees it.
+
+    Parameters
+    ----------
+    settings
+        Where PostgreSQL is and how many connections to keep.
+    """
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self.settings = settings
+        self.engine = create_engine(settings)
+        self._threads = ThreadPoolExecutor(settings.pool_size, thread_name_prefix="sql")
+
+    async def run(
+        self, function: Callable[Concatenate[sa.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``function(connection, *args, **kwargs)`` in one transaction on a worker thread.
+
+        Raises
+        ------
+        Unavailable
+            PostgreSQL cannot be reached, or the connection was lost before the commit.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: self.call(function, *args, **kwargs))
+
+    def call(self, function: Callable[Concatenate[sa.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same on the calling thread, for start-up code and command lines."""
+        try:
+            with self.engine.begin() as connection:
+                return function(connection, *args, **kwargs)
+        except DBAPIError as error:
+            if error.connection_invalidated or isinstance(error, OperationalError):
+                raise Unavailable("The database cannot be reached just now; try again in a few seconds.") from error
+            raise
+
+    async def ping(self) -> None:
+        """Raise :class:`Unavailable` unless the database answers."""
+        await self.run(lambda connection: connection.execute(sa.text("select 1")).scalar_one())
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.engine.dispose()
+
+
+def migrate(engine: sa.Engine, schema: str, scripts: Path, head: str) -> None:
+    """Bring one schema to revision `head` with the Alembic scripts in `scripts`; safe to call from many processes.
+
+    Alembic is imported only when there is something to do, so that a start that changes nothing costs one query.
+
+    Parameters
+    ----------
+    schema
+        PostgreSQL schema of the service; created where absent. Holds ``alembic_version``.
+    scripts
+        Folder with ``env.py``-less Alembic scripts: ``versions/*.py``.
+    head
+        Revision that the calling code was written for.
+    """
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("select pg_advisory_xact_lock(hashtext('commonshub.migrate.' || :s))"), {"s": schema}
+        )
+        connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
+        if _current(connection, schema) == head:
+            return
+        from alembic.config import Config
+        from alembic.runtime.environment import EnvironmentContext
+        from alembic.script import ScriptDirectory
+
+        config = Config()
+        config.set_main_option("script_location", str(scripts).replace("%", "%%"))
+        directory = ScriptDirectory.from_config(config)
+        connection.execute(sa.text(f'set local search_path to "{schema}"'))
+        with EnvironmentContext(config, directory, fn=lambda rev, _: directory._upgrade_revs(head, rev)) as context:
+            context.configure(connection=connection, version_table_schema=schema, transactional_ddl=True)
+            context.run_migrations()
+
+
+def _current(connection: sa.Connection, schema: str) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version", schema=schema):
+        return None
+    return connection.execute(sa.select(sa.table("alembic_version", sa.column("version_num"), schema=schema))).scalar()

@@ -1,0 +1,133 @@
+"""Settings that several services share, as traitlets.
+
+Every trait has a help text, a default and, where it counts something, its unit in the name. Values come, in rising
+order of precedence, from the defaults here, from ``<data folder>/run/embedded.json`` (written by ``commonshub up`` for
+the embedded database and object store), from ``commonshub_config.py``, and from the command line.
+"""
+
+import os
+from pathlib import Path
+
+from traitlets import Dict, Integer, List, Unicode, default
+from traitlets.config import Configurable
+
+
+class Commons(Configurable):
+    """The commons as a whole."""
+
+    name = Unicode("CommonsHub", help="Name of this commons, shown on its pages.").tag(config=True)
+
+    origin = Unicode(
+        "http://127.0.0.1:8000",
+        help="Scheme, host and port under which browsers, notebooks and clients reach this commons. "
+        "No path and no trailing slash: Gen3 clients keep only scheme, host and port.",
+    ).tag(config=True)
+
+    data_dir = Unicode(help="Folder that holds all state of this commons.").tag(config=True)
+
+    @default("data_dir")
+    def _default_data_dir(self) -> str:
+        return os.environ.get("COMMONSHUB_DATA_DIR") or str(Path.cwd() / ".commons")
+
+    hub_api_url = Unicode(help="URL of the hub's REST API, as the services reach it.").tag(config=True)
+
+    @default("hub_api_url")
+    def _default_hub_api_url(self) -> str:
+        return os.environ.get("JUPYTERHUB_API_URL", "")
+
+    dictionary = Unicode(
+        help="The data dictionary: a folder of YAML files, one JSON file, or an http(s) URL of one."
+    ).tag(config=True)
+
+    @default("dictionary")
+    def _default_dictionary(self) -> str:
+        return str(self.path / "dictionary")
+
+    max_body_bytes = Integer(
+        256 * 2**20, help="Largest request body that a service accepts, in bytes. Bytes of files never pass here."
+    ).tag(config=True)
+
+    @property
+    def path(self) -> Path:
+        """The data folder."""
+        return Path(self.data_dir)
+
+    @property
+    def secrets(self) -> Path:
+        """The folder of generated secrets, mode 0700."""
+        return self.path / "secrets"
+
+    @property
+    def issuer(self) -> str:
+        """``iss`` of every token of this commons (Gen3 clients derive the host from it)."""
+        return f"{self.origin}/user"
+
+
+class DatabaseSettings(Configurable):
+    """PostgreSQL, which every service but the portal uses."""
+
+    url = Unicode("postgresql:///commons", help="SQLAlchemy URL of the database (any PostgreSQL 13 or newer).").tag(
+        config=True
+    )
+
+    pool_size = Integer(
+        4, help="Connections that one service process keeps open, and threads that it runs SQL on."
+    ).tag(config=True)
+
+    statement_timeout_ms = Integer(
+        60_000, help="A statement that takes longer is cancelled, in milliseconds; 0 for no limit."
+    ).tag(config=True)
+
+    auth_schema = Unicode("auth", help="PostgreSQL schema of users, policies, keys and audit.").tag(config=True)
+    index_schema = Unicode(
+        "index", help="PostgreSQL schema of the index; `public` opens an existing indexd database."
+    ).tag(config=True)
+    graph_schema = Unicode(
+        "graph", help="PostgreSQL schema of the graph; `public` opens an existing Gen3 graph database."
+    ).tag(config=True)
+    explore_schema = Unicode("explore", help="PostgreSQL schema of the explorer's run list.").tag(config=True)
+
+
+class StorageSettings(Configurable):
+    """Object stores."""
+
+    endpoint_url = Unicode(help="S3 endpoint that clients and services reach; empty for AWS itself.").tag(config=True)
+
+    region = Unicode("us-east-1", help="S3 region used in signatures.").tag(config=True)
+
+    credentials_file = Unicode(
+        help="JSON file (mode 0600) with access_key and secret_key; empty to use the usual AWS sources."
+    ).tag(config=True)
+
+    upload_bucket = Unicode("commons", help="Bucket that uploads go to.").tag(config=True)
+
+    buckets = List(
+        Unicode(), help="Buckets that the commons signs URLs for; the upload bucket always belongs to them."
+    ).tag(config=True)
+
+    presigned_url_ttl_s = Integer(
+        3600,
+        help="Default and longest life of a presigned URL, in seconds.",
+    ).tag(config=True)
+
+    extra = Dict(help="Further keyword arguments for boto3's S3 client.").tag(config=True)
+
+
+class TokenSettings(Configurable):
+    """Life of tokens and keys."""
+
+    access_token_ttl_s = Integer(
+        1200, help="Life of an access token, in seconds. Must exceed 300: the gen3 SDK renews at that age."
+    ).tag(config=True)
+
+    api_key_ttl_s = Integer(30 * 86400, help="Longest life of an API key, in seconds.").tag(config=True)
+
+    audience = Unicode("gen3", help="Audience that access tokens must carry.").tag(config=True)
+
+    jwks_file = Unicode(
+        help="JWKS file with the public keys that tokens are verified by; default: `keys/jwks.json` in the data folder."
+    ).tag(config=True)
+
+    @default("jwks_file")
+    def _default_jwks_file(self) -> str:
+        return str(Commons(parent=self.parent).path / "keys" / "jwks.json")

@@ -1,0 +1,256 @@
+"""The HTTP side that all services share: one base handler, one error body, status, version and metrics."""
+
+import time
+import uuid
+from collections.abc import Awaitable
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import orjson
+from tornado import web
+from tornado.httputil import HTTPServerRequest
+
+from .errors import AuthenticationRequired, BadRequest, CommonsError
+from .identity import ANONYMOUS, Identity
+
+if TYPE_CHECKING:
+    from .app import ServiceApplication
+
+REQUEST_ID = "X-Request-Id"
+
+
+def bearer(request: HTTPServerRequest) -> str | None:
+    """The bearer token of a request, or None.
+
+    Raises
+    ------
+    AuthenticationRequired
+        There is an ``Authorization`` header of another form. (Clients send ``bearer`` in any case.)
+    """
+    headers = request.headers.get_list("Authorization")
+    if not headers:
+        return None
+    scheme, _, token = headers[0].partition(" ")
+    if len(headers) > 1 or scheme.lower() != "bearer" or not token.strip():
+        raise AuthenticationRequired("Authentication Error: could not parse authorization header")
+    return token.strip()
+
+
+class BaseHandler(web.RequestHandler):
+    """Base of every handler: identity, JSON in and out, errors.
+
+    Attributes
+    ----------
+    identity
+        Who is asking; set before the method runs.
+    lenient
+        On routes that anybody may read, a bad token counts as none.
+    """
+
+    lenient: ClassVar[bool] = False
+    identity: Identity = ANONYMOUS
+
+    @property
+    def service(self) -> "ServiceApplication":
+        """The application that this handler belongs to."""
+        app: ServiceApplication = self.application.settings["service"]
+        return app
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Name the request and find out who is asking."""
+        self.request_id = _request_id(self.request)
+        self.set_header(REQUEST_ID, self.request_id)
+        try:
+            self.identity = self.identify()
+        except AuthenticationRequired:
+            if not self.lenient:
+                raise
+        return None
+
+    def identify(self) -> Identity:
+        """The caller, by bearer token; a switched-off user is nobody."""
+        token = bearer(self.request)
+        return self.service.identify(token) if token else ANONYMOUS
+
+    def require_user(self) -> str:
+        """The name of the signed-in user.
+
+        Raises
+        ------
+        AuthenticationRequired
+            Nobody is signed in.
+        """
+        if self.identity.username is None:
+            raise AuthenticationRequired("Authentication Error: no authorization header provided")
+        return self.identity.username
+
+    def set_default_headers(self) -> None:
+        """Headers of every answer."""
+        self.set_header("Content-Type", "application/json")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.clear_header("Server")
+
+    def json(self) -> Any:
+        """The request's body as JSON.
+
+        Raises
+        ------
+        BadRequest
+            It is not JSON; the message has the position.
+        """
+        try:
+            return orjson.loads(self.request.body)
+        except orjson.JSONDecodeError as error:
+            raise BadRequest(f"The body is not JSON: {error}.") from error
+
+    def json_object(self) -> dict[str, Any]:
+        """The request's body as a JSON object.
+
+        Raises
+        ------
+        BadRequest
+            It is not JSON, or not an object.
+        """
+        body = self.json()
+        if not isinstance(body, dict):
+            raise BadRequest("The body must be a JSON object.")
+        return body
+
+    def reply(self, body: Any, status: int = 200) -> None:
+        """Answer with JSON."""
+        self.set_status(status)
+        self.finish(orjson.dumps(body))
+
+    def reply_text(self, body: str, status: int = 200) -> None:
+        """Answer with plain text."""
+        self.set_status(status)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(body)
+
+    def integer(self, name: str, default: int | None = None, low: int = 0, high: int | None = None) -> int | None:
+        """An integer query argument.
+
+        Raises
+        ------
+        BadRequest
+            It is not an integer, or outside `low` … `high`.
+        """
+        text = self.get_query_argument(name, None)
+        if text is None:
+            return default
+        try:
+            value = int(text)
+        except ValueError as error:
+            raise BadRequest(f"{name} must be an integer, not {text[:40]!r}.") from error
+        if value < low or (high is not None and value > high):
+            raise BadRequest(f"{name} must be between {low} and {high}." if high else f"{name} must be at least {low}.")
+        return value
+
+    def error_body(self, error: CommonsError) -> Any:
+        """The JSON of an error; compatibility routes override it with the shape their clients read."""
+        body: dict[str, Any] = {"error": error.message, "message": error.message, "code": error.code}
+        if error.details:
+            body["details"] = error.details
+        return body
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Render whatever went wrong; nothing of our own internals is told."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        if not isinstance(error, CommonsError):
+            error = _foreign(error, status_code, getattr(self, "request_id", ""))
+        self.set_status(error.status)
+        if error.status == 401:
+            self.set_header("WWW-Authenticate", "Bearer")
+        self.set_header("Content-Type", "application/json")
+        self.finish(orjson.dumps(self.error_body(error)))
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Errors that users are told of are no faults of ours, so they get one line and no traceback."""
+        if isinstance(value, CommonsError) and value.status < 500:
+            self.service.log.info("%s: %s", type(value).__name__, value.message)
+        else:
+            super().log_exception(typ, value, tb)
+
+
+def _request_id(request: HTTPServerRequest) -> str:
+    given = request.headers.get(REQUEST_ID, "")
+    return given if 0 < len(given) <= 64 and given.isascii() and given.isprintable() else uuid.uuid4().hex
+
+
+def _foreign(error: BaseException | None, status: int, request_id: str) -> CommonsError:
+    """A :class:`CommonsError` for tornado's own errors and for our bugs."""
+    if isinstance(error, web.HTTPError) and status < 500:
+        told = CommonsError(error.log_message or error.reason or _reason(status))
+    else:
+        told = CommonsError(f"internal server error (request {request_id})")
+    told.status = status
+    told.code = "internal_error" if status >= 500 else "http_error"
+    return told
+
+
+def _reason(status: int) -> str:
+    from http import HTTPStatus
+
+    return HTTPStatus(status).phrase
+
+
+class StatusHandler(BaseHandler):
+    """``/_status``: 200 ``Healthy`` when the service can do its work."""
+
+    lenient = True
+
+    async def get(self) -> None:
+        await self.service.check_health()
+        self.reply_text("Healthy")
+
+
+class VersionHandler(BaseHandler):
+    """``/_version``."""
+
+    lenient = True
+
+    def get(self) -> None:
+        self.reply({"version": version("commonshub"), "commit": ""})
+
+
+class MetricsHandler(BaseHandler):
+    """``/metrics`` in Prometheus' text format."""
+
+    lenient = True
+
+    def get(self) -> None:
+        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+        self.set_header("Content-Type", CONTENT_TYPE_LATEST)
+        self.finish(generate_latest())
+
+
+class NotFoundHandler(BaseHandler):
+    """Every path that no route matches."""
+
+    lenient = True
+
+    def prepare(self) -> None:
+        from .errors import NotFound
+
+        self.request_id = _request_id(self.request)
+        raise NotFound(f"There is nothing at {self.request.path}.")
+
+
+def log_request(handler: web.RequestHandler) -> None:
+    """One JSON line an answered request; query strings are left out, since they may hold credentials."""
+    service = handler.application.settings["service"]
+    identity = getattr(handler, "identity", ANONYMOUS)
+    service.log_access(
+        {
+            "time": time.time(),
+            "request_id": getattr(handler, "request_id", None),
+            "method": handler.request.method,
+            "path": handler.request.path,
+            "status": handler.get_status(),
+            "ms": round(1000 * handler.request.request_time(), 2),
+            "user": identity.username,
+            "client": identity.client,
+        }
+    )

