@@ -49,6 +49,7 @@ class BaseHandler(web.RequestHandler):
 
     lenient: ClassVar[bool] = False
     identity: Identity = ANONYMOUS
+    request_id: str = ""
 
     @property
     def service(self) -> "ServiceApplication":
@@ -57,9 +58,7 @@ class BaseHandler(web.RequestHandler):
         return app
 
     def prepare(self) -> Awaitable[None] | None:
-        """Name the request and find out who is asking."""
-        self.request_id = _request_id(self.request)
-        self.set_header(REQUEST_ID, self.request_id)
+        """Find out who is asking."""
         try:
             self.identity = self.identify()
         except AuthenticationRequired:
@@ -85,7 +84,9 @@ class BaseHandler(web.RequestHandler):
         return self.identity.username
 
     def set_default_headers(self) -> None:
-        """Headers of every answer."""
+        """Headers of every answer, errors too."""
+        self.request_id = self.request_id or _request_id(self.request)
+        self.set_header(REQUEST_ID, self.request_id)
         self.set_header("Content-Type", "application/json")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "no-referrer")
@@ -158,7 +159,7 @@ class BaseHandler(web.RequestHandler):
         """Render whatever went wrong; nothing of our own internals is told."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         if not isinstance(error, CommonsError):
-            error = _foreign(error, status_code, getattr(self, "request_id", ""))
+            error = _foreign(error, status_code, self.request_id)
         self.set_status(error.status)
         if error.status == 401:
             self.set_header("WWW-Authenticate", "Bearer")
@@ -234,7 +235,6 @@ class NotFoundHandler(BaseHandler):
     def prepare(self) -> None:
         from .errors import NotFound
 
-        self.request_id = _request_id(self.request)
         raise NotFound(f"There is nothing at {self.request.path}.")
 
 
@@ -245,7 +245,7 @@ def log_request(handler: web.RequestHandler) -> None:
     service.log_access(
         {
             "time": time.time(),
-            "request_id": getattr(handler, "request_id", None),
+            "request_id": getattr(handler, "request_id", ""),
             "method": handler.request.method,
             "path": handler.request.path,
             "status": handler.get_status(),
