@@ -1,0 +1,54 @@
+"""A small HTTP load generator: keep-alive connections, one request in flight on each.
+
+Used in place of an installed tool so that floors and figures of one run always come from the same client.
+"""
+
+import asyncio
+import itertools
+import time
+from urllib.parse import urlsplit
+
+
+async def _connection(host: str, port: int, requests: "itertools.cycle[bytes]", end: float) -> tuple[int, int]:
+    reader, writer = await asyncio.open_connection(host, port)
+    done = failed = 0
+    while time.perf_counter() < end:
+        writer.write(next(requests))
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        done += 1
+        failed += not head.startswith(b"HTTP/1.1 200")
+    writer.close()
+    return done, failed
+
+
+async def _run(url: str, paths: list[str], connections: int, seconds: float) -> tuple[float, int]:
+    parts = urlsplit(url)
+    assert parts.hostname
+    assert parts.port
+    raw = [f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode() for path in paths]
+    start = time.perf_counter()
+    results = await asyncio.gather(
+        *(
+            _connection(parts.hostname, parts.port, itertools.cycle(raw[offset::connections] or raw), start + seconds)
+            for offset in range(connections)
+        )
+    )
+    elapsed = time.perf_counter() - start
+    return sum(done for done, _ in results) / elapsed, sum(failed for _, failed in results)
+
+
+def requests_per_second(url: str, paths: list[str], connections: int = 16, seconds: float = 4) -> float:
+    """Rate of successful GETs of `paths` in turn.
+
+    Raises
+    ------
+    RuntimeError
+        An answer was not 200: then the rate would mean nothing.
+    """
+    asyncio.run(_run(url, paths, connections, 0.5))
+    rate, failed = asyncio.run(_run(url, paths, connections, seconds))
+    if failed:
+        raise RuntimeError(f"{failed} answers of {url} were not 200.")
+    return rate
