@@ -1,0 +1,95 @@
+"""One whole commons with the demo, brought up once for all end-to-end tests."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+COMMAND = Path(sys.executable).with_name("commonshub")
+
+
+@dataclass
+class CommonsUnderTest:
+    """A running commons."""
+
+    data_dir: Path
+    port: int
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, *arguments: str) -> str:
+        """Run a `commonshub` command on this commons; its output."""
+        command = [str(COMMAND), *arguments, "--data-dir", str(self.data_dir)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def parts(self) -> dict[str, dict[str, Any]]:
+        """What `status` says of each part, by name."""
+        return {part["name"]: part for part in json.loads(self.run("status", "--json"))["parts"]}
+
+    def credentials(self, username: str, folder: Path) -> Path:
+        """A credentials file of `username`, as the profile page would give."""
+        file = folder / f"{username}.json"
+        file.write_text(self.run("key", "create", username))
+        return file
+
+    def bearer(self, username: str) -> dict[str, str]:
+        """Headers of a request by `username`."""
+        key = json.loads(self.run("key", "create", username))
+        answer = requests.post(f"{self.origin}/user/credentials/api/access_token", json=key, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return {"Authorization": f"bearer {answer.json()['access_token']}"}
+
+    @cached_property
+    def admin(self) -> dict[str, str]:
+        return self.bearer("admin")
+
+
+@pytest.fixture(scope="session")
+def commons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommonsUnderTest]:
+    import socket
+
+    folder = tmp_path_factory.mktemp("commons")
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    running = CommonsUnderTest(folder / "data", port)
+    try:
+        running.run("up", "--detach", "--port", str(port))
+        yield running
+    finally:
+        running.run("down")
+
+
+@pytest.fixture
+def clean_environment(tmp_path: Path) -> dict[str, str]:
+    """An environment with an empty home, so that no token or key of an earlier run is found."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("GEN3", "XDG_"))}
+    return {**kept, "HOME": str(tmp_path), "GEN3SDK_MAX_RETRIES": "1"}
+
+
+@pytest.fixture(scope="session")
+def sign_up(commons: CommonsUnderTest) -> Any:
+    """Make a login and sign in: ``sign_up("alice")`` returns a `browserless.Person`."""
+    from browserless import Person
+
+    def make(username: str) -> Person:
+        return Person(commons.origin, username, passwords(username))
+
+    def passwords(username: str) -> str:
+        text = commons.run("user", "add", username)
+        return text.split("password:")[1].split()[0]
+
+    make.password = passwords  # type: ignore[attr-defined]
+    return make

@@ -1,0 +1,53 @@
+"""A workspace started through the hub: nothing to paste, and nobody else's files."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from browserless import Person, code_cells
+
+
+@pytest.fixture(scope="module")
+def alice(commons: Any, sign_up: Any) -> Iterator[Person]:
+    person = sign_up("alice")
+    person.start_workspace()
+    yield person
+    person.stop_workspace()
+
+
+def test_start_here_runs_top_to_bottom(alice: Person) -> None:
+    cells = code_cells(alice.notebook("pd/Start here.ipynb"))
+    assert len(alice.execute(cells, folder="pd")) == len(cells) > 3
+
+
+def test_the_unmodified_sdk_is_signed_in(alice: Person) -> None:
+    (seen,) = alice.execute(
+        ["from gen3.auth import Gen3Auth\nprint(Gen3Auth().curl('/user/user').json()['username'], end='')"]
+    )
+    assert seen == "alice"
+
+
+def test_our_client_is_signed_in(alice: Person) -> None:
+    (seen,) = alice.execute(["from commonshub.client import Commons\nprint(Commons().whoami().username, end='')"])
+    assert seen == "alice"
+
+
+def test_secrets_and_other_homes_are_out_of_reach(alice: Person, commons: Any, sign_up: Any) -> None:
+    probe = f"""
+import json, os, pathlib
+data = pathlib.Path({str(commons.data_dir)!r})
+def readable(path):
+    try:
+        return [str(p) for p in path.rglob("*") if p.is_file() and p.open("rb").read(1) is not None]
+    except OSError:
+        return []
+seen = [file for name in ("secrets", "postgres", "hub") for file in readable(data / name)]
+print(json.dumps({{"uid": os.getuid(), "seen": seen}}))
+"""
+    (text,) = alice.execute([probe])
+    seen = json.loads(text)
+    if "not isolated" in commons.run("status"):
+        pytest.skip("started by a plain user: local workspaces are not isolated from that user")
+    assert seen["uid"] != 0
+    assert seen["seen"] == []
