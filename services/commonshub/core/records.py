@@ -1,0 +1,437 @@
+"""Index records and blobs: the tables that index, auth and submission share, and the SQL on them.
+
+Vocabulary
+----------
+record
+    What the commons knows of one data object, in indexd's single-table layout, so that an existing indexd database
+    can be served as it is. Sizes are bytes, dates are naive UTC.
+GUID, did
+    Identifier of a record; may contain ``/`` (``<prefix>/<uuid>``).
+baseid
+    Identifier that all versions of one object share.
+rev
+    Revision of a record: eight hexadecimal digits, new at every change. Who changes a record names the revision that
+    he has seen.
+blank record
+    A record without size and hashes: an upload is expected.
+blob
+    The bytes behind an upload: ``registered`` (a URL was given out), ``uploaded`` (the bytes have arrived),
+    ``verified`` (size and checksums were computed and written to the record) or ``failed`` (with the reason).
+
+Every function takes an open connection and works in the caller's transaction; all of them handle any number of
+records with a fixed number of statements.
+"""
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from .errors import BadRequest, Conflict, NotFound
+from .storage import Location
+
+CHANNEL = "commonshub_blob"
+MAX_FILE_NAME_BYTES = 900
+_COLUMN = {"did": "guid", "metadata": "record_metadata", "urls_metadata": "url_metadata", "aliases": "alias"}
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Tables(NamedTuple):
+    """The two tables in one PostgreSQL schema."""
+
+    record: sa.Table
+    blob: sa.Table
+
+
+@lru_cache(maxsize=8)
+def tables(schema: str) -> Tables:
+    """The tables in `schema`; ``tables(schema).record.metadata.create_all(connection)`` makes them in a test."""
+    text_array = pg.ARRAY(sa.VARCHAR())
+    metadata = sa.MetaData(schema=schema)
+    record = sa.Table(
+        "record",
+        metadata,
+        sa.Column("guid", sa.VARCHAR(), primary_key=True),
+        *(sa.Column(name, sa.VARCHAR()) for name in ("baseid", "rev", "form")),
+        sa.Column("size", sa.BIGINT()),
+        *(sa.Column(name, sa.TIMESTAMP()) for name in ("created_date", "updated_date")),
+        *(sa.Column(name, sa.VARCHAR()) for name in ("file_name", "version", "uploader", "description")),
+        *(sa.Column(name, sa.TIMESTAMP()) for name in ("content_created_date", "content_updated_date")),
+        sa.Column("hashes", pg.JSONB()),
+        *(sa.Column(name, text_array) for name in ("acl", "authz", "urls")),
+        *(sa.Column(name, pg.JSONB()) for name in ("record_metadata", "url_metadata")),
+        sa.Column("alias", text_array),
+    )
+    blob = sa.Table(
+        "blob",
+        metadata,
+        sa.Column("guid", sa.VARCHAR(), sa.ForeignKey(record.c.guid, ondelete="CASCADE"), primary_key=True),
+        sa.Column("location", sa.VARCHAR(), nullable=False),
+        sa.Column("state", sa.VARCHAR(), nullable=False),
+        sa.Column("reason", sa.VARCHAR()),
+        sa.Column("attempts", sa.INTEGER(), nullable=False, server_default="0"),
+        *(sa.Column(name, sa.TIMESTAMP(timezone=True), nullable=False) for name in ("registered", "updated", "due")),
+    )
+    for name in ("baseid", "size", "file_name", "uploader"):
+        sa.Index(f"ix_record_{name}", record.c[name])
+    sa.Index("ix_record_updated_date_guid", record.c.updated_date, record.c.guid)
+    sa.Index(
+        "ix_record_hashes_gin", record.c.hashes, postgresql_using="gin", postgresql_ops={"hashes": "jsonb_path_ops"}
+    )
+    for name in ("acl", "authz", "urls", "alias"):
+        sa.Index(f"ix_record_{name}_gin", record.c[name], postgresql_using="gin")
+    pending = blob.c.state.in_(["registered", "uploaded"])
+    sa.Index("ix_blob_due", blob.c.due, postgresql_where=pending)
+    return Tables(record, blob)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A record before it is stored; `did` and `baseid` are made up where they are None."""
+
+    did: str | None = None
+    baseid: str | None = None
+    form: str | None = "object"
+    size: int | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    urls: Sequence[str] = ()
+    urls_metadata: Mapping[str, Any] = field(default_factory=dict)
+    file_name: str | None = None
+    version: str | None = None
+    uploader: str | None = None
+    acl: Sequence[str] = ()
+    authz: Sequence[str] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    description: str | None = None
+    content_created_date: datetime | None = None
+    content_updated_date: datetime | None = None
+    aliases: Sequence[str] = ()
+
+
+UPDATABLE = frozenset(each.name for each in fields(Draft)) - {"did", "baseid"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One stored record."""
+
+    did: str
+    baseid: str | None
+    rev: str | None
+    form: str | None
+    size: int | None
+    file_name: str | None
+    version: str | None
+    uploader: str | None
+    urls: list[str]
+    urls_metadata: dict[str, Any]
+    acl: list[str]
+    authz: list[str]
+    hashes: dict[str, str]
+    metadata: dict[str, Any]
+    created_date: datetime | None
+    updated_date: datetime | None
+    description: str | None
+    content_created_date: datetime | None
+    content_updated_date: datetime | None
+    aliases: list[str]
+
+    @property
+    def blank(self) -> bool:
+        """Whether neither size nor hashes are known yet."""
+        return self.size is None and not self.hashes
+
+    def document(self) -> dict[str, Any]:
+        """The JSON of the record as indexd gives it: every key is always there, aliases have their own route."""
+        document: dict[str, Any] = asdict(self)
+        del document["aliases"]
+        for name in ("created_date", "updated_date", "content_created_date", "content_updated_date"):
+            value = document[name]
+            document[name] = value.isoformat() if value else None
+        return document
+
+
+def of_row(row: sa.Row[Any]) -> Record:
+    """The record in a row that has all columns of the table; SQL nulls in lists and objects count as empty."""
+    return Record(
+        did=row.guid,
+        baseid=row.baseid,
+        rev=row.rev,
+        form=row.form,
+        size=row.size,
+        file_name=row.file_name,
+        version=row.version,
+        uploader=row.uploader,
+        urls=row.urls or [],
+        urls_metadata=row.url_metadata or {},
+        acl=row.acl or [],
+        authz=row.authz or [],
+        hashes=row.hashes or {},
+        metadata=row.record_metadata or {},
+        created_date=row.created_date,
+        updated_date=row.updated_date,
+        description=row.description,
+        content_created_date=row.content_created_date,
+        content_updated_date=row.content_updated_date,
+        aliases=row.alias or [],
+    )
+
+
+def mint(prefix: str = "") -> str:
+    """A new GUID."""
+    return prefix + str(uuid.uuid4())
+
+
+def new_rev() -> str:
+    """A new revision."""
+    return uuid.uuid4().hex[:8]
+
+
+def now() -> sa.ColumnElement[datetime]:
+    """The moment of the statement, as naive UTC: distinct for the steps of one transaction."""
+    return sa.func.timezone("UTC", sa.func.clock_timestamp())
+
+
+def create(connection: sa.Connection, schema: str, records: Sequence[Draft], *, prefix: str = "") -> list[Record]:
+    """Store new records in one statement; they come back in the order given.
+
+    Parameters
+    ----------
+    prefix
+        Prefix of the GUIDs that are made up here.
+
+    Raises
+    ------
+    Conflict
+        A GUID is taken, or given twice; the message names it.
+    """
+    table = tables(schema).record
+    rows = [_row(draft, prefix) for draft in records]
+    columns = [column for column in table.c if column.name not in ("created_date", "updated_date")]
+    given = (
+        sa.func.jsonb_to_recordset(sa.bindparam("rows", rows, type_=pg.JSONB()))
+        .table_valued(*(sa.column(column.name, column.type) for column in columns))
+        .render_derived(name="given", with_types=True)
+    )
+    names = [column.name for column in columns]
+    moment = now()
+    statement = (
+        pg.insert(table)
+        .from_select([*names, "created_date", "updated_date"], sa.select(*(given.c[n] for n in names), moment, moment))
+        .on_conflict_do_nothing()
+        .returning(*table.c)
+    )
+    made = {row.guid: of_row(row) for row in connection.execute(statement)}
+    if len(made) < len(rows):
+        known = set(made) if len({row["guid"] for row in rows}) == len(rows) else set()
+        taken = next(row["guid"] for row in rows if row["guid"] not in known)
+        raise Conflict(f"A record with the GUID {taken} exists already, or is given twice.")
+    return [made[row["guid"]] for row in rows]
+
+
+def _row(draft: Draft, prefix: str) -> dict[str, Any]:
+    row = {_COLUMN.get(name, name): value for name, value in asdict(draft).items()}
+    row["guid"] = draft.did or mint(prefix)
+    row["baseid"] = draft.baseid or str(uuid.uuid4())
+    row["rev"] = new_rev()
+    return row
+
+
+def get(connection: sa.Connection, schema: str, guid: str) -> Record | None:
+    """The record with exactly this GUID."""
+    table = tables(schema).record
+    row = connection.execute(sa.select(table).where(table.c.guid == guid)).one_or_none()
+    return of_row(row) if row else None
+
+
+def get_many(connection: sa.Connection, schema: str, guids: Iterable[str]) -> dict[str, Record]:
+    """The records with these GUIDs, by GUID; what does not exist is left out."""
+    table = tables(schema).record
+    wanted = sa.bindparam("guids", list(guids), type_=pg.ARRAY(sa.VARCHAR()))
+    rows = connection.execute(sa.select(table).where(table.c.guid == sa.any_(wanted)))
+    return {row.guid: of_row(row) for row in rows}
+
+
+def find_by_hash_and_size(
+    connection: sa.Connection, schema: str, hashes: Mapping[str, str], size: int | None
+) -> list[Record]:
+    """Records that have all of `hashes`, and this size in bytes where one is given, oldest first.
+
+    No hashes at all match nothing.
+    """
+    if not hashes:
+        return []
+    table = tables(schema).record
+    query = sa.select(table).where(table.c.hashes.contains(dict(hashes)))
+    if size is not None:
+        query = query.where(table.c.size == size)
+    return [of_row(row) for row in connection.execute(query.order_by(table.c.created_date, table.c.guid))]
+
+
+def update(connection: sa.Connection, schema: str, guid: str, rev: str | None, changes: Mapping[str, Any]) -> Record:
+    """Change one record and give it a new revision, in one statement.
+
+    Parameters
+    ----------
+    rev
+        Revision that the caller has seen; None changes the record whatever its revision is.
+    changes
+        New values by name (those of :data:`UPDATABLE`).
+
+    Raises
+    ------
+    NotFound
+        There is no such record.
+    Conflict
+        The record has another revision by now.
+    """
+    table = tables(schema).record
+    statement = sa.update(table).where(table.c.guid == guid).values(_changed(changes)).returning(*table.c)
+    if rev is not None:
+        statement = statement.where(table.c.rev == rev)
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        raise _missed(connection, schema, guid)
+    return of_row(row)
+
+
+def assign(
+    connection: sa.Connection, schema: str, guids: Iterable[str], changes: Mapping[str, Any]
+) -> dict[str, Record]:
+    """Give many records the same values in one statement, whatever their revisions; the changed ones, by GUID."""
+    table = tables(schema).record
+    wanted = sa.bindparam("guids", list(guids), type_=pg.ARRAY(sa.VARCHAR()))
+    values = {**_changed(changes), "rev": sa.func.left(sa.func.md5(sa.cast(sa.func.random(), sa.Text)), 8)}
+    statement = sa.update(table).where(table.c.guid == sa.any_(wanted)).values(values).returning(*table.c)
+    return {row.guid: of_row(row) for row in connection.execute(statement)}
+
+
+def _changed(changes: Mapping[str, Any]) -> dict[str, Any]:
+    assert changes.keys() <= UPDATABLE, changes.keys() - UPDATABLE
+    values = {_COLUMN.get(name, name): value for name, value in changes.items()}
+    return {**values, "rev": new_rev(), "updated_date": now()}
+
+
+def _missed(connection: sa.Connection, schema: str, guid: str) -> NotFound | Conflict:
+    """Why a statement with GUID and revision met no row."""
+    if get(connection, schema, guid) is None:
+        return NotFound(f"There is no record with the GUID {guid}.")
+    return Conflict(f"revision mismatch: the record {guid} has been changed since you read it; read it again.")
+
+
+def delete(connection: sa.Connection, schema: str, guid: str, rev: str | None) -> Record:
+    """Delete one record, and its blob's entry, in one statement; the bytes are the caller's business.
+
+    Raises
+    ------
+    NotFound
+        There is no such record.
+    Conflict
+        The record has another revision by now.
+    """
+    table = tables(schema).record
+    statement = sa.delete(table).where(table.c.guid == guid).returning(*table.c)
+    if rev is not None:
+        statement = statement.where(table.c.rev == rev)
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        raise _missed(connection, schema, guid)
+    return of_row(row)
+
+
+def delete_many(connection: sa.Connection, schema: str, guids: Iterable[str]) -> list[str]:
+    """Delete records whatever their revisions; the GUIDs that there were."""
+    table = tables(schema).record
+    wanted = sa.bindparam("guids", list(guids), type_=pg.ARRAY(sa.VARCHAR()))
+    statement = sa.delete(table).where(table.c.guid == sa.any_(wanted)).returning(table.c.guid)
+    return list(connection.execute(statement).scalars())
+
+
+def blob_location(bucket: str, guid: str, file_name: str) -> Location:
+    """Where an upload's bytes go: ``s3://<bucket>/<guid>/<file_name>``.
+
+    Raises
+    ------
+    BadRequest
+        `file_name` is empty or too long, has a control character, or an empty, ``.`` or ``..`` segment: the key must
+        be exactly what was meant, in every kind of store.
+    """
+    segments = file_name.split("/")
+    if (
+        len(file_name.encode()) > MAX_FILE_NAME_BYTES
+        or _UNSAFE.search(file_name)
+        or any(segment in ("", ".", "..") for segment in segments)
+    ):
+        raise BadRequest(
+            f"file_name must be a relative path without empty, . or .. parts and control characters, "
+            f"of at most {MAX_FILE_NAME_BYTES} bytes; it is {file_name[:80]!r}."
+        )
+    return Location(bucket, f"{guid}/{file_name}")
+
+
+def create_blank(
+    connection: sa.Connection,
+    schema: str,
+    *,
+    uploader: str | None,
+    file_name: str,
+    authz: Sequence[str],
+    bucket: str,
+    prefix: str = "",
+) -> Record:
+    """Store a blank record and register the blob that is going to be uploaded for it.
+
+    Raises
+    ------
+    BadRequest
+        `file_name` cannot be part of a key; see :func:`blob_location`.
+    """
+    guid = mint(prefix)
+    location = blob_location(bucket, guid, file_name)
+    draft = Draft(did=guid, form=None, uploader=uploader, file_name=file_name, authz=list(authz))
+    [record] = create(connection, schema, [draft])
+    register_blob(connection, schema, guid, location)
+    return record
+
+
+def register_blob(connection: sa.Connection, schema: str, guid: str, location: Location) -> None:
+    """Note that an upload URL for `location` is given out, and tell the index service to look for the bytes.
+
+    A registered, uploaded or failed blob is registered anew.
+
+    Raises
+    ------
+    Conflict
+        The blob is verified: its bytes must not change any more.
+    """
+    table = tables(schema).blob
+    moment = sa.func.clock_timestamp()
+    fresh: dict[str, Any] = {"location": str(location), "state": "registered", "reason": None, "attempts": 0}
+    fresh |= {"registered": moment, "updated": moment, "due": moment}
+    statement = (
+        pg.insert(table)
+        .values(guid=guid, **fresh)
+        .on_conflict_do_update(index_elements=["guid"], set_=fresh, where=table.c.state != "verified")
+        .returning(table.c.guid)
+    )
+    if connection.execute(statement).one_or_none() is None:
+        raise Conflict(f"The data of {guid} are complete and verified; upload changed data as a new version.")
+    notify_blob(connection, guid)
+
+
+def notify_blob(connection: sa.Connection, guid: str) -> None:
+    """Ask the index service to look for a blob now; call it when an upload is known to have ended."""
+    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, guid)))
+
+
+def blob_state(connection: sa.Connection, schema: str, guid: str) -> tuple[str, str | None] | None:
+    """State of a record's blob and the reason of a failure; None where nothing was ever uploaded through here."""
+    table = tables(schema).blob
+    row = connection.execute(sa.select(table.c.state, table.c.reason).where(table.c.guid == guid)).one_or_none()
+    return (row.state, row.reason) if row else None
