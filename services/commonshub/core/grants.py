@@ -1,18 +1,228 @@
-"""The policies in the database, as an immutable snapshot that follows every change."""
+"""The policies in the database, as an immutable snapshot that follows every change.
+
+The tables belong to the auth service, whose migrations create them and whose code alone writes to them; every service
+reads them. A statement that changes one of them notifies ``commonshub_policy`` (by trigger, so that a change made with
+``psql`` counts too), and each process loads the whole anew: a decision never waits for the database.
+
+Every row says where it came from (``source``: ``user.yaml``, ``cli``, ``api``…). What a source gave is a row of its
+own: an import can neither shorten nor remove what somebody else granted, and the effective rights are the union.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import SQLAlchemyError
 
 from .database import Database
-from .policy import Snapshot
+from .errors import BadRequest, Unavailable
+from .listen import Listener
+from .policy import Binding, Path, Permission, Policy, Snapshot, User, parse_path
+
+CHANNEL = "commonshub_policy"
+DEBOUNCE_S = 0.02
+RETRY_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables of users and policies in one PostgreSQL schema."""
+
+    user: sa.Table
+    client: sa.Table
+    group: sa.Table
+    role: sa.Table
+    permission: sa.Table
+    policy: sa.Table
+    policy_role: sa.Table
+    policy_resource: sa.Table
+    resource: sa.Table
+    project: sa.Table
+    user_policy: sa.Table
+    user_group: sa.Table
+    group_policy: sa.Table
+    client_policy: sa.Table
+
+
+@lru_cache
+def tables(schema: str) -> Tables:
+    """The tables in `schema`.
+
+    ``policy_role``, ``policy_resource`` and the bindings name roles, paths and policies without a foreign key: a name
+    that nothing defines grants nothing, and an import may drop a definition and bring it back without touching what
+    other sources bound to it.
+    """
+    metadata = sa.MetaData(schema=schema)
+
+    def table(name: str, *columns: sa.Column[Any]) -> sa.Table:
+        return sa.Table(name, metadata, *columns)
+
+    def key(name: str) -> sa.Column[Any]:
+        return sa.Column(name, sa.Text, primary_key=True)
+
+    def user_id() -> sa.Column[Any]:
+        user = sa.ForeignKey(f"{schema}.usr.id", ondelete="cascade")
+        return sa.Column("user_id", sa.BigInteger, user, primary_key=True)
+
+    def text(name: str) -> sa.Column[Any]:
+        return sa.Column(name, sa.Text, nullable=False, server_default="")
+
+    def expires() -> sa.Column[Any]:
+        return sa.Column("expires_at", sa.DateTime(timezone=True))
+
+    return Tables(
+        user=table(
+            "usr",
+            sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+            sa.Column("username", sa.Text, nullable=False, unique=True),
+            text("email"),
+            text("display_name"),
+            text("phone_number"),
+            sa.Column("tags", JSONB, nullable=False, server_default="{}"),
+            sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
+            text("source"),
+            sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        ),
+        client=table("client", key("client_id"), text("name"), text("source")),
+        group=table("grp", key("name"), text("source")),
+        role=table("role", key("id"), text("description"), text("source")),
+        permission=table("permission", key("role_id"), key("id"), text("description"), text("service"), text("method")),
+        policy=table("policy", key("id"), text("description"), text("source")),
+        policy_role=table("policy_role", key("policy_id"), key("role_id")),
+        policy_resource=table("policy_resource", key("policy_id"), key("path")),
+        resource=table("resource", key("path"), key("source"), text("description")),
+        project=table("project", key("auth_id"), key("source"), text("path")),
+        user_policy=table("user_policy", user_id(), key("policy_id"), key("source"), expires()),
+        user_group=table("user_group", user_id(), key("group_name"), key("source"), expires()),
+        group_policy=table("group_policy", key("group_name"), key("policy_id"), key("source"), expires()),
+        client_policy=table("client_policy", key("client_id"), key("policy_id"), key("source"), expires()),
+    )
+
+
+def load(connection: sa.Connection, schema: str) -> Snapshot:
+    """All policies as of one moment; none where the tables do not exist yet."""
+    connection.execute(sa.text("set transaction isolation level repeatable read, read only"))
+    if not sa.inspect(connection).has_table("client_policy", schema=schema):
+        return Snapshot()
+    t = tables(schema)
+    user_policies = _bindings(connection, t.user_policy, t.user.c.username, t.user_policy.c.policy_id, t.user)
+    user_groups = _bindings(connection, t.user_group, t.user.c.username, t.user_group.c.group_name, t.user)
+    inactive = set(connection.execute(sa.select(t.user.c.username).where(~t.user.c.active)).scalars())
+    names = user_policies.keys() | user_groups.keys() | inactive
+    return Snapshot(
+        policies=_policies(connection, t),
+        groups=_bindings(connection, t.group_policy, t.group_policy.c.group_name, t.group_policy.c.policy_id),
+        users={
+            name: User(user_policies.get(name, ()), user_groups.get(name, ()), name not in inactive) for name in names
+        },
+        clients=_bindings(connection, t.client_policy, t.client_policy.c.client_id, t.client_policy.c.policy_id),
+        resources=frozenset(_paths(connection.execute(sa.select(t.resource.c.path)).scalars())),
+        projects={
+            auth_id: path
+            for auth_id, text in connection.execute(sa.select(t.project.c.auth_id, t.project.c.path))
+            for path in _paths([text])
+        },
+    )
+
+
+def _bindings(
+    connection: sa.Connection,
+    table: sa.Table,
+    subject: sa.Column[Any],
+    name: sa.Column[Any],
+    users: sa.Table | None = None,
+) -> dict[str, tuple[Binding, ...]]:
+    source = table if users is None else table.join(users)
+    query = sa.select(subject, name, sa.extract("epoch", table.c.expires_at)).select_from(source)
+    found: defaultdict[str, list[Binding]] = defaultdict(list)
+    for who, what, until in connection.execute(query):
+        found[who].append(Binding(what, None if until is None else float(until)))
+    return {who: tuple(bindings) for who, bindings in found.items()}
+
+
+def _policies(connection: sa.Connection, t: Tables) -> dict[str, Policy]:
+    permissions: defaultdict[str, set[Permission]] = defaultdict(set)
+    query = sa.select(t.policy_role.c.policy_id, t.permission.c.service, t.permission.c.method).join(
+        t.permission, t.permission.c.role_id == t.policy_role.c.role_id
+    )
+    for policy, service, method in connection.execute(query):
+        permissions[policy].add(Permission(service, method))
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for policy, path in connection.execute(sa.select(t.policy_resource.c.policy_id, t.policy_resource.c.path)):
+        paths[policy].append(path)
+    names = connection.execute(sa.select(t.policy.c.id)).scalars()
+    return {name: Policy(name, frozenset(permissions[name]), frozenset(_paths(paths[name]))) for name in names}
+
+
+def _paths(texts: Iterable[str]) -> Iterable[Path]:
+    """Parsed paths; one that is malformed (put there by hand) grants nothing and stops nothing else."""
+    for text in texts:
+        try:
+            yield parse_path(text)
+        except BadRequest as error:
+            log.warning("Ignoring a stored resource path: %s", error.message)
 
 
 class Grants:
-    """Keeps :attr:`snapshot` equal to what the database says."""
+    """Keeps :attr:`snapshot` equal to what the database says.
+
+    Until the tables exist and have been read the snapshot is empty, which denies everything.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.schema = database.settings.auth_schema
         self.snapshot = Snapshot()
+        self._changed = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._listener = Listener(database, CHANNEL, lambda _: self._changed.set())
+        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Load the policies and follow their changes."""
+        # Listening comes first: a change between the two would otherwise be missed.
+        await self._listener.start()
+        try:
+            await self.reload()
+        except Unavailable as error:
+            log.warning("Starting without policies, so denying everything: %s", error.message)
+            self._changed.set()
+        self._task = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
         """Stop following."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._listener.stop()
+
+    async def reload(self) -> None:
+        """Read the policies now, without waiting for the notification: for the process that just changed them.
+
+        Raises
+        ------
+        Unavailable
+            PostgreSQL cannot be reached; the earlier snapshot stays in force.
+        """
+        async with self._reading:
+            self.snapshot = await self.database.run(load, self.schema)
+
+    async def _follow(self) -> None:
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(DEBOUNCE_S)
+            self._changed.clear()
+            try:
+                await self.reload()
+            except (Unavailable, SQLAlchemyError):
+                log.exception("The policies could not be read; the earlier ones stay in force, trying again.")
+                self._changed.set()
+                await asyncio.sleep(RETRY_S)

@@ -120,7 +120,7 @@ class Rights:
 
     def allow(self, service: str, method: str, path: Path) -> bool:
         """Whether one grant covers `method` of `service` on `path`."""
-        prefixes = [path[:depth] for depth in range(1, len(path) + 1)]
+        prefixes = _ancestors(path)
         return any(
             granted.covers(service, method) and any(prefix in paths for prefix in prefixes)
             for granted, paths in self.paths.items()
@@ -134,14 +134,26 @@ class Rights:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All policies of a commons at one moment."""
+    """All policies of a commons at one moment.
+
+    Parameters
+    ----------
+    groups
+        Policies of each group; a plain name is a binding without end.
+    resources
+        Registered paths. A path need not be registered to be granted; registered ones are shown in mappings.
+    projects
+        Path of each legacy project name (``auth_id``), as found in the ``acl`` of old records.
+    clock
+        Seconds since the epoch, by which bindings end.
+    """
 
     policies: Mapping[str, Policy] = field(default_factory=dict)
-    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: Mapping[str, Sequence[str | Binding]] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
     clients: Mapping[str, tuple[Binding, ...]] = field(default_factory=dict)
     resources: frozenset[Path] = frozenset()
-    version: int = 0
+    projects: Mapping[str, Path] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
     _compiled: dict[tuple[str, str | None], tuple[float, Rights]] = field(default_factory=dict, repr=False)
 
@@ -157,8 +169,9 @@ class Snapshot:
         bindings = list(user.policies)
         names = ["anonymous"] if username is None else ["anonymous", "logged-in"]
         names += [group.name for group in user.groups if group.valid(now)]
-        bindings += [Binding(policy) for name in names for policy in self.groups.get(name, ())]
-        ends = [binding.expires_at for binding in (*user.policies, *user.groups) if binding.expires_at is not None]
+        for name in names:
+            bindings += [Binding(each) if isinstance(each, str) else each for each in self.groups.get(name, ())]
+        ends = [each.expires_at for each in (*bindings, *user.groups) if each.expires_at is not None]
         return self._compile(("user", username), bindings, ends, now)
 
     def client_rights(self, client: str) -> Rights:
@@ -212,6 +225,8 @@ class Snapshot:
         PermissionDenied
             Names the first request that is not granted.
         """
+        if not requests:
+            raise PermissionDenied("This names no resource that a policy could grant.")
         for request in requests:
             if not self.allows(identity, request):
                 who = identity.username or identity.client or "Anonymous callers"
@@ -236,24 +251,34 @@ class Snapshot:
 
     def mapping(self, identity: Identity) -> dict[str, list[dict[str, str]]]:
         """Granted paths, and registered paths below them, with their services and methods."""
-        found: dict[Path, set[Permission]] = {}
-        subjects = self.subjects(identity)
-        permissions = {permission for rights in subjects for permission in rights.paths}
-        for permission in permissions:
+        granted: dict[Path, set[Permission]] = {}
+        for permission in {permission for rights in self.subjects(identity) for permission in rights.paths}:
             for prefix in self.prefixes(identity, *permission):
-                path = parse_path(prefix)
-                for each in (path, *(known for known in self.resources if known[: len(path)] == path)):
-                    found.setdefault(each, set()).add(permission)
+                granted.setdefault(parse_path(prefix), set()).add(permission)
+        found = {
+            path: {permission for above in _ancestors(path) for permission in granted.get(above, ())}
+            for path in self.resources | granted.keys()
+        }
         return {
             format_path(path): [{"service": each.service, "method": each.method} for each in sorted(permissions)]
             for path, permissions in sorted(found.items())
+            if permissions
         }
+
+
+def _ancestors(path: Path) -> list[Path]:
+    """The path itself and all above it."""
+    return [path[:depth] for depth in range(1, len(path) + 1)]
 
 
 def _meet(left: frozenset[Path], right: frozenset[Path]) -> frozenset[Path]:
     """The paths covered by both sides."""
-    deeper = {one for one in left for other in right if one[: len(other)] == other}
-    return frozenset(deeper | {one for one in right for other in left if one[: len(other)] == other})
+    return frozenset(
+        path
+        for one, other in ((left, right), (right, left))
+        for path in one
+        if any(above in other for above in _ancestors(path))
+    )
 
 
 def covers(prefixes: Iterable[str], path: str) -> bool:

@@ -1,0 +1,128 @@
+"""The policy snapshot follows the database."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import sqlalchemy as sa
+
+import commonshub.auth
+from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.database import migrate
+from commonshub.core.grants import tables
+from commonshub.core.identity import ANONYMOUS, Identity
+from commonshub.core.policy import Request
+
+ALICE = Identity("alice")
+READ = Request("index", "read", "/programs/a/projects/b")
+
+
+class FollowerApp(ServiceApplication):
+    name = "follower"
+    prefixes: ClassVar[tuple[str, ...]] = ()
+
+    def routes(self) -> list[Route]:
+        return []
+
+
+def eventually(condition: Callable[[], bool], timeout_s: float = 10) -> bool:
+    end = time.monotonic() + timeout_s
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return condition()
+
+
+@pytest.fixture(scope="module")
+def follower(run_service: Callable[..., Any]) -> Any:
+    """A service that started before the tables existed."""
+    return run_service(FollowerApp).app
+
+
+@pytest.fixture(scope="module")
+def engine(follower: Any, database_url: str) -> Iterator[sa.Engine]:
+    assert not follower.policy.policies
+    engine = sa.create_engine(database_url)
+    assert commonshub.auth.__file__
+    migrate(engine, "auth", Path(commonshub.auth.__file__).parent / "migrations", "0001")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def definitions(engine: sa.Engine) -> Iterator[None]:
+    t = tables("auth")
+    with engine.begin() as connection:
+        connection.execute(t.permission.insert().values(role_id="reader", id="r", service="*", method="read"))
+        connection.execute(t.policy.insert().values(id="readers"))
+        connection.execute(t.policy_role.insert().values(policy_id="readers", role_id="reader"))
+        connection.execute(t.policy_resource.insert().values(policy_id="readers", path="/programs/a"))
+        connection.execute(t.user.insert().values(username="alice"))
+    yield
+    with engine.begin() as connection:
+        for table in (t.user, t.permission, t.policy, t.policy_role, t.policy_resource, t.group_policy):
+            connection.execute(table.delete())
+
+
+def bind(engine: sa.Engine, source: str = "test", until: datetime | None = None) -> None:
+    t = tables("auth")
+    user = sa.select(
+        t.user.c.id, sa.literal("readers"), sa.literal(source), sa.literal(until, t.user.c.created_at.type)
+    )
+    with engine.begin() as connection:
+        connection.execute(t.user_policy.insert().from_select(["user_id", "policy_id", "source", "expires_at"], user))
+
+
+def test_a_grant_made_anywhere_reaches_a_running_service(follower: Any, engine: sa.Engine) -> None:
+    bind(engine)
+    assert eventually(lambda: follower.policy.allows(ALICE, READ))
+
+
+def test_a_grant_taken_away_is_gone(follower: Any, engine: sa.Engine) -> None:
+    bind(engine)
+    assert eventually(lambda: follower.policy.allows(ALICE, READ))
+    with engine.begin() as connection:
+        connection.execute(tables("auth").user_policy.delete())
+    assert eventually(lambda: not follower.policy.allows(ALICE, READ))
+
+
+def test_a_short_grant_of_one_source_does_not_shorten_the_lasting_one_of_another(
+    follower: Any, engine: sa.Engine
+) -> None:
+    bind(engine, "lasting")
+    bind(engine, "expired", datetime.now(UTC) - timedelta(hours=1))
+    assert eventually(lambda: follower.policy.allows(ALICE, READ))
+
+
+def test_a_switched_off_user_may_nothing(follower: Any, engine: sa.Engine) -> None:
+    bind(engine)
+    assert eventually(lambda: follower.policy.allows(ALICE, READ))
+    with engine.begin() as connection:
+        connection.execute(tables("auth").user.update().values(active=False))
+    assert eventually(lambda: not follower.policy.allows(ALICE, READ))
+
+
+def test_a_malformed_stored_path_stops_nothing_else(follower: Any, engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(tables("auth").policy_resource.insert().values(policy_id="readers", path="no/../path"))
+    bind(engine)
+    assert eventually(lambda: follower.policy.allows(ALICE, READ))
+
+
+def test_changes_are_followed_again_after_the_connection_was_cut(follower: Any, engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where application_name = 'commonshub listen' and datname = current_database()"
+            )
+        )
+    t = tables("auth")
+    with engine.begin() as connection:
+        connection.execute(t.group_policy.insert().values(group_name="anonymous", policy_id="readers", source="test"))
+    assert eventually(lambda: follower.policy.allows(ANONYMOUS, READ))
+    with engine.begin() as connection:
+        connection.execute(t.group_policy.delete())
+    assert eventually(lambda: not follower.policy.allows(ANONYMOUS, READ))
