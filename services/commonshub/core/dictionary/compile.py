@@ -1,0 +1,165 @@
+"""From files to a :class:`Dictionary`."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from .checks import check_shapes, check_whole
+from .metaschema import METASCHEMA
+from .model import Dictionary, Kind, Link, LinkGroup, NodeType, Property
+from .nullable import takes_null
+from .references import Resolver
+from .source import Source, refuse
+
+_NOT_NODES = {"_definitions.yaml", "_terms.yaml", "_settings.yaml", "metaschema.yaml"}
+_NO_RECORDS = {"root", "metaschema"}
+_KINDS: Mapping[str, Kind] = {
+    "string": "string",
+    "integer": "integer",
+    "number": "number",
+    "float": "number",
+    "boolean": "boolean",
+    "array": "array",
+}
+
+
+def load(source: str) -> Dictionary:
+    """Read, check and resolve a dictionary.
+
+    Parameters
+    ----------
+    source
+        A folder of YAML files, one JSON file, or an http(s) URL of one. Only a URL makes this use the network.
+
+    Raises
+    ------
+    ValidationFailed
+        The dictionary has faults; each names file, path and, for YAML, line.
+    NotFound
+        There is nothing at `source`.
+    Unavailable
+        The URL gives no answer.
+    """
+    files = Source(source)
+    resolver = Resolver(files)
+    schemas = {name: resolver.file(name) for name in sorted(files.files) if name not in _NOT_NODES}
+    refuse(source, resolver.faults)
+    refuse(source, check_shapes(files, schemas))
+    refuse(source, check_whole(files, schemas))
+    document = {schema["id"]: schema for schema in schemas.values()}
+    # A definition that no node type uses may be broken: published dictionaries contain such, and nothing depends on it.
+    for name in ("_definitions", "_terms", "_settings"):
+        document[name] = resolver.file(f"{name}.yaml") or {"id": name}
+    document["metaschema"] = METASCHEMA
+    nodes = {schema["id"]: make_node(schema) for schema in schemas.values() if schema["id"] not in _NO_RECORDS}
+    backlinks: defaultdict[str, list[Link]] = defaultdict(list)
+    for node in nodes.values():
+        for link in node.links:
+            backlinks[link.target].append(link)
+    return Dictionary(
+        nodes=nodes,
+        document=document,
+        digest=hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        _backlinks={target: tuple(links) for target, links in backlinks.items()},
+    )
+
+
+def make_node(schema: Mapping[str, Any]) -> NodeType:
+    """The node type of a resolved and checked schema."""
+    links = tuple(single_links(schema["id"], schema["links"]))
+    names = {link.name for link in links}
+    required = frozenset(schema.get("required", ()))
+    system = frozenset(schema.get("systemProperties", ()))
+    properties = {
+        name: make_property(name, each, name in required, name in system)
+        for name, each in schema["properties"].items()
+        if name not in names
+    }
+    return NodeType(
+        id=schema["id"],
+        title=schema.get("title") or schema["id"],
+        category=schema["category"],
+        description=schema.get("description") or "",
+        schema=schema,
+        properties=properties,
+        links=links,
+        groups=tuple(_group(each) for each in schema["links"] if "subgroup" in each),
+        required=required,
+        system=system,
+        unique_keys=_unique_keys(schema),
+    )
+
+
+def _unique_keys(schema: Mapping[str, Any]) -> tuple[tuple[str, ...], ...]:
+    known = schema["properties"]
+    keys = schema.get("uniqueKeys") or [["project_id", "submitter_id"]]
+    return tuple(tuple(key) for key in keys if key != ["id"] and all(name in known for name in key))
+
+
+def single_links(source: str, links: list[dict[str, Any]]) -> Iterator[Link]:
+    """All links, those of groups too."""
+    for link in links:
+        if "subgroup" in link:
+            yield from single_links(source, link["subgroup"])
+        else:
+            yield Link(
+                name=link["name"],
+                backref=link["backref"],
+                label=link["label"],
+                source=source,
+                target=link["target_type"],
+                multiplicity=link["multiplicity"],
+                required=link["required"],
+            )
+
+
+def _group(group: Mapping[str, Any]) -> LinkGroup:
+    return LinkGroup(
+        members=tuple(_group(each) if "subgroup" in each else each["name"] for each in group["subgroup"]),
+        exclusive=group.get("exclusive", False),
+        required=group.get("required", False),
+    )
+
+
+def make_property(name: str, schema: Mapping[str, Any], required: bool, system: bool) -> Property:
+    """A property as its schema describes it."""
+    kind = kind_of(schema)
+    return Property(
+        name=name,
+        kind=kind,
+        item_kind=kind_of(schema.get("items") or {}) if kind == "array" else None,
+        enum=tuple(dict.fromkeys(_enum(schema))),
+        nullable=not required or takes_null(schema),
+        required=required,
+        system=system,
+        description=_description(schema),
+        default=schema.get("default"),
+    )
+
+
+def kind_of(schema: Mapping[str, Any]) -> Kind:
+    """The kind of a value: its first type, or what all its alternatives agree on, or else text."""
+    types = schema.get("type", [])
+    for each in [types] if isinstance(types, str) else types:
+        if each in _KINDS:
+            return _KINDS[each]
+    alternatives = [each for each in (*schema.get("anyOf", ()), *schema.get("oneOf", ())) if each.get("type") != "null"]
+    kinds = {kind_of(each) for each in alternatives}
+    return kinds.pop() if len(kinds) == 1 else "string"
+
+
+def _enum(schema: Mapping[str, Any]) -> Iterator[str]:
+    for value in schema.get("enum", ()):
+        if value is not None:
+            yield str(value).lower() if isinstance(value, bool) else str(value)
+    for each in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        yield from _enum(each)
+
+
+def _description(schema: Mapping[str, Any]) -> str:
+    term = schema.get("term")
+    text = schema.get("description") or (term.get("description") if isinstance(term, dict) else None) or ""
+    return " ".join(str(text).split())

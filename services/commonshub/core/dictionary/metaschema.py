@@ -1,0 +1,58 @@
+"""What a node type's file must look like."""
+
+from typing import Any
+
+NAME = "^[_a-zA-Z][_a-zA-Z0-9]*$"
+_TEXT = {"type": "string", "minLength": 1}
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+_NAME = {"type": "string", "pattern": NAME}
+
+MULTIPLICITIES = ("one_to_one", "one_to_many", "many_to_one", "many_to_many")
+
+METASCHEMA: dict[str, Any] = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "id": "metaschema",
+    "title": "Node type",
+    "type": "object",
+    "required": ["id", "category", "links", "properties"],
+    "properties": {
+        # Ids become names of GraphQL types and tables; 52 characters leave room for "node_" and PostgreSQL's 63.
+        "id": {**_NAME, "maxLength": 52},
+        "title": _TEXT,
+        "type": {"enum": ["object"]},
+        "category": _TEXT,
+        "description": {"type": ["string", "null"]},
+        "required": _TEXTS,
+        "systemProperties": _TEXTS,
+        "uniqueKeys": {"type": "array", "items": {**_TEXTS, "minItems": 1}},
+        "links": {"type": "array", "items": {"$ref": "#/definitions/link"}},
+        "properties": {"type": "object", "additionalProperties": {"type": "object"}},
+    },
+    "definitions": {
+        "link": {
+            "type": "object",
+            "if": {"required": ["subgroup"]},
+            "then": {"$ref": "#/definitions/group"},
+            "else": {"$ref": "#/definitions/single"},
+        },
+        "single": {
+            "required": ["name", "backref", "label", "target_type", "multiplicity", "required"],
+            "properties": {
+                "name": _NAME,
+                "backref": _NAME,
+                "label": _NAME,
+                "target_type": _NAME,
+                "multiplicity": {"enum": list(MULTIPLICITIES)},
+                "required": {"type": "boolean"},
+            },
+        },
+        "group": {
+            "required": ["subgroup"],
+            "properties": {
+                "exclusive": {"type": "boolean"},
+                "required": {"type": "boolean"},
+                "subgroup": {"type": "array", "minItems": 1, "items": {"$ref": "#/definitions/link"}},
+            },
+        },
+    },
+}

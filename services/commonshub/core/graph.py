@@ -1,0 +1,257 @@
+"""Records and links as tables of PostgreSQL, named and laid out as in Gen3's databases.
+
+Every node type has a table and every link has one. All properties are in ``_props`` (jsonb), also ``submitter_id``,
+``project_id``, ``state`` and the timestamps; ``_sysan`` holds annotations of the system's own. An edge runs from child
+(``src_id``) to parent (``dst_id``). The names follow psqlgraph and gen3datamodel, so that a commons can open an
+existing database.
+
+Three indexes of Gen3's node tables are left out, because no query needs them: a second btree on ``node_id`` beside the
+primary key, and the GIN indexes on ``_sysan`` and on both columns together. So are two of an edge table that its
+primary key ``(src_id, dst_id)`` already covers.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from .dictionary import Dictionary, Link, NodeType
+from .errors import ValidationFailed
+
+CHANNEL = "commonshub_graph"
+"""``NOTIFY`` channel of committed submissions; the payload is a project id."""
+
+_MAX_NAME_CHARS = 40
+_MAX_IDENTIFIER_BYTES = 63
+_LOCK_TIMEOUT_MS = 10_000
+
+
+def _digest(text: str) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:8]
+
+
+def _initials(name: str, per_word: int, limit: int) -> str:
+    return "".join(word[:per_word] for word in name.split("_"))[:limit]
+
+
+def node_table(node_id: str) -> str:
+    """Name of a node type's table."""
+    return "node_" + node_id.replace("_", "").lower()
+
+
+def edge_table(link: Link) -> str:
+    """Name of a link's table; long names are shortened behind a digest of the whole."""
+    name = "edge_" + (link.source + link.label + link.target).replace("_", "").lower()
+    if len(name) <= _MAX_NAME_CHARS:
+        return name
+    short = _initials(link.source, 2, 10) + _initials(link.label, 2, 7) + _initials(link.target, 2, 10)
+    return f"edge_{_digest(name)}_{short}".lower()
+
+
+def index_name(node_id: str, description: str) -> str:
+    """Name of an index on a node type's properties."""
+    table = node_table(node_id)
+    name = f"index_{table}_{description}"
+    if len(name) <= _MAX_NAME_CHARS:
+        return name
+    short = "_".join(word[:8] for word in description.split("_"))[:25]
+    return f"index_{_digest(table)}_{_initials(node_id, 4, 20)}_{short}"
+
+
+class Graph:
+    """The tables of a dictionary.
+
+    Parameters
+    ----------
+    dictionary
+        The node types and links.
+    schema
+        PostgreSQL schema that holds them.
+
+    Raises
+    ------
+    ValidationFailed
+        Two node types or two links would share a table.
+    """
+
+    def __init__(self, dictionary: Dictionary, schema: str) -> None:
+        self.dictionary = dictionary
+        self.schema = schema
+        self.metadata = sa.MetaData(schema=schema)
+        self._nodes: dict[str, sa.Table] = {}
+        self._edges: dict[Link, sa.Table] = {}
+        nodes = dictionary.nodes.values()
+        links = [link for node in nodes for link in node.links]
+        _refuse_shared(((node.id, node_table(node.id)) for node in nodes), "node types")
+        _refuse_shared(((f"{each.source}.{each.name}", edge_table(each)) for each in links), "links")
+        for node in nodes:
+            self._nodes[node.id] = self._node_table(node)
+        for link in links:
+            self._edges[link] = self._edge_table(link)
+        self.transaction_logs = self._transaction_logs()
+        self.transaction_snapshots = self._transaction_snapshots()
+        self.transaction_documents = self._transaction_documents()
+
+    def node(self, node_id: str) -> sa.Table:
+        """Table of a node type: ``node_id``, ``_props``, ``_sysan``, ``acl``, ``created``."""
+        return self._nodes[node_id]
+
+    def edge(self, link: Link) -> sa.Table:
+        """Table of a link: ``src_id`` (child), ``dst_id`` (parent) and the columns of every table."""
+        return self._edges[link]
+
+    def create(self, connection: sa.Connection) -> list[str]:
+        """Make the tables and indexes that are missing; safe to call from many processes at once.
+
+        A start that finds everything costs two queries. Nothing is ever dropped.
+
+        Returns
+        -------
+        list of str
+            Names of what was made.
+        """
+        present = self._present(connection)
+        if next(iter(self._missing(present)), None) is None:
+            return []
+        connection.execute(
+            sa.text("select pg_advisory_xact_lock(hashtext('commonshub.graph.' || :s))"), {"s": self.schema}
+        )
+        connection.execute(sa.text(f"set local lock_timeout = {_LOCK_TIMEOUT_MS}"))
+        connection.execute(sa.schema.CreateSchema(self.schema, if_not_exists=True))
+        made = []
+        for name, statement in list(self._missing(self._present(connection))):
+            connection.execute(statement)
+            made.append(name)
+        return made
+
+    def _present(self, connection: sa.Connection) -> frozenset[str]:
+        query = sa.text(
+            "select relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+            " where n.nspname = :s and c.relkind in ('r', 'p', 'i')"
+        )
+        return frozenset(connection.execute(query, {"s": self.schema}).scalars())
+
+    def _missing(self, present: frozenset[str]) -> Iterable[tuple[str, sa.schema.ExecutableDDLElement]]:
+        for table in self.metadata.sorted_tables:
+            if table.name not in present:
+                yield table.name, sa.schema.CreateTable(table, if_not_exists=True)
+            for index in sorted(table.indexes, key=lambda each: str(each.name)):
+                if index.name not in present:
+                    yield str(index.name), sa.schema.CreateIndex(index, if_not_exists=True)
+
+    def _node_table(self, node: NodeType) -> sa.Table:
+        table = sa.Table(
+            node_table(node.id), self.metadata, *_common_columns(), sa.Column("node_id", sa.Text, primary_key=True)
+        )
+        name = f"{table.name}__props_idx"
+        if len(name) > _MAX_IDENTIFIER_BYTES:
+            name = index_name(node.id, "props")
+        sa.Index(name, table.c._props, postgresql_using="gin")
+        for key in sorted({key for keys in node.unique_keys for key in keys}):
+            alone = any(keys == (key,) for keys in node.unique_keys)
+            _property_index(table, index_name(node.id, key), [_text(table, key)], unique=alone)
+            _property_index(table, index_name(node.id, f"{key}_lower"), [_lower(table, key)])
+        for keys in node.unique_keys:
+            if len(keys) > 1:
+                lowered = [_lower(table, key) for key in keys]
+                _property_index(table, index_name(node.id, "_".join(keys) + "_uniq"), lowered, unique=True)
+        return table
+
+    def _edge_table(self, link: Link) -> sa.Table:
+        def end(name: str, node_id: str) -> sa.Column[Any]:
+            key = sa.ForeignKey(
+                self._nodes[node_id].c.node_id, ondelete="CASCADE", deferrable=True, initially="DEFERRED"
+            )
+            return sa.Column(name, sa.Text, key, primary_key=True)
+
+        table = sa.Table(
+            edge_table(link), self.metadata, *_common_columns(), end("src_id", link.source), end("dst_id", link.target)
+        )
+        sa.Index(f"{table.name}_dst_id_idx", table.c.dst_id)
+        return table
+
+    def _transaction_logs(self) -> sa.Table:
+        return sa.Table(
+            "transaction_logs",
+            self.metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("submitter", sa.Text),
+            sa.Column("role", sa.Text, nullable=False),
+            sa.Column("program", sa.Text, nullable=False),
+            sa.Column("project", sa.Text, nullable=False),
+            sa.Column("committed_by", sa.Integer),
+            sa.Column("is_dry_run", sa.Boolean, nullable=False),
+            sa.Column("state", sa.Text, nullable=False),
+            sa.Column("closed", sa.Boolean, nullable=False, server_default=sa.false()),
+            sa.Column("created_datetime", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+            sa.Column("canonical_json", JSONB, nullable=False),
+        )
+
+    def _transaction_snapshots(self) -> sa.Table:
+        table = sa.Table(
+            "transaction_snapshots",
+            self.metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("entity_id", sa.Text, nullable=False),
+            sa.Column("transaction_id", sa.Integer, sa.ForeignKey(self.transaction_logs.c.id)),
+            sa.Column("action", sa.Text, nullable=False),
+            sa.Column("old_props", JSONB, nullable=False),
+            sa.Column("new_props", JSONB, nullable=False),
+        )
+        sa.Index("ix_transaction_snapshots_entity_id", table.c.entity_id)
+        sa.Index("ix_transaction_snapshots_transaction_id", table.c.transaction_id)
+        return table
+
+    def _transaction_documents(self) -> sa.Table:
+        table = sa.Table(
+            "transaction_documents",
+            self.metadata,
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("transaction_id", sa.Integer, sa.ForeignKey(self.transaction_logs.c.id)),
+            sa.Column("name", sa.Text),
+            sa.Column("doc_format", sa.Text, nullable=False),
+            sa.Column("doc", sa.Text, nullable=False),
+            sa.Column("response_json", JSONB),
+        )
+        sa.Index("ix_transaction_documents_transaction_id", table.c.transaction_id)
+        return table
+
+
+def _common_columns() -> list[sa.Column[Any]]:
+    empty = sa.text("'{}'::jsonb")
+    return [
+        sa.Column("created", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.Column("acl", ARRAY(sa.Text)),
+        sa.Column("_sysan", JSONB, server_default=empty),
+        sa.Column("_props", JSONB, server_default=empty),
+    ]
+
+
+def _text(table: sa.Table, key: str) -> sa.ColumnElement[str]:
+    text: sa.ColumnElement[str] = table.c._props[key].astext
+    return text
+
+
+def _lower(table: sa.Table, key: str) -> sa.ColumnElement[str]:
+    return sa.func.lower(_text(table, key))
+
+
+def _property_index(table: sa.Table, name: str, expressions: list[sa.ColumnElement[str]], unique: bool = False) -> None:
+    # text_pattern_ops serves equality and LIKE 'x%' alike.
+    labels = [f"key_{number}" for number in range(len(expressions))]
+    labelled = [each.label(label) for each, label in zip(expressions, labels, strict=True)]
+    sa.Index(name, *labelled, unique=unique, postgresql_ops=dict.fromkeys(labels, "text_pattern_ops"), _table=table)
+
+
+def _refuse_shared(names: Iterable[tuple[str, str]], what: str) -> None:
+    owners: dict[str, str] = {}
+    faults: list[Mapping[str, str]] = []
+    for owner, table in names:
+        if table in owners:
+            faults.append({"path": owner, "message": f"shares the table {table} with {owners[table]}"})
+        owners[table] = owner
+    if faults:
+        told = "; ".join(f"{each['path']} {each['message']}" for each in faults)
+        raise ValidationFailed(f"Some {what} of the dictionary cannot be told apart in the database: {told}.", faults)

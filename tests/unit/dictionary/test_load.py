@@ -1,0 +1,233 @@
+"""Dictionaries: what loads, what is refused and how the fault is told."""
+
+import http.server
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commonshub.core.dictionary import Dictionary, Link, load, validation_schema
+from commonshub.core.errors import NotFound, Unavailable, ValidationFailed
+
+SITE = "primary_site: {type: string}"
+ROOT = Path(__file__).parents[3]
+SMALL = ROOT / "tests" / "data" / "dictionary"
+SHARED = ROOT.parent / "shared" / "dictionaries"
+
+
+@pytest.fixture(scope="module")
+def small() -> Dictionary:
+    return load(str(SMALL))
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [SHARED / "gen3-default", SHARED / "bloodpac", ROOT / "hub_ext/commonshub/hub/demo/dictionary"],
+    ids=["gen3-default", "bloodpac", "demo"],
+)
+def test_published_dictionaries_load(folder: Path) -> None:
+    if not folder.exists():
+        pytest.skip(f"{folder} is not here")
+    dictionary = load(str(folder))
+    assert {"program", "project"} <= set(dictionary.nodes)
+    assert all(link.target in dictionary.nodes for node in dictionary.nodes.values() for link in node.links)
+
+
+def test_nodes_are_known_by_id_without_what_holds_no_records(small: Dictionary) -> None:
+    assert set(small.nodes) == {
+        "program", "project", "experiment", "case", "demographic", "sample", "aliquot", "reads_file",
+    }  # fmt: skip
+
+
+def test_the_document_has_what_clients_expect(small: Dictionary) -> None:
+    assert {"_definitions", "_terms", "_settings", "metaschema", "case"} <= set(small.document)
+    assert "UUID" in small.document["_definitions"]
+    assert "$ref" not in json.dumps({name: small.document[name] for name in small.nodes})
+
+
+def test_properties_carry_their_kind(small: Dictionary) -> None:
+    known = small.nodes["demographic"].properties
+    assert {name: known[name].kind for name in ("gender", "year_of_birth", "age", "alive", "seen_at")} == {
+        "gender": "string", "year_of_birth": "integer", "age": "number", "alive": "boolean", "seen_at": "string",
+    }  # fmt: skip
+    assert (small.nodes["case"].properties["consent_codes"].item_kind, known["gender"].enum) == (
+        "string",
+        ("female", "male", "unknown"),
+    )
+
+
+def test_a_description_may_come_from_the_term(small: Dictionary) -> None:
+    assert small.nodes["demographic"].properties["age"].description == "Years since birth."
+
+
+def test_links_are_no_properties(small: Dictionary) -> None:
+    assert "cases" not in small.nodes["sample"].properties
+    assert small.nodes["sample"].links == (
+        Link("cases", "samples", "derived_from", "sample", "case", "many_to_one", True),
+    )
+
+
+def test_backlinks_are_the_links_that_point_here(small: Dictionary) -> None:
+    assert {link.source for link in small.backlinks("case")} == {"demographic", "sample", "aliquot"}
+
+
+def test_groups_name_their_members(small: Dictionary) -> None:
+    (group,) = small.nodes["aliquot"].groups
+    assert (group.names, group.exclusive, group.required) == (("samples", "cases"), True, True)
+
+
+def test_unique_keys_leave_out_the_id(small: Dictionary) -> None:
+    assert small.nodes["case"].unique_keys == (("project_id", "submitter_id"),)
+    assert small.nodes["project"].unique_keys == (("code",),)
+
+
+def test_file_nodes_are_told_by_category(small: Dictionary) -> None:
+    assert [node.id for node in small.nodes.values() if node.is_file] == ["reads_file"]
+
+
+@pytest.mark.parametrize(
+    ("node", "name", "value", "allowed"),
+    [
+        ("case", "primary_site", None, True),
+        ("case", "disease_type", None, True),
+        ("demographic", "seen_at", None, True),
+        ("sample", "cases", None, False),
+        ("aliquot", "samples", None, True),
+        ("case", "submitter_id", None, False),
+    ],
+)
+def test_null_is_allowed_exactly_for_what_is_optional(
+    small: Dictionary, node: str, name: str, value: Any, allowed: bool
+) -> None:
+    from jsonschema_rs import Draft4Validator
+
+    schema = validation_schema(small.nodes[node])["properties"][name]
+    assert Draft4Validator(schema).is_valid(value) is allowed
+
+
+def test_the_answered_schema_is_the_strict_one(small: Dictionary) -> None:
+    validation_schema(small.nodes["case"])
+    assert small.document["case"]["properties"]["disease_type"] == {"enum": ["melanoma", "glioma"]}
+
+
+def test_the_digest_follows_the_content(tmp_path: Path, small: Dictionary) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(SMALL, copy)
+    same = load(str(copy)).digest
+    (copy / "_settings.yaml").write_text("enable_case_cache: true")
+    assert (same == small.digest, load(str(copy)).digest == small.digest) == (True, False)
+
+
+@pytest.fixture
+def as_json(tmp_path: Path) -> Path:
+    import yaml
+
+    path = tmp_path / "dictionary.json"
+    path.write_text(json.dumps({file.name: yaml.safe_load(file.read_text()) for file in SMALL.glob("*.yaml")}))
+    return path
+
+
+def test_one_json_file_is_the_same_dictionary(as_json: Path, small: Dictionary) -> None:
+    assert load(str(as_json)).digest == small.digest
+
+
+def test_a_url_is_the_same_dictionary(as_json: Path, small: Dictionary) -> None:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path == "/d.json" else 404)
+            self.end_headers()
+            self.wfile.write(as_json.read_bytes())
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            assert load(f"{url}/d.json").digest == small.digest
+            with pytest.raises(Unavailable, match="answers 404"):
+                load(f"{url}/other.json")
+        finally:
+            server.shutdown()
+
+
+def test_a_place_without_a_dictionary_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="nowhere"):
+        load(str(tmp_path / "nowhere"))
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Callable[..., str]:
+    """A copy of the small dictionary with one text replaced in one file, or with a further file."""
+
+    def edit(file: str, old: str, new: str) -> str:
+        folder = tmp_path / "edited"
+        shutil.copytree(SMALL, folder)
+        path = folder / file
+        text = path.read_text() if path.exists() else ""
+        assert old in text
+        path.write_text(text.replace(old, new) if old else new)
+        return str(folder)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "path", "message"),
+    [
+        ("case.yaml", "id: case", "ident: case", "/", "id"),
+        ("case.yaml", "category: administrative", "category: 3", "/category", "string"),
+        ("case.yaml", "many_to_one", "many_to_some", "/links/0/multiplicity", "many_to_some"),
+        ("case.yaml", "target_type: experiment", "target_type: trial", "/links/0/target_type", "trial"),
+        ("case.yaml", "name: experiments", "name: trials", "/links/0/name", "not among the properties"),
+        ("case.yaml", "backref: cases", "backref: number_of_cases", "/links/0/backref", "property of 'experiment'"),
+        ("case.yaml", "backref: known_by", "backref: cases", "/links/1/backref", "already"),
+        ("case.yaml", "primary_site:", "primary-site:", "/properties/primary-site", "no name"),
+        ("case.yaml", "required: [type", "required: [kind", "/required/0", "kind"),
+        ("case.yaml", SITE, "primary_site: {type: text}", "/properties/primary_site", "JSON"),
+        ("case.yaml", SITE, 'primary_site: {$ref: "#/no"}', "/properties/primary_site/", "no object"),
+        ("case.yaml", SITE, 'primary_site: {$ref: "x.yaml#/no"}', "/properties/primary_site/", "x.yaml"),
+        ("case.yaml", SITE, 'primary_site: {$ref: [1]}', "/properties/primary_site/", "form"),
+        ("sample.yaml", "id: sample", "id: case", "/id", "too"),
+        ("program.yaml", "id: program", "id: programme", "/", "program"),
+        ("case.yaml", "id: case", "id: [", "", "expected"),
+    ],
+)  # fmt: skip
+def test_a_fault_names_file_and_path(
+    edited: Callable[..., str], file: str, old: str, new: str, path: str, message: str
+) -> None:
+    with pytest.raises(ValidationFailed) as caught:
+        load(edited(file, old, new))
+    told = [each for each in caught.value.details if each["path"].startswith(path) and message in each["message"]]
+    assert told, caught.value.details
+
+
+def test_a_fault_in_yaml_names_the_line(edited: Callable[..., str]) -> None:
+    folder = edited("case.yaml", SITE, 'primary_site: {$ref: "#/no"}')
+    with pytest.raises(ValidationFailed, match=r"case\.yaml:16 /properties/primary_site/\$ref"):
+        load(folder)
+
+
+def test_a_reference_to_itself_is_refused(edited: Callable[..., str]) -> None:
+    with pytest.raises(ValidationFailed, match="refers to itself"):
+        load(edited("_definitions.yaml", "state:\n  default", 'state:\n  $ref: "#/state"\n  default'))
+
+
+def test_a_broken_definition_that_nobody_uses_is_let_be(edited: Callable[..., str]) -> None:
+    folder = edited("_definitions.yaml", "id: _definitions", 'id: _definitions\nunused: {$ref: "#/nothing"}')
+    assert load(folder).nodes
+
+
+def test_what_is_referred_to_wins_over_what_stands_beside(edited: Callable[..., str]) -> None:
+    folder = edited("case.yaml", SITE, 'primary_site: {$ref: "_definitions.yaml#/state", default: x}')
+    assert load(folder).document["case"]["properties"]["primary_site"]["default"] == "validated"
+
+
+def test_a_date_in_yaml_stays_text(edited: Callable[..., str]) -> None:
+    folder = edited("case.yaml", "enum: [melanoma, glioma]", "enum: [2020-01-01]")
+    assert load(folder).nodes["case"].properties["disease_type"].enum == ("2020-01-01",)
