@@ -105,6 +105,12 @@ class StorageSettings(Configurable):
         Unicode(), help="Buckets that the commons signs URLs for; the upload bucket always belongs to them."
     ).tag(config=True)
 
+    bucket_resources = Dict(
+        help="Which records may point into which part of a bucket other than the upload bucket: a map of prefixes "
+        "(`s3://bucket/folder`) to lists of resource paths, the longest prefix counts. A record reaches a place when "
+        "one of its authz paths lies at or below one of the listed ones; `['*']` lets any record reach it."
+    ).tag(config=True)
+
     presigned_url_ttl_s = Integer(
         3600,
         help="Default and longest life of a presigned URL, in seconds.",

@@ -1,0 +1,226 @@
+"""May this caller have this record's bytes, and the URL that hands them over.
+
+Vocabulary
+----------
+authz
+    Resource paths of a record; where there are any, the caller needs the method on *every* one of them, and nothing
+    else counts.
+acl
+    What old records carry instead: ``*`` for everybody, or names of projects, any one of which is enough.
+uploader
+    Who may use a record that has neither, until metadata link it to a project.
+location
+    Where bytes are: ``s3://bucket/key``. Whoever may change a record can write any URL into it, so what a record may
+    *reach* is bounded apart from what its URLs say: in the upload bucket its own folder ``<guid>/``, elsewhere what
+    ``StorageSettings.bucket_resources`` ties to its authz.
+
+Single downloads, DRS access and bulk requests all decide by these functions.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from . import audit, records
+from .database import Database
+from .errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, PermissionDenied
+from .identity import Identity
+from .policy import Request, Snapshot, covers
+from .records import Record
+from .settings import StorageSettings
+from .storage import Location, Storage
+
+SERVICE = "fence"
+VERBATIM = frozenset({"http", "https", "ftp"})
+EVERYBODY = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, under which policies, in which request."""
+
+    policy: Snapshot
+    identity: Identity
+    request_id: str = ""
+
+
+def may_read(asker: Asker, record: Record) -> bool:
+    """Whether the caller may read the bytes of `record`."""
+    if not record.authz and EVERYBODY in record.acl:
+        return True
+    return _may(asker, record, "read-storage")
+
+
+def may_write(asker: Asker, record: Record) -> bool:
+    """Whether the caller may put the bytes of `record` in place."""
+    return _may(asker, record, "write-storage")
+
+
+def may_delete(asker: Asker, record: Record) -> bool:
+    """Whether the caller may delete `record` and its bytes."""
+    return _may(asker, record, "delete")
+
+
+def _may(asker: Asker, record: Record, method: str) -> bool:
+    policy, identity = asker.policy, asker.identity
+    if record.authz:
+        return policy.allows(identity, *(Request(SERVICE, method, path) for path in record.authz))
+    if identity.username is None or not policy.active(identity.username):
+        return False
+    if record.uploader:
+        return identity.client is None and record.uploader == identity.username
+    paths = [policy.projects[name] for name in record.acl if name in policy.projects]
+    subjects = policy.subjects(identity)
+    return any(all(rights.allow(SERVICE, method, path) for rights in subjects) for path in paths)
+
+
+def choose(record: Record, protocol: str | None = None) -> str:
+    """The URL of a record that is handed out: the first of a scheme that we serve, or of the one asked for.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    BadRequest
+        There are URLs, but only of schemes that we do not serve.
+    """
+    if protocol is not None:
+        wanted = {protocol, "https"} if protocol == "http" else {protocol}
+        url = next((each for each in record.urls if _scheme(each) in wanted), None)
+        if url is None:
+            raise NotFound(f"File {record.did} does not have a location with specified protocol {protocol}.")
+    elif not record.urls:
+        raise NotFound("Can't find any file locations.")
+    else:
+        url = next((each for each in record.urls if _scheme(each) in {"s3", *VERBATIM}), record.urls[0])
+    if _scheme(url) not in {"s3", *VERBATIM}:
+        raise BadRequest(f"The specified protocol {_scheme(url)} is not supported")
+    return url
+
+
+def _scheme(url: str) -> str:
+    return urlsplit(url).scheme
+
+
+def reaches(record: Record, location: Location, settings: StorageSettings) -> bool:
+    """Whether `record` may stand for the bytes at `location`."""
+    if any(segment in ("", ".", "..") for segment in location.key.split("/")):
+        return False
+    if location.bucket == settings.upload_bucket:
+        return location.key.startswith(f"{record.did}/")
+    paths = _tied(location, settings.bucket_resources)
+    return EVERYBODY in paths or any(covers(paths, path) for path in record.authz)
+
+
+def _tied(location: Location, resources: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """Resource paths of the longest prefix that holds `location`."""
+    text = str(location)
+    prefixes = [prefix for prefix in resources if text.startswith(prefix.rstrip("/") + "/")]
+    return resources[max(prefixes, key=len)] if prefixes else ()
+
+
+def lifetime(settings: StorageSettings, asked_s: int | None) -> int:
+    """Seconds that a signed URL lives.
+
+    Raises
+    ------
+    BadRequest
+        More was asked for than the commons allows; a shorter life than asked for would be a surprise later.
+    """
+    limit = settings.presigned_url_ttl_s
+    if asked_s is None:
+        return limit
+    if not 0 < asked_s <= limit:
+        raise BadRequest(f"expires_in must be between 1 and {limit} seconds, not {asked_s}.")
+    return asked_s
+
+
+class DataAccess:
+    """Hands out the bytes of records.
+
+    Parameters
+    ----------
+    database
+        Holds the records and the audit trail.
+    storage
+        Signs the URLs.
+    """
+
+    def __init__(self, database: Database, storage: Storage) -> None:
+        self.database = database
+        self.storage = storage
+        self.index_schema = database.settings.index_schema
+        self.auth_schema = database.settings.auth_schema
+
+    async def download(
+        self, asker: Asker, guid: str, protocol: str | None = None, expires_in: int | None = None
+    ) -> str:
+        """A URL that gives the bytes of one record for `expires_in` seconds. Leaves a row in the audit trail.
+
+        Parameters
+        ----------
+        protocol
+            Scheme of the location to use (the ``access_id`` of DRS); None for the first.
+
+        Raises
+        ------
+        BadRequest
+            `expires_in` is out of bounds, or the record's locations are of no scheme that we serve.
+        AuthenticationRequired
+            The caller may not read the record. (Gen3 answers 401 to signed-in callers too, and clients rely on it.)
+        NotFound
+            There is no such record, or it has no such location.
+        PermissionDenied
+            The record points outside what it may reach.
+        """
+        ttl_s = lifetime(self.storage.settings, expires_in)
+        if "\x00" in guid:
+            raise NotFound("There is no record with such a GUID.")
+        outcome = await self.database.run(self._download, asker, guid, protocol, ttl_s)
+        if isinstance(outcome, CommonsError):
+            raise outcome
+        return outcome
+
+    def _download(
+        self, connection: sa.Connection, asker: Asker, guid: str, protocol: str | None, ttl_s: int
+    ) -> str | CommonsError:
+        detail: dict[str, object] = {"protocol": protocol, "expires_in_s": ttl_s}
+        outcome: str | CommonsError
+        decision: audit.Decision = "allowed"
+        try:
+            record = records.get(connection, self.index_schema, guid)
+            detail["authz"] = record.authz if record else []
+            outcome = self._sign(asker, guid, record, protocol, ttl_s)
+        except CommonsError as error:
+            outcome = error
+            decision = "denied" if isinstance(error, AuthenticationRequired | PermissionDenied) else "failed"
+            detail["status"] = error.status
+        audit.write(
+            connection,
+            self.auth_schema,
+            asker.identity,
+            asker.request_id,
+            action="download",
+            subject=guid[:1024],
+            decision=decision,
+            detail=detail,
+        )
+        return outcome
+
+    def _sign(self, asker: Asker, guid: str, record: Record | None, protocol: str | None, ttl_s: int) -> str:
+        if record is None:
+            raise NotFound(f"There is no record with the GUID {guid}.")
+        if not may_read(asker, record):
+            raise AuthenticationRequired("You don't have access permission on this file")
+        url = choose(record, protocol)
+        if _scheme(url) in VERBATIM:
+            return url
+        location = Location.parse(url)
+        if not reaches(record, location, self.storage.settings):
+            raise PermissionDenied(
+                f"The record {record.did} may not stand for {location}: it lies neither in the record's own folder of "
+                "the upload bucket nor where StorageSettings.bucket_resources ties it to the record's authz."
+            )
+        return self.storage.presign("get_object", location, ttl_s)
