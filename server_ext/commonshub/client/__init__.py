@@ -1,1 +1,47 @@
-"""The Python client of a commons."""
+"""The Python client of a commons.
+
+>>> from commonshub.client import Commons
+>>> commons = Commons()                         # in a workspace nothing has to be pasted
+>>> commons.projects()
+>>> cases = commons.records("case", "demo-lung")
+>>> commons.download(commons.files("demo-lung"), "data")
+"""
+
+from .commons import Commons
+from .download import Downloaded, Downloads
+from .errors import (
+    Cancelled,
+    ChecksumMismatch,
+    CommonsError,
+    NoCredentials,
+    NotFound,
+    NotPermitted,
+    QueryFailed,
+    Refused,
+    SignInFailed,
+    SubmissionFailed,
+    TransferFailed,
+    Unreachable,
+)
+from .objects import DataObject
+from .user import User
+
+__all__ = [
+    "Cancelled",
+    "ChecksumMismatch",
+    "Commons",
+    "CommonsError",
+    "DataObject",
+    "Downloaded",
+    "Downloads",
+    "NoCredentials",
+    "NotFound",
+    "NotPermitted",
+    "QueryFailed",
+    "Refused",
+    "SignInFailed",
+    "SubmissionFailed",
+    "TransferFailed",
+    "Unreachable",
+    "User",
+]

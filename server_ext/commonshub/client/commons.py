@@ -1,0 +1,444 @@
+"""The commons as a notebook sees it."""
+
+import os
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from . import entities, objects, selection
+from .credentials import find
+from .download import Downloads, download
+from .errors import NotFound, QueryFailed, Refused, SubmissionFailed
+from .objects import DataObject
+from .progress import Progress
+from .session import Session
+from .upload import upload
+from .user import User, user_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUBMISSION = "/api/v0/submission"
+MAX_FILES = 20_000  # of each file type, in files()
+
+_FILE_FIELDS = (
+    "project_id",
+    "submitter_id",
+    "type",
+    "object_id",
+    "file_name",
+    "file_size",
+    "data_category",
+    "data_type",
+    "data_format",
+    "md5sum",
+)
+_GUID_COLUMNS = ("object_id", "guid", "did", "GUID")
+
+
+class Commons:
+    """A commons and your account there.
+
+    ``Commons()`` needs nothing in a workspace of the commons. Elsewhere it uses the API key in ``GEN3_API_KEY`` or
+    ``~/.gen3/credentials.json``.
+
+    Parameters
+    ----------
+    origin
+        Address of the commons, where the credentials do not say it: ``https://commons.example.org``.
+    api_key
+        Path of a credentials file, or its content.
+    access_token, hub_token
+        Tokens obtained otherwise.
+    timeout_s
+        Longest silence from the commons, in seconds.
+
+    Raises
+    ------
+    NoCredentials
+        There is nothing to sign in with; the message says what to do.
+    """
+
+    def __init__(
+        self,
+        origin: str | None = None,
+        *,
+        api_key: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        access_token: str | None = None,
+        hub_token: str | None = None,
+        timeout_s: float = 60,
+    ) -> None:
+        source = find(origin, api_key=api_key, access_token=access_token, hub_token=hub_token)
+        self._session = Session(source, timeout_s)
+        self._dictionary: dict[str, Any] | None = None
+
+    @property
+    def origin(self) -> str:
+        """Address of the commons."""
+        return self._session.origin
+
+    @property
+    def session(self) -> Session:
+        """HTTP with the commons, for what has no method here."""
+        return self._session
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._session.close()
+
+    def __enter__(self) -> "Commons":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        # The address keeps two clients apart where their text is a cache key, as in fsspec.
+        return f"<Commons {self.origin} by {self._session.source.description} at {id(self):#x}>"
+
+    def _repr_html_(self) -> str:
+        return f"<b>Commons</b> {escape(self.origin)}, signed in by {escape(self._session.source.description)}"
+
+    # -- who and what ----------------------------------------------------------
+
+    def whoami(self) -> User:
+        """You, and what you may do."""
+        return user_of(self._session.get("/user/user"))
+
+    def projects(self) -> "pd.DataFrame":
+        """The projects that you may read, a row each."""
+        import pandas as pd
+
+        known = self._properties("project")
+        fields = ["project_id", "code", *(each for each in ("name", "availability_type") if each in known)]
+        data = self.query(f"{{ project(first: 0) {{ {' '.join(fields)} programs {{ name }} }} }}")
+        rows = []
+        for each in data["project"] or []:
+            program = (each.pop("programs") or [{}])[0].get("name")
+            rows.append({"project_id": each.pop("project_id"), "program": program, **each})
+        columns = ["project_id", "program", *fields[1:]]
+        return pd.DataFrame(rows, columns=columns).sort_values("project_id", ignore_index=True)
+
+    def dictionary(self) -> Mapping[str, Any]:
+        """The data dictionary: each node type's JSON schema by its name; asked for once."""
+        if self._dictionary is None:
+            document = self._session.get(f"{SUBMISSION}/_dictionary/_all")
+            self._dictionary = {
+                name: node
+                for name, node in document.items()
+                if not name.startswith("_") and isinstance(node, dict) and isinstance(node.get("properties"), dict)
+            }
+        return self._dictionary
+
+    def file_nodes(self) -> list[str]:
+        """The node types that stand for files."""
+        return sorted(
+            name for name, node in self.dictionary().items() if str(node.get("category", "")).endswith("_file")
+        )
+
+    def _properties(self, node: str) -> Mapping[str, Any]:
+        known = self.dictionary()
+        if node not in known:
+            raise NotFound(f"There is no node type {node!r} in this commons. There are: {', '.join(sorted(known))}.")
+        properties: Mapping[str, Any] = known[node]["properties"]
+        return properties
+
+    # -- queries ---------------------------------------------------------------
+
+    def query(self, graphql: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The ``data`` of a GraphQL query over the graph.
+
+        Raises
+        ------
+        QueryFailed
+            The commons could not answer all of it.
+        """
+        return self._graphql(f"{SUBMISSION}/graphql", graphql, variables)
+
+    def explore(
+        self,
+        type: str,
+        fields: Sequence[str] | None = None,
+        filter: selection.Filter | None = None,
+        *,
+        sort: selection.Sort | None = None,
+        first: int | None = None,
+        offset: int = 0,
+        accessibility: str = "accessible",
+    ) -> "pd.DataFrame":
+        """Rows of the explorer's flat documents.
+
+        Parameters
+        ----------
+        type
+            Document type, such as ``case`` or ``file``.
+        fields
+            Columns, dotted where nested; by default all that are not nested.
+        filter
+            ``{"sex": "female", "stage": ["I", "II"]}``, or the full filter grammar.
+        sort
+            ``"age"``, ``"-age"`` for descending, or several.
+        first
+            Number of rows; by default all.
+
+        Raises
+        ------
+        QueryFailed
+            The commons could not answer it.
+        """
+        columns = list(fields) if fields is not None else self._columns(type)
+        wanted, order = selection.filter_of(filter), selection.sort_of(sort)
+        limit = selection.MAX_WINDOW_ROWS - offset if first is None else first
+        if 0 < limit <= selection.MAX_WINDOW_ROWS - offset:
+            text = selection.flat_query(type, columns, limit, offset, accessibility)
+            data = self._graphql("/guppy/graphql", text, {"filter": wanted, "sort": order})
+            rows = data[type] or []
+            if first is not None or data["_aggregation"][type]["_totalCount"] <= selection.MAX_WINDOW_ROWS:
+                return _table(rows, columns)
+        body = {"type": type, "fields": columns, "filter": wanted, "sort": order, "accessibility": accessibility}
+        rows = self._session.read("/guppy/download", {key: value for key, value in body.items() if value})
+        return _table(rows[offset : None if first is None else offset + first], columns)
+
+    def count_by(self, type: str, field: str, filter: selection.Filter | None = None) -> "pd.DataFrame":
+        """How many of the explorer's documents have each value of a field."""
+        import pandas as pd
+
+        text = selection.histogram_query(type, field, "accessible")
+        at: Any = self._graphql("/guppy/graphql", text, {"filter": selection.filter_of(filter)})["_aggregation"][type]
+        for part in field.split("."):
+            at = at[part]
+        return pd.DataFrame(at["asTextHistogram"], columns=["key", "count"]).rename(columns={"key": field})
+
+    def _columns(self, doc_type: str) -> list[str]:
+        selection.name(doc_type, "document type")
+        paths = self._graphql("/guppy/graphql", f"{{ _mapping {{ {doc_type} }} }}", None)["_mapping"][doc_type]
+        return [path for path in paths if "." not in path]
+
+    def _graphql(self, path: str, text: str, variables: Mapping[str, Any] | None) -> dict[str, Any]:
+        body = {"query": text, **({"variables": variables} if variables else {})}
+        answer = self._session.request("POST", path, json=body, changes=False, refused=False)
+        document = answer.json()
+        messages = [
+            each.get("message", str(each)) if isinstance(each, dict) else str(each)
+            for each in document.get("errors") or ()
+        ]
+        if messages or document.get("data") is None:
+            raise QueryFailed(
+                messages or [str(document.get("message") or document.get("error") or "no data")], document.get("data")
+            )
+        data: dict[str, Any] = document["data"]
+        return data
+
+    # -- records ---------------------------------------------------------------
+
+    def records(self, node: str, project: str) -> "pd.DataFrame":
+        """All records of a node type in a project; the table can be submitted again.
+
+        Links are columns ``<link>.submitter_id``.
+        """
+        import pandas as pd
+
+        self._properties(node)
+        answer = self._session.get(f"{_project_path(project)}/export/", {"node_label": node, "format": "json"})
+        rows = [entities.flat(row) for row in answer["data"]]
+        if not rows:
+            return pd.DataFrame(columns=["type", "submitter_id"])
+        return pd.DataFrame(rows).convert_dtypes()
+
+    def submit(
+        self,
+        project: str,
+        data: "pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]]",
+        node: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> "pd.DataFrame":
+        """Create or update records: all of them or, when one is faulty, none.
+
+        Parameters
+        ----------
+        data
+            A table with a row per record, or a list of dictionaries. Links are columns ``<link>.submitter_id``; empty
+            cells are not sent.
+        node
+            Node type of rows without a ``type``.
+        dry_run
+            Check everything and store nothing.
+
+        Returns
+        -------
+        DataFrame
+            What became of each row, with the index of `data`.
+
+        Raises
+        ------
+        SubmissionFailed
+            Rows were refused and nothing was stored; its ``frame`` has a line per fault with row and column.
+        """
+        labels, rows = entities.rows_of(data)
+        if not rows:
+            raise Refused("There is nothing to submit: the table has no rows.")
+        body = [entities.entity(row, node) for row in rows]
+        path = _project_path(project) + ("/_dry_run" if dry_run else "")
+        answer = self._session.request("PUT", path, json=body, refused=False)
+        document = answer.json()
+        if answer.is_success and document.get("success", True):
+            return entities.results(labels, rows, document)
+        found = entities.faults(labels, rows, document)
+        if not found:
+            raise Refused(
+                str(document.get("message") or document.get("error") or "The submission was refused."), 400, document
+            )
+        raise SubmissionFailed(entities.summary(found, len(rows), document), found, document)
+
+    # -- files -----------------------------------------------------------------
+
+    def files(self, project: str | None = None, nodes: Sequence[str] | None = None) -> "pd.DataFrame":
+        """The files of a project, or of all projects that you may read: a row each, at most 20,000 of each type.
+
+        Parameters
+        ----------
+        nodes
+            File node types; by default all.
+        """
+        import pandas as pd
+
+        chosen = list(nodes) if nodes is not None else self.file_nodes()
+        if not chosen:
+            return pd.DataFrame(columns=list(_FILE_FIELDS))
+        scope = ", project_id: $project" if project else ""
+        parts = []
+        for node in chosen:
+            known = self._properties(node)
+            fields = " ".join(each for each in _FILE_FIELDS if each in known or each in ("project_id", "type"))
+            parts.append(f"{selection.name(node)}(first: {MAX_FILES}{scope}) {{ id {fields} }}")
+        head = "query($project: [String]) " if project else ""
+        data = self.query(f"{head}{{ {' '.join(parts)} }}", {"project": [project]} if project else None)
+        rows = [row for node in chosen for row in data[node] or []]
+        for row in rows:
+            # Where a dictionary has no object_id, the record's own id is the object's.
+            row["object_id"] = row.get("object_id") or row.pop("id")
+        frame = pd.DataFrame(rows, columns=list(_FILE_FIELDS)).dropna(axis="columns", how="all" if rows else "any")
+        return frame.convert_dtypes() if rows else frame
+
+    def resolve(self, guid: str) -> DataObject:
+        """The data object of a GUID or a ``drs://`` address.
+
+        Raises
+        ------
+        NotFound
+            This commons does not know it.
+        """
+        return objects.resolve(self._session, [guid])[0]
+
+    def download(
+        self,
+        guids: "str | DataObject | Iterable[str | DataObject] | pd.DataFrame",
+        folder: str | os.PathLike[str] = ".",
+        *,
+        workers: int = 4,
+        overwrite: bool = False,
+        progress: bool | Progress = True,
+        cancel: threading.Event | None = None,
+    ) -> Downloads:
+        """Fetch files into a folder, verified against size and checksum on record.
+
+        Calling it again keeps complete files and continues incomplete ones.
+
+        Parameters
+        ----------
+        guids
+            A GUID or ``drs://`` address, several, or a table such as :meth:`files` gives.
+        workers
+            Files at a time.
+        overwrite
+            Replace files of the same name that hold something else.
+        progress
+            Whether to show a bar, or what to show it with.
+        cancel
+            Set from another thread, it stops the transfer.
+
+        Raises
+        ------
+        TransferFailed
+            Some files could not be fetched; ``failures`` has the reasons, ``done`` the complete files.
+        """
+        wanted = objects.resolve(self._session, _guids(guids))
+        return download(
+            self._session, wanted, Path(folder), workers=workers, overwrite=overwrite, progress=progress, cancel=cancel
+        )
+
+    def upload(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        file_name: str | None = None,
+        authz: Sequence[str] = (),
+        guid: str | None = None,
+        wait_s: float = 300,
+        progress: bool | Progress = True,
+        cancel: threading.Event | None = None,
+    ) -> DataObject:
+        """Send a file to the commons and wait until it has verified size and checksum.
+
+        Only you may read it until a submitted record, or `authz`, puts it into a project.
+
+        Parameters
+        ----------
+        file_name
+            Name on record; by default that of the file.
+        authz
+            Resource paths that shall govern access, such as ``/programs/P/projects/Q``.
+        guid
+            Send the bytes of a data object that exists already, for instance after a failure.
+        wait_s
+            How long to wait for the verification, in seconds; 0 does not wait.
+
+        Raises
+        ------
+        TransferFailed
+            It was not sent, or not verified in time.
+        ChecksumMismatch
+            The commons holds other bytes than the file.
+        """
+        return upload(
+            self._session,
+            Path(path),
+            file_name=file_name,
+            authz=authz,
+            guid=guid,
+            wait_s=wait_s,
+            progress=progress,
+            cancel=cancel,
+        )
+
+
+def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":
+    """Rows with nested objects as dotted columns; lists of objects stay lists."""
+    import pandas as pd
+
+    if not rows:
+        return pd.DataFrame(columns=list(columns))
+    return pd.json_normalize(list(rows))
+
+
+def _project_path(project: str) -> str:
+    program, dash, code = project.partition("-")
+    if not (program and dash and code):
+        raise Refused(f"{project!r} is not a project id; it looks like program-project, see projects().")
+    return f"{SUBMISSION}/{quote(program, safe='')}/{quote(code, safe='')}"
+
+
+def _guids(given: Any) -> list[str]:
+    """GUIDs of whatever names data objects."""
+    if isinstance(given, str | DataObject):
+        given = [given]
+    elif hasattr(given, "columns"):
+        column = next((name for name in _GUID_COLUMNS if name in given.columns), None)
+        if column is None:
+            raise Refused(f"The table has no column of identifiers; name one {' or '.join(_GUID_COLUMNS)}.")
+        given = given[column]
+    return [each.guid if isinstance(each, DataObject) else str(each) for each in given]
