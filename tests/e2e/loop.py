@@ -62,7 +62,7 @@ def main(credentials: str, program: str) -> None:
         "file_size": record["size"],
         "md5sum": record["hashes"]["md5"],
         "data_category": "Clinical",
-        "data_type": "Measurements",
+        "data_type": "Clinical measurements",
         "data_format": "CSV",
         "cases": {"submitter_id": "loop-case-1"},
     }
