@@ -19,7 +19,6 @@ Single downloads, DRS access and bulk requests all decide by these functions.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
@@ -76,8 +75,27 @@ def _may(asker: Asker, record: Record, method: str) -> bool:
     return any(all(rights.allow(SERVICE, method, path) for rights in subjects) for path in paths)
 
 
+def access_ids(urls: Sequence[str]) -> dict[str, str]:
+    """The names under which a record's locations can be asked for, and those locations, in the record's order.
+
+    The first of a scheme goes by the scheme alone (Gen3 clients ask for ``s3``), the others by ``s3-2``, ``s3-3``…
+    """
+    found: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for url in urls:
+        scheme = _scheme(url)
+        counts[scheme] = counts.get(scheme, 0) + 1
+        found[scheme if counts[scheme] == 1 else f"{scheme}-{counts[scheme]}"] = url
+    return found
+
+
 def choose(record: Record, protocol: str | None = None) -> str:
-    """The URL of a record that is handed out: the first of a scheme that we serve, or of the one asked for.
+    """The URL of a record that is handed out: the first of a scheme that we serve, or the one asked for.
+
+    Parameters
+    ----------
+    protocol
+        A scheme (``http`` means https too), or one of :func:`access_ids`.
 
     Raises
     ------
@@ -87,8 +105,8 @@ def choose(record: Record, protocol: str | None = None) -> str:
         There are URLs, but only of schemes that we do not serve.
     """
     if protocol is not None:
-        wanted = {protocol, "https"} if protocol == "http" else {protocol}
-        url = next((each for each in record.urls if _scheme(each) in wanted), None)
+        named = access_ids(record.urls)
+        url = named.get(protocol) or (named.get("https") if protocol == "http" else None)
         if url is None:
             raise NotFound(f"File {record.did} does not have a location with specified protocol {protocol}.")
     elif not record.urls:
@@ -101,7 +119,8 @@ def choose(record: Record, protocol: str | None = None) -> str:
 
 
 def _scheme(url: str) -> str:
-    return urlsplit(url).scheme
+    # Not urlsplit: a record may hold any text as URL, and urlsplit refuses some.
+    return url.partition("://")[0].lower() if "://" in url else ""
 
 
 def reaches(record: Record, location: Location, settings: StorageSettings) -> bool:

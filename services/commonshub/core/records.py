@@ -149,12 +149,31 @@ class Record:
 
     def document(self) -> dict[str, Any]:
         """The JSON of the record as indexd gives it: every key is always there, aliases have their own route."""
-        document: dict[str, Any] = asdict(self)
-        del document["aliases"]
-        for name in ("created_date", "updated_date", "content_created_date", "content_updated_date"):
-            value = document[name]
-            document[name] = value.isoformat() if value else None
-        return document
+        return {
+            "did": self.did,
+            "baseid": self.baseid,
+            "rev": self.rev,
+            "form": self.form,
+            "size": self.size,
+            "file_name": self.file_name,
+            "version": self.version,
+            "uploader": self.uploader,
+            "urls": self.urls,
+            "urls_metadata": self.urls_metadata,
+            "acl": self.acl,
+            "authz": self.authz,
+            "hashes": self.hashes,
+            "metadata": self.metadata,
+            "created_date": _iso(self.created_date),
+            "updated_date": _iso(self.updated_date),
+            "description": self.description,
+            "content_created_date": _iso(self.content_created_date),
+            "content_updated_date": _iso(self.content_updated_date),
+        }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 def of_row(row: sa.Row[Any]) -> Record:

@@ -43,6 +43,11 @@ class Commons(Configurable):
     def _default_dictionary(self) -> str:
         return str(self.path / "dictionary")
 
+    guid_prefix = Unicode(
+        help="Put before the UUID of every GUID that this commons makes up, as `dg.XXXX/`; empty for bare UUIDs. "
+        "Records are found with and without it."
+    ).tag(config=True)
+
     max_body_bytes = Integer(
         256 * 2**20, help="Largest request body that a service accepts, in bytes. Bytes of files never pass here."
     ).tag(config=True)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from .errors import BadRequest, NotFound
 from .settings import StorageSettings
@@ -30,12 +29,11 @@ class Location(NamedTuple):
         BadRequest
             `url` has another scheme, no bucket or no key.
         """
-        parts = urlsplit(url)
-        # urlsplit cuts at ? and #, which are ordinary characters of a key.
-        key = url[len("s3://") + len(parts.netloc) + 1 :]
-        if parts.scheme != "s3" or not parts.netloc or not key:
+        # Not urlsplit: it cuts at ? and #, which are ordinary characters of a key, and refuses brackets.
+        bucket, _, key = url.removeprefix("s3://").partition("/")
+        if not url.startswith("s3://") or not bucket or not key:
             raise BadRequest(f"{url!r} is not of the form s3://bucket/key.")
-        return cls(parts.netloc, key)
+        return cls(bucket, key)
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{self.key}"
