@@ -93,8 +93,8 @@ class ServiceApplication(Application):
 
     @property
     def policy(self) -> Snapshot:
-        """The policies in force now."""
-        return self.grants.snapshot
+        """The policies in force now; none, so no right at all, in a service without a database."""
+        return self.grants.snapshot if self.uses_database else Snapshot()
 
     async def check_health(self) -> None:
         """Raise :class:`~commonshub.core.errors.Unavailable` when the service cannot do its work."""

@@ -163,6 +163,10 @@ class BaseHandler(web.RequestHandler):
         self.set_status(error.status)
         if error.status == 401:
             self.set_header("WWW-Authenticate", "Bearer")
+        self.finish_error(error)
+
+    def finish_error(self, error: CommonsError) -> None:
+        """Send an error; services with pages override it."""
         self.set_header("Content-Type", "application/json")
         self.finish(orjson.dumps(self.error_body(error)))
 

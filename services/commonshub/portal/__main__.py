@@ -1,0 +1,3 @@
+from .app import PortalApp
+
+PortalApp.launch_instance()

@@ -1,0 +1,3 @@
+from .app import WorkflowApp
+
+WorkflowApp.launch_instance()
