@@ -1,0 +1,209 @@
+"""From the text of a query to an operation that is known to be valid and of bearable size.
+
+A parsed and validated document is kept by its text, so that a page that asks the same again costs neither. The limits
+are checked before the work that they bound: size and nesting before parsing, the rest before validation.
+"""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    ValidationRule,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.execution.values import get_variable_values
+from graphql.language import FieldNode
+from graphql.pyutils import suggestion_list
+from graphql.validation import FieldsOnCorrectTypeRule, OverlappingFieldsCanBeMergedRule
+
+from commonshub.core.errors import BadRequest, TooLarge
+
+_NESTING = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|\#[^\n]*|([{\[(])|([}\])])', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one query; :class:`commonshub.query.app.QueryApp` has them as settings."""
+
+    max_query_bytes: int = 262_144
+    max_tokens: int = 20_000
+    max_depth: int = 32
+    max_fields: int = 5_000
+    max_fragments: int = 200
+    max_errors: int = 20
+
+
+class Invalid(BadRequest):
+    """The query breaks the grammar or the schema.
+
+    Parameters
+    ----------
+    errors
+        What is wrong, one text each.
+    """
+
+    code = "invalid_query"
+
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__(" ".join(errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation with its variables filled in."""
+
+    definition: OperationDefinitionNode
+    fragments: Mapping[str, FragmentDefinitionNode]
+    variables: Mapping[str, Any]
+
+
+class Documents:
+    """Parsed and validated documents of one schema, kept by text.
+
+    Parameters
+    ----------
+    size
+        Documents to keep.
+    """
+
+    def __init__(self, schema: GraphQLSchema, limits: Limits, size: int) -> None:
+        self.schema = schema
+        self.limits = limits
+        self._size = size
+        self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
+
+    def get(self, text: str) -> DocumentNode:
+        """The document of `text`.
+
+        Raises
+        ------
+        Invalid
+            It breaks the grammar or the schema.
+        TooLarge
+            It goes beyond a limit.
+        """
+        known = self._kept.get(text)
+        if known is None:
+            known = self._kept[text] = check(self.schema, text, self.limits)
+            if len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+        else:
+            self._kept.move_to_end(text)
+        return known
+
+    def operation(self, text: str, variables: Mapping[str, Any], name: str | None) -> Operation:
+        """The operation of `text` that is to run.
+
+        Raises
+        ------
+        Invalid
+            There is no such operation, it is no query, or a variable has the wrong type.
+        """
+        document = self.get(text)
+        definition = _choose(document, name)
+        coerced = get_variable_values(
+            self.schema, definition.variable_definitions or (), dict(variables), max_errors=self.limits.max_errors
+        )
+        if isinstance(coerced, list):
+            raise Invalid([error.message for error in coerced])
+        fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+        return Operation(definition, fragments, coerced)
+
+
+def check(schema: GraphQLSchema, text: str, limits: Limits) -> DocumentNode:
+    """Parse and validate `text`.
+
+    Raises
+    ------
+    Invalid, TooLarge
+        As :meth:`Documents.get`.
+    """
+    if len(text.encode("utf-8", "replace")) > limits.max_query_bytes:
+        raise TooLarge(f"The query is longer than {limits.max_query_bytes} bytes; send lists as variables.")
+    if nesting(text) > 2 * limits.max_depth:
+        raise TooLarge(f"The query is nested more than {2 * limits.max_depth} brackets deep.")
+    try:
+        document = parse(text, max_lexical_tokens=limits.max_tokens, no_location=False)
+    except GraphQLError as error:
+        raise Invalid([_syntax_error(error)]) from error
+    if len(document.definitions) > limits.max_fragments:
+        raise TooLarge(f"The query has more than {limits.max_fragments} operations and fragments.")
+    errors = validate(schema, document, RULES, max_errors=limits.max_errors)
+    if errors:
+        raise Invalid([error.message for error in errors])
+    return document
+
+
+def nesting(text: str) -> int:
+    """How deep the brackets of `text` are nested, by a scan that takes no stack."""
+    depth = deepest = 0
+    for match in _NESTING.finditer(text):
+        if match[1]:
+            depth += 1
+            deepest = max(deepest, depth)
+        elif match[2]:
+            depth -= 1
+    return deepest
+
+
+def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    if name:
+        operations = [each for each in operations if each.name and each.name.value == name]
+    if not operations:
+        raise Invalid([f'Unknown operation named "{name}".' if name else "Must provide an operation."])
+    if len(operations) > 1:
+        raise Invalid(["Must provide operation name if query contains multiple operations."])
+    if operations[0].operation is not OperationType.QUERY:
+        raise Invalid([f"This commons answers queries, no {operations[0].operation.value}s."])
+    return operations[0]
+
+
+def _syntax_error(error: GraphQLError) -> str:
+    """A syntax error as Peregrine words it: with line and column, and the line itself."""
+    message = error.message.removeprefix("Syntax Error: ")
+    if not error.locations or not error.source:
+        return f"Syntax Error GraphQL {message}"
+    line, column = error.locations[0]
+    lines = error.source.body.splitlines()
+    shown = lines[line - 1][:200] if line <= len(lines) else ""
+    return f"Syntax Error GraphQL ({line}:{column}) {message}\n\n{line}: {shown}\n"
+
+
+class UnknownFieldRule(FieldsOnCorrectTypeRule):
+    """A field must exist; worded with double quotes, as Gen3's clients look for it."""
+
+    def enter_field(self, node: FieldNode, *_args: Any) -> None:
+        """Report a field that its type does not have."""
+        parent = self.context.get_parent_type()
+        if parent is None or self.context.get_field_def():
+            return
+        wanted = node.name.value
+        known = list(parent.fields) if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else []
+        close = [f'"{each}"' for each in suggestion_list(wanted, known)[:3]]
+        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        self.report_error(GraphQLError(f'Cannot query field "{wanted}" on type "{parent.name}".{hint}', node))
+
+
+def _rules() -> Collection[type[ValidationRule]]:
+    # Fields that cannot be merged are found when they are collected, in time that grows with their number and not
+    # with its square.
+    replaced: Callable[[Any], Any] = lambda rule: UnknownFieldRule if rule is FieldsOnCorrectTypeRule else rule  # noqa: E731
+    return tuple(replaced(rule) for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule)
+
+
+RULES = _rules()

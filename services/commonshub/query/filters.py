@@ -1,0 +1,308 @@
+"""Arguments of a listing as conditions on its rows."""
+
+# ruff: noqa: S608 -- statements are put together here; values are bound and names quoted, see sql.py
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from commonshub.core.dictionary import Property
+from commonshub.core.errors import BadRequest
+
+from .access import Access
+from .fields import Neighbours
+from .paths import Paths
+from .sql import Statement, conjunction, disjunction, literal
+
+Args = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Compiles arguments into conditions, for one statement."""
+
+    statement: Statement
+    access: Access
+    paths: Paths
+
+    def conditions(self, type_: str, alias: str, args: Args) -> list[str]:
+        """Conditions on the rows of `type_` in the table `alias`: what the caller may see, and what was asked for.
+
+        Raises
+        ------
+        BadRequest
+            A link or a moment in `args` makes no sense.
+        """
+        return [
+            *self.access.conditions(type_, alias),
+            *self._identity(type_, alias, args),
+            *self._properties(type_, alias, args),
+            *self._excluded(type_, alias, args.get("not")),
+            *self._moments(type_, alias, args),
+            *self._links(type_, alias, args),
+            *self._paths(type_, alias, args),
+        ]
+
+    # -- what a record is ------------------------------------------------------
+
+    def _identity(self, type_: str, alias: str, args: Args) -> list[str]:
+        conditions = []
+        if args.get("id") is not None:
+            conditions.append(f"{alias}.node_id = {self.statement.bind(args['id'], 'text')}")
+        if args.get("ids") is not None:
+            ids = [each for each in args["ids"] if each is not None]
+            conditions.append(f"{alias}.node_id = any({self.statement.bind(ids, 'text[]')})")
+        if args.get("project_id") is not None and type_ == "project":
+            ids = [each for each in args["project_id"] if each is not None]
+            conditions.append(f"{self.access.project_id(alias)} = any({self.statement.bind(ids, 'text[]')})")
+        if args.get("of_type") is not None and type_ not in args["of_type"]:
+            conditions.append("false")
+        if args.get("category") is not None:
+            category = self.access.dictionary.nodes[type_].category
+            if category not in args["category"]:
+                conditions.append("false")
+        if args.get("quick_search"):
+            text = self.statement.bind(f"%{_escaped(args['quick_search'])}%", "text")
+            conditions.append(f"({alias}.node_id ilike {text} or {alias}._props->>'submitter_id' ilike {text})")
+        return conditions
+
+    def _properties(self, type_: str, alias: str, args: Args) -> list[str]:
+        properties = self.access.dictionary.nodes[type_].properties
+        conditions = []
+        for key, value in args.items():
+            if value is None or key in _OWN_MEANING or (key == "project_id" and type_ == "project"):
+                continue
+            each = properties.get(key)
+            values = value if isinstance(value, list) else [value]
+            if each is None:
+                # Lists over several types take the properties of all of them.
+                conditions.append("false")
+            elif values:
+                conditions.append(self.matches(alias, each, values))
+        return conditions
+
+    def matches(self, alias: str, each: Property, values: Sequence[Any]) -> str:
+        """Whether a property has one of `values`; an array, all of them. Null stands for no value."""
+        given = [value for value in values if value is not None]
+        stored = f"{alias}._props->{literal(each.name)}"
+        text = f"{alias}._props->>{literal(each.name)}"
+        if each.kind == "array":
+            return self._array_holds(stored, each, given)
+        options = []
+        if given and each.kind == "string":
+            options.append(self._equal(text, [_text(value) for value in given], "text"))
+        elif given:
+            options.append(self._equal(f"({stored})", [_scalar(each, value) for value in given], "jsonb"))
+        if len(given) < len(values):
+            options.append(f"{text} is null")
+        return disjunction(options) if len(options) != 1 else options[0]
+
+    def _equal(self, expression: str, values: list[str], type_: str) -> str:
+        if len(values) == 1:
+            return f"{expression} = {self.statement.bind(values[0], type_)}"
+        return f"{expression} = any({self.statement.bind(values, f'{type_}[]')})"
+
+    def _array_holds(self, stored: str, each: Property, values: Sequence[Any]) -> str:
+        if each.item_kind in ("integer", "number", "boolean"):
+            items = [_item(value) for value in values]
+        else:
+            items = [_text(value) for value in values]
+        wanted = self.statement.bind(orjson.dumps(items).decode(), "jsonb")
+        return f"(jsonb_typeof({stored}) = 'array' and {stored} @> {wanted})"
+
+    def _excluded(self, type_: str, alias: str, entries: Sequence[Args] | None) -> list[str]:
+        """``not``: leave out the records that match an entry; those without a value match nothing."""
+        properties = self.access.dictionary.nodes[type_].properties
+        conditions = []
+        for entry in entries or ():
+            found = []
+            for key, value in (entry or {}).items():
+                if key in properties:
+                    found.append(self.matches(alias, properties[key], value if isinstance(value, list) else [value]))
+                else:
+                    found.append("false")
+            if found:
+                conditions.append(f"({' and '.join(found)}) is not true")
+        return conditions
+
+    def _moments(self, type_: str, alias: str, args: Args) -> list[str]:
+        conditions = []
+        for key, column, operator in _MOMENTS:
+            if not args.get(key):
+                continue
+            if column not in self.access.dictionary.nodes[type_].properties:
+                conditions.append("false")
+                continue
+            moment = self.statement.bind(_moment(key, args[key]), "timestamptz")
+            conditions.append(f"({alias}._props->>'{column}')::timestamptz {operator} {moment}")
+        return conditions
+
+    # -- what a record hangs on ------------------------------------------------
+
+    def _links(self, type_: str, alias: str, args: Args) -> list[str]:
+        conditions = [self._linked(type_, alias, each) for each in args.get("with_links") or ()]
+        conditions += [f"not {self._linked(type_, alias, each)}" for each in args.get("without_links") or ()]
+        if args.get("with_links_any"):
+            conditions.append(disjunction([self._linked(type_, alias, each) for each in args["with_links_any"]]))
+        return conditions
+
+    def _linked(self, type_: str, alias: str, link: str | None) -> str:
+        step = self.paths.neighbours(type_).get(link or "")
+        if step is None:
+            raise BadRequest(f"Invalid link name '{link}' on {type_}.")
+        edge, far = self.statement.alias(), self.statement.alias()
+        near_id, far_id = ends(step)
+        source = f"{self.access.tables.edge(step.link)} {edge}"
+        conditions = [f"{edge}.{near_id} = {alias}.node_id"]
+        if self.access.limited(step.type):
+            source += f" join {self.access.tables.node(step.type)} {far} on {far}.node_id = {edge}.{far_id}"
+            conditions += self.access.conditions(step.type, far)
+        return f"exists (select from {source}{conjunction(conditions)})"
+
+    def _paths(self, type_: str, alias: str, args: Args) -> list[str]:
+        conditions = [self._leads_to(type_, alias, each) for each in _entries(args, "with_path_to")]
+        conditions += [f"not ({self._leads_to(type_, alias, each)})" for each in _entries(args, "without_path_to")]
+        if args.get("with_path_to_any") is not None:
+            any_of = [self._leads_to(type_, alias, each) for each in _entries(args, "with_path_to_any")]
+            conditions.append(disjunction(any_of))
+        return conditions
+
+    def _leads_to(self, type_: str, alias: str, entry: Args) -> str:
+        """Whether a directed path of links leads from a record to one that fits `entry`."""
+        target = entry["type"]
+        if target not in self.access.dictionary.nodes:
+            return "false"
+        ways = []
+        for up in (True, False):
+            if target in self.paths.reachable(type_, up):
+                ends_in = _Path(self, target, entry, up, f"path{len(self.statement.expressions)}_")
+                ways.append(f"{alias}.node_id in (select id from {ends_in.start(type_)})")
+        return disjunction(ways)
+
+
+@dataclass(frozen=True)
+class _Path:
+    """One path filter in one direction, as a chain of common table expressions that starts at the target.
+
+    For every type on the way there is one set of ids, shared by all paths through it: the statement grows with the
+    number of links and not with the number of paths.
+    """
+
+    filters: Filters
+    target: str
+    entry: Args
+    up: bool
+    prefix: str
+
+    def start(self, type_: str) -> str:
+        return self._set(type_, frozenset({type_}), hide=False)
+
+    def _set(self, type_: str, seen: frozenset[str], hide: bool) -> str:
+        """The records of `type_` that a path leads from; the first ones are hidden by whoever asks for them."""
+        return self.filters.statement.expression(f"{self.prefix}{type_}", lambda: self._union(type_, seen, hide))
+
+    def _union(self, type_: str, seen: frozenset[str], hide: bool) -> str:
+        parts = []
+        for step in self.filters.paths.towards(type_, self.target, self.up):
+            if step.type == self.target:
+                parts.append(self._last(step, type_, hide))
+            elif step.type not in seen:
+                following = self._set(step.type, seen | {step.type}, hide=self.filters.access.limited(step.type))
+                parts.append(self._middle(step, type_, following, hide))
+        return f"({' union '.join(parts)})" if parts else "(select null::text as id where false)"
+
+    def _last(self, step: Neighbours, type_: str, hide: bool) -> str:
+        filters, far = self.filters, self.filters.statement.alias()
+        near_id, far_id = ends(step)
+        conditions = [*filters.access.conditions(self.target, far), *self._fits(far)]
+        source = f"{filters.access.tables.edge(step.link)} e"
+        if conditions:
+            source += f" join {filters.access.tables.node(self.target)} {far} on {far}.node_id = e.{far_id}"
+        near, more = self._near(type_, near_id, hide)
+        return f"select e.{near_id} as id from {source}{near}{conjunction([*conditions, *more])}"
+
+    def _middle(self, step: Neighbours, type_: str, following: str, hide: bool) -> str:
+        near_id, far_id = ends(step)
+        source = f"{self.filters.access.tables.edge(step.link)} e join {following} s on s.id = e.{far_id}"
+        near, more = self._near(type_, near_id, hide)
+        return f"select e.{near_id} as id from {source}{near}{conjunction(more)}"
+
+    def _near(self, type_: str, near_id: str, hide: bool) -> tuple[str, list[str]]:
+        """A way through a record that the caller may not see is no way."""
+        if not hide:
+            return "", []
+        access, near = self.filters.access, self.filters.statement.alias()
+        return f" join {access.tables.node(type_)} {near} on {near}.node_id = e.{near_id}", access.conditions(
+            type_, near
+        )
+
+    def _fits(self, alias: str) -> list[str]:
+        asked = {key: value for key, value in self.entry.items() if key not in ("type", "id", "not")}
+        conditions = self.filters._properties(self.target, alias, asked)
+        if self.entry.get("id") is not None:
+            conditions.append(f"{alias}.node_id = {self.filters.statement.bind(self.entry['id'], 'text')}")
+        if self.target == "project" and asked.get("project_id") is not None:
+            wanted = self.filters.statement.bind(asked["project_id"], "text")
+            conditions.append(f"{self.filters.access.project_id(alias)} = {wanted}")
+        return [*conditions, *self.filters._excluded(self.target, alias, self.entry.get("not"))]
+
+
+def ends(step: Neighbours) -> tuple[str, str]:
+    """The edge's columns at the near and at the far end of a step."""
+    return ("src_id", "dst_id") if step.up else ("dst_id", "src_id")
+
+
+_MOMENTS = (
+    ("created_after", "created_datetime", ">"),
+    ("created_before", "created_datetime", "<"),
+    ("updated_after", "updated_datetime", ">"),
+    ("updated_before", "updated_datetime", "<"),
+)
+
+_OWN_MEANING = frozenset(
+    ["id", "ids", "quick_search", "first", "offset", "order_by_asc", "order_by_desc", "not", "of_type", "category"]
+    + ["with_links", "with_links_any", "without_links", "with_path_to", "with_path_to_any", "without_path_to"]
+    + [key for key, _, _ in _MOMENTS]
+)
+
+
+def _entries(args: Args, key: str) -> list[Args]:
+    return [entry for entry in args.get(key) or () if entry is not None]
+
+
+def _escaped(text: str) -> str:
+    """`text` as a literal part of a LIKE pattern."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _scalar(each: Property, value: Any) -> str:
+    """A number or boolean as JSON; jsonb compares numbers by value, so 1980 equals 1980.0."""
+    if each.kind in ("integer", "number") and isinstance(value, str):
+        value = _item(value)
+    return orjson.dumps(value).decode()
+
+
+def _item(value: Any) -> Any:
+    """A text as the JSON scalar that it spells, if it spells one."""
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+    return found if isinstance(found, int | float) else value
+
+
+def _moment(key: str, text: str) -> str:
+    try:
+        moment = datetime.datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise BadRequest(f"{key}: {text[:40]!r} is not a date or time like 2026-11-22T10:00:00Z.") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).isoformat()

@@ -1,0 +1,169 @@
+"""Selections on the submission log as SQL."""
+
+# ruff: noqa: S608 -- statements are put together here; values are bound and names quoted, see sql.py
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from commonshub.core.errors import BadRequest
+
+from .access import Access
+from .fields import Column, Parts, Stored
+from .selection import Selected
+from .sql import Statement, Tables, conjunction, literal
+
+Args = Mapping[str, Any]
+Aggregate = Callable[[Mapping[str, str], str], str]
+
+DEFAULT_FIRST = 10
+"""Transactions that a list gives when neither ``first`` nor ``last`` is sent."""
+
+_ROLES: Mapping[str, tuple[str, ...]] = {"upload": ("create", "update")}
+_SORTABLE = frozenset(
+    ("id", "submitter", "role", "program", "project", "committed_by", "is_dry_run", "state", "closed")
+    + ("created_datetime",)
+)
+
+
+@dataclass(frozen=True)
+class Logbook:
+    """Compiles what is asked about transactions, for one statement.
+
+    Parameters
+    ----------
+    aggregate
+        Makes a JSON list of the columns of a subquery.
+    """
+
+    statement: Statement
+    tables: Tables
+    access: Access
+    aggregate: Aggregate
+
+    def rows(self, selected: Selected, record: str | None = None) -> str:
+        """A JSON list of transactions, or of those that touched the record of the alias `record`."""
+        alias = self.statement.alias()
+        columns = {each.key: self._field(alias, each) for each in selected.fields}
+        conditions = self._conditions(alias, selected.args, record)
+        source = f"{self.tables.table('transaction_logs')} {alias}{conjunction(conditions)}"
+        return self.aggregate(columns, source + self._page(alias, selected.args))
+
+    def count(self, args: Args, record: str | None = None) -> str:
+        """How many transactions there are."""
+        alias = self.statement.alias()
+        conditions = self._conditions(alias, args, record)
+        return f"select count(*) from {self.tables.table('transaction_logs')} {alias}{conjunction(conditions)}"
+
+    def _conditions(self, alias: str, args: Args, record: str | None) -> list[str]:
+        conditions = self.access.log_conditions(alias)
+        snapshots = f"select s.transaction_id from {self.tables.table('transaction_snapshots')} s where s.entity_id"
+        if record is not None:
+            conditions.append(f"{alias}.id in ({snapshots} = {record}.node_id)")
+        for key in ("id", "quick_search"):
+            if args.get(key):
+                conditions.append(f"{alias}.id::text = {self.statement.bind(args[key], 'text')}")
+        for key in ("program", "project", "state", "is_dry_run", "closed", "committed_by"):
+            if args.get(key) is not None:
+                type_ = {"is_dry_run": "boolean", "closed": "boolean", "committed_by": "integer"}.get(key, "text")
+                conditions.append(f"{alias}.{key} = {self.statement.bind(args[key], type_)}")
+        if args.get("type") is not None:
+            roles = list(_ROLES.get(args["type"], (args["type"],)))
+            conditions.append(f"{alias}.role = any({self.statement.bind(roles, 'text[]')})")
+        if args.get("project_id") is not None:
+            ids = [each for each in args["project_id"] if each is not None]
+            conditions.append(f"{_project_id(alias)} = any({self.statement.bind(ids, 'text[]')})")
+        if args.get("entities") is not None:
+            ids = [each for each in args["entities"] if each is not None]
+            conditions.append(f"{alias}.id in ({snapshots} = any({self.statement.bind(ids, 'text[]')}))")
+        if args.get("committable") is not None:
+            conditions.append(_committable(alias) if args["committable"] else f"not {_committable(alias)}")
+        return conditions
+
+    def _page(self, alias: str, args: Args) -> str:
+        keys = []
+        for argument, direction in (("order_by_asc", "asc"), ("order_by_desc", "desc")):
+            key = args.get(argument)
+            if key is not None and key not in _SORTABLE:
+                raise BadRequest(f"Cannot order by {key} on transaction_log")
+            if key is not None:
+                keys.append(f"{alias}.{key} {direction}")
+        last, first, offset = args.get("last"), args.get("first"), args.get("offset")
+        keys.append(f"{alias}.id desc" if last is not None else f"{alias}.id")
+        limit = last if last is not None else DEFAULT_FIRST if first is None else first
+        page = f" order by {', '.join(keys)}"
+        if limit > 0:
+            page += f" limit {int(limit)}"
+        if (offset or 0) > 0:
+            page += f" offset {int(offset or 0)}"
+        return page
+
+    def _field(self, alias: str, selected: Selected) -> str:
+        match selected.meaning:
+            case None:
+                return f"{literal(selected.type)}::text"
+            case Column(name, kind):
+                return _COLUMNS[kind](alias, name)
+            case Parts(of):
+                return f"({self._parts(alias, of, selected.fields)})"
+            case Stored() as stored:
+                return self._stored(f"{alias}.{stored.name}", selected)
+        raise LookupError(f"{selected.name} is no field of the submission log.")
+
+    def _parts(self, alias: str, of: str, fields: Sequence[Selected]) -> str:
+        part = self.statement.alias()
+        columns = {each.key: self._field(part, each) for each in fields}
+        table = self.tables.table(f"transaction_{of}")
+        return self.aggregate(columns, f"{table} {part} where {part}.transaction_id = {alias}.id order by {part}.id")
+
+    def _stored(self, value: str, selected: Selected) -> str:
+        """An object or a list of objects inside a JSON document, with the selected keys alone."""
+        alias = self.statement.alias()
+        stored = selected.meaning
+        assert isinstance(stored, Stored)
+        columns = {}
+        for each in selected.fields:
+            match each.meaning:
+                case Stored(name, "scalar"):
+                    columns[each.key] = f"{alias}.o->{literal(name)}"
+                case Stored(name, "text"):
+                    columns[each.key] = f"{alias}.o->>{literal(name)}"
+                case Stored(name, _):
+                    columns[each.key] = self._stored(f"({alias}.o->{literal(name)})", each)
+                case _:
+                    columns[each.key] = f"{literal(each.type)}::text"
+        if stored.kind == "object":
+            one = self.aggregate(columns, f"(select {value} as o) {alias} where jsonb_typeof({alias}.o) = 'object'")
+            return f"(({one})->0)"
+        items = f"case jsonb_typeof({value}) when 'array' then {value} else '[]' end"
+        return f"({self.aggregate(columns, f'(select jsonb_array_elements({items}) as o) {alias}')})"
+
+
+def _project_id(alias: str) -> str:
+    return f"({alias}.program || '-' || {alias}.project)"
+
+
+def _committable(alias: str) -> str:
+    return (
+        f"({alias}.state = 'SUCCEEDED' and {alias}.is_dry_run and not {alias}.closed and {alias}.committed_by is null)"
+    )
+
+
+def _type(alias: str, name: str) -> str:
+    roles = ", ".join(literal(role) for role in _ROLES["upload"])
+    return f"case when {alias}.{name} in ({roles}) then 'upload' else {alias}.{name} end"
+
+
+def _plain(alias: str, name: str) -> str:
+    text = name in ("id", "entity_id", "canonical_json", "old_props", "new_props", "response_json")
+    return f"{alias}.{name}::text" if text else f"{alias}.{name}"
+
+
+_COLUMNS: Mapping[str, Callable[[str, str], str]] = {
+    "plain": _plain,
+    "type": _type,
+    "time": lambda alias, name: f"to_char({alias}.{name} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00:00'",
+    "project_id": lambda alias, _: _project_id(alias),
+    "size": lambda alias, name: f"octet_length({alias}.{name})",
+    "committable": lambda alias, _: _committable(alias),
+}

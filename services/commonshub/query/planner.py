@@ -1,0 +1,361 @@
+"""A selection as one SQL statement whose single row holds the finished JSON.
+
+Every root field becomes one column, a JSON text. A list is ``json_agg`` over a subquery whose columns are the selected
+fields; a list inside a list is a subquery of the same form that refers to the outer row. So the database does the
+walking, and no record ever becomes a Python object.
+
+What the database need not be asked for (``__typename``, the node types, introspection) is put in place by Python; a
+query of such fields alone has no statement at all.
+"""
+
+# ruff: noqa: S608 -- statements are put together here; values are bound and names quoted, see sql.py
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from commonshub.core.dictionary import Dictionary, Property
+from commonshub.core.errors import BadRequest
+
+from .access import Access
+from .fields import AnyNeighbours, Count, Listing, Neighbours, NodeTypes, Transactions, Value, Viewer
+from .filters import Filters, ends
+from .logbook import Logbook
+from .paths import Paths
+from .scope import Scope
+from .selection import Selected
+from .sql import MAX_NAME_BYTES, Statement, Tables, conjunction, literal, name
+
+Args = Mapping[str, Any]
+Constant = Callable[[Selected], Any]
+Template = list["bytes | int"]
+"""The answer in pieces: bytes as they are, and numbers of columns of the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to run and how to put the answer together.
+
+    Parameters
+    ----------
+    statement
+        SQL text with ``%(name)s`` placeholders, or None when nothing is to be asked.
+    template
+        Pieces of the ``data`` object.
+    errors
+        Faults of single root fields, which are null in the answer.
+    """
+
+    statement: str | None
+    parameters: Mapping[str, Any]
+    template: Template
+    errors: tuple[str, ...]
+
+    def render(self, row: Sequence[str | None]) -> bytes:
+        """The ``data`` object, of the one row that the statement gave."""
+        return b"".join(
+            piece if isinstance(piece, bytes) else (row[piece] or "null").encode() for piece in self.template
+        )
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans selections on one dictionary."""
+
+    dictionary: Dictionary
+    tables: Tables
+    paths: Paths
+
+    def plan(self, selection: Sequence[Selected], scope: Scope, constant: Constant) -> Plan:
+        """The plan for the root fields `selection` and a caller who may read `scope`.
+
+        Parameters
+        ----------
+        constant
+            Answers a field that needs no database: introspection and node types.
+        """
+        return _Compiler(self, scope, constant).plan(selection)
+
+
+class _Compiler:
+    def __init__(self, planner: Planner, scope: Scope, constant: Constant) -> None:
+        self.constant = constant
+        self.planner = planner
+        self.dictionary = planner.dictionary
+        self.tables = planner.tables
+        self.statement = Statement()
+        self.access = Access(planner.dictionary, planner.tables, scope, self.statement)
+        self.filters = Filters(self.statement, self.access, planner.paths)
+        self.logbook = Logbook(self.statement, self.tables, self.access, self._aggregated)
+        self.columns: list[str] = []
+        self.errors: list[str] = []
+
+    def plan(self, selection: Sequence[Selected]) -> Plan:
+        template = _joined(self._object(selection))
+        text = None
+        if self.columns:
+            text = self.statement.text("select " + ", ".join(f"({column})::text" for column in self.columns))
+        return Plan(text, self.statement.parameters, template, tuple(self.errors))
+
+    # -- root ------------------------------------------------------------------
+
+    def _object(self, selection: Sequence[Selected]) -> Template:
+        pieces: Template = [b"{"]
+        for number, each in enumerate(selection):
+            pieces.append((b"," if number else b"") + orjson.dumps(each.key) + b":")
+            pieces += self._root(each)
+        return [*pieces, b"}"]
+
+    def _root(self, selected: Selected) -> Template:
+        match selected.meaning:
+            case Viewer():
+                return self._object(selected.fields)
+            case None if selected.name == "__typename":
+                return [orjson.dumps(selected.type)]
+            case None | NodeTypes():
+                return [orjson.dumps(self.constant(selected))]
+        try:
+            column = self._column(selected)
+        except BadRequest as error:
+            self.errors.append(error.message)
+            return [b"null"]
+        self.columns.append(column)
+        return [len(self.columns) - 1]
+
+    def _column(self, selected: Selected) -> str:
+        match selected.meaning:
+            case Listing(types, separate_pages):
+                return self._listing(types, separate_pages, selected)
+            case Count(Listing() as of):
+                return self._count(of.types, selected.args)
+            case Transactions(count):
+                return self.logbook.count(selected.args) if count else self.logbook.rows(selected)
+        raise LookupError(f"{selected.name} is no root field.")
+
+    def _listing(self, types: tuple[str, ...], separate_pages: bool, selected: Selected) -> str:
+        if len(types) == 1:
+            alias = self.statement.alias()
+            source = f"{self.tables.node(types[0])} {alias}"
+            if separate_pages:
+                return self._records(types[0], alias, source, [], selected, "DataNode")
+            return self._records(types[0], alias, source, [], selected)
+        arms = [self._arm(type_, selected.args, paged=separate_pages) for type_ in types]
+        return self._union(types, arms, selected, paged=not separate_pages)
+
+    def _count(self, types: tuple[str, ...], args: Args) -> str:
+        alias = self.statement.alias()
+        conditions = self.filters.conditions(types[0], alias, args)
+        return f"select count(*) from {self.tables.node(types[0])} {alias}{conjunction(conditions)}"
+
+    # -- records of one type ---------------------------------------------------
+
+    def _records(
+        self, type_: str, alias: str, source: str, joined: list[str], selected: Selected, object_type: str | None = None
+    ) -> str:
+        conditions = [*joined, *self.filters.conditions(type_, alias, selected.args)]
+        columns = self._fields(type_, alias, selected.children.get(object_type or type_, ()))
+        page = self._page([type_], alias, selected.args)
+        return self._aggregated(columns, f"{source}{conjunction(conditions)}{page}")
+
+    def _aggregated(self, columns: Mapping[str, str], source: str) -> str:
+        """A JSON list of objects with `columns`, over the rows of `source`."""
+        if all(len(key) <= MAX_NAME_BYTES for key in columns):
+            listed = ", ".join(f"{expression} as {name(key)}" for key, expression in columns.items())
+            return f"select coalesce(json_agg(r), '[]') from (select {listed} from {source}) r"
+        listed = ", ".join(f"{expression} as c{number}" for number, expression in enumerate(columns.values()))
+        row = _object_of({key: f"r.c{number}" for number, key in enumerate(columns)})
+        return f"select coalesce(json_agg({row}), '[]') from (select {listed} from {source}) r"
+
+    def _fields(self, type_: str, alias: str, fields: Sequence[Selected]) -> dict[str, str]:
+        return {each.key: self._field(type_, alias, each) for each in fields}
+
+    def _field(self, type_: str, alias: str, selected: Selected) -> str:
+        match selected.meaning:
+            case None:
+                return f"{literal(selected.type)}::text"
+            case Value(name_):
+                return self._value(type_, alias, name_)
+            case Neighbours() as step:
+                near, far, source = self._step(alias, step)
+                return f"({self._records(step.type, far, source, [near], selected)})"
+            case Count(Neighbours() as step):
+                return self._neighbour_count(alias, step, selected.args)
+            case AnyNeighbours(of):
+                return f"({self._any_neighbours(of, alias, selected)})"
+            case Transactions(count):
+                logs = self.logbook.count(selected.args, alias) if count else self.logbook.rows(selected, alias)
+                return f"({logs})"
+        raise LookupError(f"{selected.name} is no field of a record.")
+
+    def _value(self, type_: str, alias: str, name_: str) -> str:
+        if name_ == "id":
+            return f"{alias}.node_id"
+        if name_ == "type":
+            return f"{literal(type_)}::text"
+        if name_ == "project_id" and type_ == "project":
+            return self.access.project_id(alias)
+        each = self.dictionary.nodes[type_].properties.get(name_)
+        return _stored(alias, each) if each else _NULL
+
+    def _step(self, alias: str, step: Neighbours) -> tuple[str, str, str]:
+        """The condition that ties an edge to the near record, the far record's alias, and both tables."""
+        edge, far = self.statement.alias(), self.statement.alias()
+        near_id, far_id = ends(step)
+        source = (
+            f"{self.tables.edge(step.link)} {edge}"
+            f" join {self.tables.node(step.type)} {far} on {far}.node_id = {edge}.{far_id}"
+        )
+        return f"{edge}.{near_id} = {alias}.node_id", far, source
+
+    def _neighbour_count(self, alias: str, step: Neighbours, args: Args) -> str:
+        near, far, source = self._step(alias, step)
+        conditions = self.filters.conditions(step.type, far, args)
+        if not conditions:
+            edge = near.partition(".")[0]
+            source = f"{self.tables.edge(step.link)} {edge}"
+        return f"(select count(*) from {source}{conjunction([near, *conditions])})"
+
+    # -- records of several types ----------------------------------------------
+
+    def _arm(self, type_: str, args: Args, paged: bool) -> str:
+        alias = self.statement.alias()
+        conditions = self.filters.conditions(type_, alias, args)
+        page = self._page([type_], alias, args) if paged else ""
+        text = f"{_rows(type_, alias)} from {self.tables.node(type_)} {alias}{conjunction(conditions)}{page}"
+        return f"({text})" if page else text
+
+    def _any_neighbours(self, type_: str, alias: str, selected: Selected) -> str:
+        steps = list(self.planner.paths.neighbours(type_).values())
+        arms = []
+        for step in steps:
+            near, far, source = self._step(alias, step)
+            conditions = [near, *self.filters.conditions(step.type, far, selected.args)]
+            arms.append(f"{_rows(step.type, far)} from {source}{conjunction(conditions)}")
+        types = tuple(dict.fromkeys(step.type for step in steps))
+        return self._union(types, arms, selected, paged=True, distinct=len(types) < len(steps))
+
+    def _union(
+        self, types: Sequence[str], arms: Sequence[str], selected: Selected, paged: bool, distinct: bool = False
+    ) -> str:
+        """A JSON list over the rows of `arms`; the fields are computed only for the rows of the page."""
+        if not arms:
+            return "select '[]'"
+        alias = self.statement.alias()
+        page = self._page(types, alias, selected.args, several=True) if paged else ""
+        united = f"({(' union ' if distinct else ' union all ').join(arms)}) {alias}"
+        same = selected.children.get("Node") or selected.children.get("DataNode")
+        if same is not None:
+            columns = {each.key: self._shared(types, alias, each) for each in same}
+            return self._aggregated(columns, f"{united}{page}")
+        cases = []
+        for type_ in types:
+            fields = self._fields(type_, alias, selected.children.get(type_, ()))
+            cases.append(f"when {literal(type_)} then {_object_of(fields)}")
+        rows = f"select case {alias}.type {' '.join(cases)} end as o from {united}{page}"
+        return f"select coalesce(json_agg(r.o), '[]') from ({rows}) r"
+
+    def _shared(self, types: Sequence[str], alias: str, selected: Selected) -> str:
+        """A field that is the same for all types of a union, but for how each of them stores it."""
+        if selected.meaning is None:
+            return f"{alias}.type" if selected.type == "Node" else f"{literal(selected.type)}::text"
+        assert isinstance(selected.meaning, Value)
+        wanted = selected.meaning.name
+        if wanted == "type":
+            return f"{alias}.type"
+        stored: dict[str, list[str]] = {}
+        for type_ in types:
+            stored.setdefault(self._value(type_, alias, wanted), []).append(type_)
+        if len(stored) == 1:
+            return next(iter(stored))
+        cases = " ".join(
+            f"when {alias}.type in ({', '.join(map(literal, names))}) then to_json({expression})"
+            for expression, names in stored.items()
+            if expression != _NULL
+        )
+        return f"case {cases} end"
+
+    # -- order and page --------------------------------------------------------
+
+    def _page(self, types: Sequence[str], alias: str, args: Args, several: bool = False) -> str:
+        """``order by … limit … offset …``. A limited list is always ordered, so that its pages are disjoint."""
+        keys = []
+        for argument, direction in (("order_by_asc", ""), ("order_by_desc", " desc")):
+            key = args.get(argument)
+            if key is not None:
+                keys += [f"{each}{direction}" for each in self._sort_key(types, alias, key, several)]
+        first, offset = int(args.get("first") or 0), int(args.get("offset") or 0)
+        if first > 0 or offset > 0 or keys:
+            keys.append(f"{alias}.node_id")
+        page = f" order by {', '.join(keys)}" if keys else ""
+        if first > 0:
+            page += f" limit {first}"
+        if offset > 0:
+            page += f" offset {offset}"
+        return page
+
+    def _sort_key(self, types: Sequence[str], alias: str, key: str, several: bool) -> list[str]:
+        if key == "id":
+            return [f"{alias}.node_id"]
+        if key == "type":
+            return [f"{alias}.type"] if several else []
+        if key == "project_id" and "project" in types:
+            return [self._project_sort_key(types, alias)]
+        for type_ in types:
+            each = self.dictionary.nodes[type_].properties.get(key)
+            if each is not None:
+                return [_sortable(alias, each)]
+        raise BadRequest(f"Cannot order by {key} on {types[0] if len(types) == 1 else 'node'}")
+
+    def _project_sort_key(self, types: Sequence[str], alias: str) -> str:
+        if len(types) == 1:
+            return self.access.project_id(alias)
+        stored = f"{alias}._props->>'project_id'"
+        return f"case {alias}.type when 'project' then {self.access.project_id(alias)} else {stored} end"
+
+
+_NULL = "null::text"
+
+
+def _rows(type_: str, alias: str) -> str:
+    return f"select {alias}.node_id, {literal(type_)}::text as type, {alias}._props"
+
+
+def _stored(alias: str, each: Property) -> str:
+    """A property as the schema types it: text as text whatever is stored, the items of an array too."""
+    if each.kind == "string":
+        return f"{alias}._props->>{literal(each.name)}"
+    stored = f"{alias}._props->{literal(each.name)}"
+    if each.kind == "array" and each.item_kind != "string":
+        return (
+            f"case jsonb_typeof({stored}) when 'array' then"
+            f" (select coalesce(json_agg(i), '[]') from jsonb_array_elements_text({stored}) i) end"
+        )
+    return stored
+
+
+def _sortable(alias: str, each: Property) -> str:
+    if each.kind == "string":
+        return f"{alias}._props->>{literal(each.name)}"
+    return f"nullif({alias}._props->{literal(each.name)}, 'null')"
+
+
+def _object_of(columns: Mapping[str, str]) -> str:
+    """A JSON object of any number of keys of any length (a row's column names are cut, a function's arguments few)."""
+    pairs = [
+        f"{literal(orjson.dumps(key).decode() + ':')} || coalesce(to_json({expression})::text, 'null')"
+        for key, expression in columns.items()
+    ]
+    return "('{' || " + " || ',' || ".join(pairs) + " || '}')::json" if pairs else "'{}'::json"
+
+
+def _joined(pieces: Template) -> Template:
+    """The same pieces with neighbouring bytes put together."""
+    joined: Template = []
+    for piece in pieces:
+        if isinstance(piece, bytes) and joined and isinstance(joined[-1], bytes):
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return joined

@@ -1,0 +1,110 @@
+"""The text of one SQL statement, put together from parts that keep their values apart.
+
+Every value that comes from outside is bound as a parameter; every name that comes from the dictionary is quoted. A
+per cent sign is doubled wherever it is not a placeholder, as the driver expects.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from commonshub.core.dictionary import Link
+from commonshub.core.errors import BadRequest
+
+MAX_NAME_BYTES = 63
+"""PostgreSQL cuts longer identifiers (NAMEDATALEN - 1)."""
+
+
+def name(text: str) -> str:
+    """A quoted identifier."""
+    return '"' + text.replace('"', '""').replace("%", "%%") + '"'
+
+
+def literal(text: str) -> str:
+    """A quoted text constant, for names out of the dictionary."""
+    return "'" + text.replace("'", "''").replace("%", "%%") + "'"
+
+
+def conjunction(conditions: Sequence[str]) -> str:
+    """``where …`` of conditions that must all hold, or nothing."""
+    return f" where {' and '.join(conditions)}" if conditions else ""
+
+
+def disjunction(conditions: Sequence[str]) -> str:
+    """One condition of several that may hold; of none, one that never does."""
+    return f"({' or '.join(conditions)})" if conditions else "false"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Where the graph is stored.
+
+    Parameters
+    ----------
+    schema
+        PostgreSQL schema.
+    node_table, edge_table
+        Name of the table of a node type, and of a link.
+    """
+
+    schema: str
+    node_table: Callable[[str], str]
+    edge_table: Callable[[Link], str]
+
+    def node(self, type_: str) -> str:
+        """Table of a node type."""
+        return self.table(self.node_table(type_))
+
+    def edge(self, link: Link) -> str:
+        """Table of a link."""
+        return self.table(self.edge_table(link))
+
+    def table(self, table: str) -> str:
+        """Any table of the schema."""
+        return f"{name(self.schema)}.{name(table)}"
+
+
+@dataclass
+class Statement:
+    """What a statement needs besides its text: parameters, aliases and common table expressions."""
+
+    parameters: dict[str, Any] = field(default_factory=dict)
+    expressions: dict[str, str] = field(default_factory=dict)
+    _aliases: int = 0
+
+    def bind(self, value: Any, type_: str) -> str:
+        """A placeholder for `value`, cast to `type_`.
+
+        Raises
+        ------
+        BadRequest
+            A text holds a character that PostgreSQL cannot store.
+        """
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and not _storable(text):
+                raise BadRequest(f"{text[:40]!r} holds a NUL or half a surrogate pair; no record does.")
+        key = f"p{len(self.parameters)}"
+        self.parameters[key] = value
+        return f"%({key})s::{type_}"
+
+    def alias(self) -> str:
+        """A fresh table alias."""
+        self._aliases += 1
+        return f"t{self._aliases}"
+
+    def expression(self, key: str, make: Callable[[], str]) -> str:
+        """Name of the common table expression `key`, made at its first use."""
+        if key not in self.expressions:
+            text = make()
+            self.expressions[key] = text
+        return name(key)
+
+    def text(self, body: str) -> str:
+        """The whole statement."""
+        if not self.expressions:
+            return body
+        return f"with {', '.join(f'{name(key)} as {text}' for key, text in self.expressions.items())} {body}"
+
+
+def _storable(text: str) -> bool:
+    return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)

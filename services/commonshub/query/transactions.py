@@ -1,0 +1,116 @@
+"""The submission log in the GraphQL schema: types, fields and arguments."""
+
+from collections.abc import Mapping
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLBoolean,
+    GraphQLField,
+    GraphQLID,
+    GraphQLInt,
+    GraphQLList,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLString,
+)
+
+from .fields import Column, Meaning, Parts, Stored, Transactions, means
+
+_STRINGS = GraphQLList(GraphQLString)
+
+
+def _field(type_: GraphQLOutputType, what: Meaning) -> GraphQLField:
+    return GraphQLField(type_, extensions=means(what))
+
+
+def _columns(types: Mapping[str, GraphQLOutputType]) -> dict[str, GraphQLField]:
+    return {name: _field(type_, Column(name)) for name, type_ in types.items()}
+
+
+def _stored(types: Mapping[str, GraphQLOutputType]) -> dict[str, GraphQLField]:
+    return {
+        name: _field(type_, Stored(name, "text" if type_ is GraphQLString else "scalar"))
+        for name, type_ in types.items()
+    }
+
+
+def _response_type() -> GraphQLObjectType:
+    """What the submission service answered, from the document that the log keeps."""
+    dependent = GraphQLObjectType("TransactionDependent", _stored({"id": GraphQLString, "type": GraphQLString}))
+    error_fields = _stored({"keys": _STRINGS, "message": GraphQLString, "type": GraphQLString})
+    error_fields["dependents"] = _field(GraphQLList(dependent), Stored("dependents", "list"))
+    error = GraphQLObjectType("TransactionResponseError", error_fields)
+    texts = ("action", "type", "id", "unique_keys", "related_cases")
+    entity_fields = _stored({"valid": GraphQLBoolean, **dict.fromkeys(texts, GraphQLString)})
+    entity_fields |= {key: _field(GraphQLList(error), Stored(key, "list")) for key in ("errors", "warnings")}
+    entity = GraphQLObjectType("TransactionResponseEntity", entity_fields)
+    counts = ("code", "entity_error_count", "transactional_error_count", "created_entity_count", "updated_entity_count")
+    fields = _stored(
+        {"transaction_id": GraphQLInt, "success": GraphQLBoolean, "message": GraphQLString}
+        | dict.fromkeys(counts, GraphQLInt)
+    )
+    fields["transactional_errors"] = _field(_STRINGS, Stored("transactional_errors", "scalar"))
+    fields["entities"] = _field(GraphQLList(entity), Stored("entities", "list"))
+    return GraphQLObjectType("TransactionResponse", fields)
+
+
+def _log_type() -> GraphQLObjectType:
+    snapshot = GraphQLObjectType(
+        "TransactionSnapshot",
+        {
+            "id": _field(GraphQLID, Column("entity_id")),
+            **_columns({"transaction_id": GraphQLInt, "action": GraphQLString}),
+            **_columns({"old_props": GraphQLString, "new_props": GraphQLString}),
+        },
+    )
+    document_fields = _columns({"id": GraphQLID, "transaction_id": GraphQLInt, "doc_format": GraphQLString})
+    document_fields |= _columns({"doc": GraphQLString, "name": GraphQLString, "response_json": GraphQLString})
+    document_fields["doc_size"] = _field(GraphQLInt, Column("doc", "size"))
+    document_fields["response"] = _field(_response_type(), Stored("response_json", "object"))
+    document = GraphQLObjectType("TransactionDocument", document_fields)
+    plain = {"id": GraphQLID, "is_dry_run": GraphQLBoolean, "closed": GraphQLBoolean, "committed_by": GraphQLInt}
+    texts = ("state", "submitter", "role", "program", "project", "canonical_json")
+    fields = _columns({**plain, **dict.fromkeys(texts, GraphQLString)})
+    fields["type"] = _field(GraphQLString, Column("role", "type"))
+    fields["project_id"] = _field(GraphQLString, Column("project", "project_id"))
+    fields["created_datetime"] = _field(GraphQLString, Column("created_datetime", "time"))
+    fields["committable"] = _field(GraphQLBoolean, Column("state", "committable"))
+    fields["snapshots"] = _field(GraphQLList(snapshot), Parts("snapshots"))
+    fields["documents"] = _field(GraphQLList(document), Parts("documents"))
+    return GraphQLObjectType("TransactionLog", fields, description="One submission, successful or not.")
+
+
+def _arguments() -> dict[str, GraphQLArgument]:
+    text, flag, number = (GraphQLArgument(each) for each in (GraphQLString, GraphQLBoolean, GraphQLInt))
+    anything = GraphQLArgument(GraphQLID)
+    return {
+        **dict.fromkeys(("id", "quick_search"), anything),
+        **dict.fromkeys(("type", "program", "project", "state", "order_by_asc", "order_by_desc"), text),
+        **dict.fromkeys(("is_dry_run", "closed", "committable"), flag),
+        **dict.fromkeys(("first", "last", "offset", "committed_by"), number),
+        **dict.fromkeys(("project_id", "entities"), GraphQLArgument(_STRINGS)),
+    }
+
+
+class TransactionFields:
+    """The fields that lead to the submission log, at the root and on every record."""
+
+    def __init__(self) -> None:
+        self._type = _log_type()
+        self._arguments = _arguments()
+
+    def root(self) -> dict[str, GraphQLField]:
+        """``transaction_log`` and ``_transaction_log_count``."""
+        return self._pair("transaction_log", "_transaction_log_count", of_record=False)
+
+    def record(self) -> dict[str, GraphQLField]:
+        """``_transaction_logs`` and ``_transaction_logs_count``: the submissions that touched a record."""
+        return self._pair("_transaction_logs", "_transaction_logs_count", of_record=True)
+
+    def _pair(self, rows: str, count: str, of_record: bool) -> dict[str, GraphQLField]:
+        return {
+            rows: GraphQLField(
+                GraphQLList(self._type), args=self._arguments, extensions=means(Transactions(False, of_record))
+            ),
+            count: GraphQLField(GraphQLInt, args=self._arguments, extensions=means(Transactions(True, of_record))),
+        }
