@@ -1,0 +1,189 @@
+"""The ``commonshub`` command."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from commonshub.core.errors import CommonsError
+
+from .folder import DataFolder
+
+DESCRIPTION = """\
+Run a data commons that is a JupyterHub.
+
+All state is in one data folder: --data-dir, or the environment variable COMMONSHUB_DATA_DIR,
+or .commons in the working folder.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; its exit status."""
+    options = parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except CommonsError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--data-dir", metavar="FOLDER", help="folder with all state of the commons")
+    root = argparse.ArgumentParser(
+        "commonshub", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = root.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, parents=[common], help=text, description=text[0].upper() + text[1:] + ".")
+        added.set_defaults(run=run)
+        return added
+
+    up = add("up", _up, "start the commons and keep it running; Ctrl-C stops it")
+    up.add_argument("--port", type=_port, default=8000, help="port on 127.0.0.1 (default: 8000)")
+    up.add_argument("--empty", action="store_true", help="do not load the demo data")
+    up.add_argument("--detach", action="store_true", help="return when it is ready, and leave it running")
+    up.add_argument("--attached", action="store_true", help=argparse.SUPPRESS)
+    add("down", _down, "stop the commons and everything it started")
+    status = add("status", _status, "show each part with its state, process and URL")
+    status.add_argument("--json", action="store_true", help="as JSON")
+    logs = add("logs", _logs, "show the end of the logs")
+    logs.add_argument("part", nargs="?", metavar="PART", help="hub, postgres, auth, index, …; all by default")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on showing new lines")
+    add("init", _init, "make the data folder with a commented configuration and the files to edit")
+    _add_groups(commands, common)
+    return root
+
+
+def _add_groups(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
+) -> None:
+    user = commands.add_parser("user", help="users and their logins").add_subparsers(metavar="COMMAND", required=True)
+    add = user.add_parser("add", parents=[common], help="make a login, or give it a new password, and print it")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--admin", action="store_true", help="may do everything in this commons")
+    add.set_defaults(run=_user_add)
+    key = commands.add_parser("key", help="API keys").add_subparsers(metavar="COMMAND", required=True)
+    create = key.add_parser("create", parents=[common], help="print a new credentials file as Gen3's clients read it")
+    create.add_argument("name", metavar="NAME")
+    create.set_defaults(run=_key_create)
+    etl = commands.add_parser("etl", help="the explorer's index").add_subparsers(metavar="COMMAND", required=True)
+    for name, text in (("run", "build it now"), ("status", "show when and how it was last built")):
+        each = etl.add_parser(name, parents=[common], help=text)
+        each.set_defaults(run=_etl, command=name)
+
+
+def _folder(options: argparse.Namespace) -> DataFolder:
+    return DataFolder(options.data_dir or os.environ.get("COMMONSHUB_DATA_DIR") or Path.cwd() / ".commons")
+
+
+def _existing(options: argparse.Namespace) -> DataFolder:
+    folder = _folder(options)
+    if not folder.initialised:
+        raise CommonsError(f"There is no commons in {folder.path}. Start one with `commonshub up`.")
+    return folder
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 0 < number < 65536:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return number
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _up(options: argparse.Namespace) -> int:
+    from . import up
+
+    folder = _folder(options)
+    if options.detach:
+        return up.detach(folder, options.port, empty=options.empty, say=_say)
+    up.up(folder, options.port, empty=options.empty, say=_say, announce=not options.attached)
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    from .up import down
+
+    _say("Stopped." if down(_folder(options), _say) else "Nothing was running.")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from .status import status, table
+
+    document = status(_folder(options))
+    _say(json.dumps(document, indent=1) if options.json else table(document))
+    return 0
+
+
+def _logs(options: argparse.Namespace) -> int:
+    from .status import follow
+
+    folder = _existing(options)
+    if options.part and not (folder.logs / f"{Path(options.part).name}.log").exists():
+        known = ", ".join(sorted(path.stem for path in folder.logs.glob("*.log")))
+        raise CommonsError(f"There is no log of {options.part!r}; there are: {known}.")
+    for line in follow(folder, options.part, forever=options.follow):
+        _say(line)
+    return 0
+
+
+def _init(options: argparse.Namespace) -> int:
+    folder = _folder(options)
+    folder.create()
+    written = folder.write_content()
+    for path in written:
+        _say(f"Wrote {path}")
+    _say(f"Start the commons with: commonshub up --data-dir '{folder.path}'")
+    return 0
+
+
+def _user_add(options: argparse.Namespace) -> int:
+    from .passwords import Passwords, check_name, generate
+    from .up import ADMIN, password_file, run_command
+
+    folder = _existing(options)
+    check_name(options.name)
+    run_command(folder, "commonshub.auth", "user", options.name, *(["--admin"] if options.admin else []))
+    store = Passwords(folder.secrets / "passwords.json")
+    known = store.accounts().get(options.name)
+    password = generate()
+    store.set(options.name, password, admin=options.admin or bool(known and known["admin"]))
+    if options.name == ADMIN:
+        password_file(folder).unlink(missing_ok=True)
+    _say(f"user: {options.name}\npassword: {password}")
+    return 0
+
+
+def _key_create(options: argparse.Namespace) -> int:
+    return _pass_on(_existing(options), "commonshub.auth", "key", options.name)
+
+
+def _etl(options: argparse.Namespace) -> int:
+    return _pass_on(_existing(options), "commonshub.explore", "etl", options.command)
+
+
+def _pass_on(folder: DataFolder, module: str, *arguments: str) -> int:
+    environment = {**os.environ, "COMMONSHUB_DATA_DIR": str(folder.path)}
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

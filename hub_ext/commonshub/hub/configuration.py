@@ -1,0 +1,165 @@
+"""What a CommonsHub adds to JupyterHub's configuration.
+
+A ``jupyterhub_config.py`` needs two lines::
+
+    from commonshub.hub import configure
+    configure(c)
+
+Everything set here can be overridden afterwards, or in ``commonshub_config.py``, which is read last.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from traitlets.config import Config
+from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
+
+from commonshub.core.settings import Commons
+
+from .files import read_json
+from .folder import DataFolder
+from .processes import INSTANCE_VARIABLE
+from .services import HubSettings
+
+BASE_URL = "/jupyter/"
+
+# Public paths of the services that send browsers through the hub's sign-in.
+OAUTH_CALLBACKS = {"portal": "/portal/oauth_callback", "auth": "/user/oauth_callback"}
+
+# What a browser's or a workspace's token may do besides identifying its user: be exchanged at the auth service.
+EXCHANGE_SCOPE = "access:services!service=auth"
+
+
+def load(data_dir: str | Path | None = None) -> Config:
+    """Configuration of the commons: ``run/embedded.json``, then ``commonshub_config.py``."""
+    folder = DataFolder(data_dir or Commons().data_dir)
+    config = Config()
+    if (folder.run / "embedded.json").exists():
+        config.merge(JSONFileConfigLoader("embedded.json", path=str(folder.run)).load_config())
+    if folder.config_file.exists():
+        config.merge(PyFileConfigLoader(folder.config_file.name, path=str(folder.path)).load_config())
+    config.Commons.data_dir = str(folder.path)
+    return config
+
+
+def configure(c: Any, data_dir: str | Path | None = None) -> None:
+    """Make a JupyterHub the centre of a commons.
+
+    Parameters
+    ----------
+    c
+        The configuration object of ``jupyterhub_config.py``.
+    data_dir
+        Data folder; default: ``COMMONSHUB_DATA_DIR``, or ``.commons`` in the working folder.
+    """
+    config = load(data_dir)
+    commons = Commons(config=config)
+    settings = HubSettings(config=config)
+    folder = DataFolder(commons.path)
+    secrets = read_json(folder.secrets / "hub.json")
+    ports = read_json(folder.run / "ports.json")
+    _configure_hub(c, commons, folder, secrets, ports)
+    _configure_proxy(c, settings, secrets, ports)
+    c.JupyterHub.services = _services(settings, folder, secrets, ports)
+    _configure_rights(c, settings)
+    _configure_sign_in(c, folder)
+    _configure_workspaces(c, commons, settings, folder, secrets)
+    c.merge(config)
+
+
+def _configure_hub(
+    c: Any, commons: Commons, folder: DataFolder, secrets: dict[str, Any], ports: dict[str, int]
+) -> None:
+    c.JupyterHub.base_url = BASE_URL
+    c.JupyterHub.bind_url = commons.origin + BASE_URL
+    c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{ports['hub']}"
+    c.JupyterHub.db_url = f"sqlite:///{folder.hub / 'jupyterhub.sqlite'}"
+    c.JupyterHub.cookie_secret = bytes.fromhex(secrets["cookie_secret"])
+    # A restarted hub finds the workspaces again; `commonshub down` stops them itself.
+    c.JupyterHub.cleanup_servers = False
+    c.JupyterHub.template_vars = {"announcement": ""}
+    c.JupyterHub.log_level = "INFO"
+
+
+def _configure_proxy(c: Any, settings: HubSettings, secrets: dict[str, Any], ports: dict[str, int]) -> None:
+    c.ConfigurableHTTPProxy.should_start = False
+    c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{ports['proxy_api']}"
+    c.ConfigurableHTTPProxy.auth_token = secrets["proxy_token"]
+    c.Proxy.extra_routes = settings.routes(ports)
+
+
+def _services(
+    settings: HubSettings, folder: DataFolder, secrets: dict[str, Any], ports: dict[str, int]
+) -> list[dict[str, Any]]:
+    environment = {
+        "COMMONSHUB_DATA_DIR": str(folder.path),
+        INSTANCE_VARIABLE: secrets["instance"],
+        # Every thread that ever allocates would otherwise keep an arena of its own.
+        "MALLOC_ARENA_MAX": "2",
+    }
+    declared: list[dict[str, Any]] = []
+    for name, target in settings.targets(ports).items():
+        service = {"name": name, "url": target, "api_token": secrets["tokens"][name], "display": False}
+        if name in OAUTH_CALLBACKS:
+            service |= {
+                "oauth_redirect_uri": OAUTH_CALLBACKS[name],
+                "oauth_no_confirm": True,
+                "oauth_client_allowed_scopes": [EXCHANGE_SCOPE],
+            }
+        if name not in settings.external_services:
+            command = [sys.executable, "-P", "-m", f"commonshub.{name}"]
+            service |= {
+                "command": _logged(folder.logs / f"{name}.log", command),
+                "environment": environment,
+                "timeout": settings.service_timeout_s,
+            }
+        declared.append(service)
+    declared.append({"name": "supervisor", "api_token": secrets["tokens"]["supervisor"]})
+    if settings.cull_idle_s:
+        command = [sys.executable, "-P", "-m", "jupyterhub_idle_culler", f"--timeout={settings.cull_idle_s}"]
+        declared.append(
+            {
+                "name": "culler",
+                "api_token": secrets["tokens"]["culler"],
+                "command": _logged(folder.logs / "culler.log", command),
+                "environment": environment,
+            }
+        )
+    return declared
+
+
+def _logged(log: Path, command: list[str]) -> list[str]:
+    # The shell becomes the command, so the process is the service itself.
+    return ["/bin/sh", "-c", 'log=$1; shift; exec "$@" >>"$log" 2>&1', "sh", str(log), *command]
+
+
+def _configure_rights(c: Any, settings: HubSettings) -> None:
+    c.JupyterHub.extra_user_scopes = [EXCHANGE_SCOPE, "access:services!service=portal"]
+    roles = [{"name": "commons-supervisor", "scopes": ["proxy"], "services": ["supervisor"]}]
+    if settings.cull_idle_s:
+        scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
+        roles.append({"name": "commons-culler", "scopes": scopes, "services": ["culler"]})
+    c.JupyterHub.load_roles = roles
+    c.Spawner.server_token_scopes = ["users:activity!user", "access:servers!server", EXCHANGE_SCOPE]
+
+
+def _configure_sign_in(c: Any, folder: DataFolder) -> None:
+    c.JupyterHub.authenticator_class = "commonshub.hub.authenticator.PasswordAuthenticator"
+    c.PasswordAuthenticator.passwords_file = str(folder.secrets / "passwords.json")
+    c.RemoteUserAuthenticator.jwks_file = str(folder.path / "keys" / "jwks.json")
+
+
+def _configure_workspaces(
+    c: Any, commons: Commons, settings: HubSettings, folder: DataFolder, secrets: dict[str, Any]
+) -> None:
+    c.JupyterHub.spawner_class = "commonshub.hub.spawner.WorkspaceSpawner"
+    c.WorkspaceSpawner.data_dir = str(folder.path)
+    c.WorkspaceSpawner.first_uid = settings.first_uid
+    c.Spawner.default_url = "/lab"
+    c.Spawner.environment = {
+        INSTANCE_VARIABLE: secrets["instance"],
+        "COMMONSHUB_ORIGIN": commons.origin,
+        # Gen3's tools want the bare host here.
+        "GEN3_ENDPOINT": commons.origin.split("://", 1)[-1],
+    }

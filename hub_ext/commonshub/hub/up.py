@@ -1,0 +1,238 @@
+"""``commonshub up``: from a data folder to a commons that answers, and back to nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from commonshub.core.errors import CommonsError
+
+from . import passwords, proxy
+from .embedded import Embedded
+from .files import read_json, write_private
+from .folder import DataFolder
+from .processes import Handle, command_line
+from .supervisor import Supervisor, answers, tail
+
+ADMIN = "admin"
+Say = Callable[[str], None]
+
+
+def up(folder: DataFolder, port: int, *, empty: bool, say: Say, announce: bool = True) -> None:
+    """Bring a commons up and keep it up until a signal.
+
+    Parameters
+    ----------
+    announce
+        Whether to say where it is and how to sign in; not where the output is a log, for it may show a password.
+
+    Raises
+    ------
+    AlreadyRunning
+        Another process keeps it up.
+    CommonsError
+        It cannot be brought up; everything that was started has been stopped again.
+    """
+    folder.create()
+    with folder.lock():
+        folder.write_content()
+        if os.geteuid() != 0:
+            say("Local workspaces are not isolated from your own account: a notebook can do whatever you can do.")
+        commons = Embedded(folder, port)
+        if commons.leftovers().replace_leftovers():
+            say("Stopped what an earlier run had left behind.")
+        commons.check_port()
+        proxy.install(say)
+        supervisor = commons.compose()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, supervisor.request_stop)
+        try:
+            made = _start(commons, supervisor, empty=empty, say=say)
+            if announce:
+                say(welcome(folder, reveal=made))
+            supervisor.run()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            say("Stopping …")
+            supervisor.stop()
+            commons.remove_sockets()
+        say("Stopped.")
+
+
+def _start(commons: Embedded, supervisor: Supervisor, *, empty: bool, say: Say) -> bool:
+    supervisor.set_state("starting")
+    first = not (commons.folder.postgres / "PG_VERSION").exists() and commons.own_database
+    say("Making the database …" if first else "Starting …")
+    supervisor.start(*(name for name in supervisor.watches if name != "hub"))
+    say("Starting the hub and its services …")
+    supervisor.start("hub")
+    _wait_for_services(commons, supervisor)
+    made = _make_administrator(commons)
+    if not empty:
+        _load_demo(commons, supervisor, say)
+    supervisor.set_state("ready")
+    return made
+
+
+def _wait_for_services(commons: Embedded, supervisor: Supervisor) -> None:
+    waiting = commons.service_urls()
+    end = time.monotonic() + commons.settings.service_timeout_s
+    while waiting:
+        supervisor.step()
+        if supervisor.stopping:
+            raise KeyboardInterrupt
+        waiting = {name: url for name, url in waiting.items() if not answers(url)}
+        if waiting and time.monotonic() > end:
+            name = next(iter(waiting))
+            raise CommonsError(
+                f"The service {name} does not answer. Its log, {supervisor.log(name)}, ends with:\n"
+                + tail(supervisor.log(name), 15)
+            )
+        time.sleep(0.1)
+
+
+def _make_administrator(commons: Embedded) -> bool:
+    store = passwords.Passwords(commons.folder.secrets / "passwords.json")
+    if store.accounts():
+        return False
+    if "auth" in commons.settings.targets(commons.ports):
+        run_command(commons.folder, "commonshub.auth", "user", ADMIN, "--admin")
+    password = passwords.generate()
+    write_private(password_file(commons.folder), password + "\n")
+    store.set(ADMIN, password, admin=True)
+    return True
+
+
+def _load_demo(commons: Embedded, supervisor: Supervisor, say: Say) -> None:
+    done = commons.folder.hub / "demo.json"
+    if done.exists():
+        return
+    say("Loading the demo data …")
+    key = commons.folder.secrets / "demo-key.json"
+    write_private(key, run_command(commons.folder, "commonshub.auth", "key", ADMIN))
+    command = [sys.executable, "-P", "-m", "commonshub.hub.demo"]
+    command += ["--endpoint", commons.origin, "--credentials", str(key)]
+    process = subprocess.Popen(command, env=commons.environment(), start_new_session=True)
+    try:
+        while process.poll() is None:
+            supervisor.step()
+            if supervisor.stopping:
+                raise KeyboardInterrupt
+            time.sleep(0.1)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(10)
+        key.unlink()
+    if process.returncode == 0:
+        write_private(done, json.dumps({"loaded": int(time.time())}))
+    else:
+        say("The demo data could not be loaded; the next start tries again.")
+
+
+def detach(folder: DataFolder, port: int, *, empty: bool, say: Say) -> int:
+    """Bring a commons up in a process of its own; return when it is ready, with the exit status of this command."""
+    folder.create()
+    log = folder.logs / "up.log"
+    known = password_file(folder).exists()
+    command = [sys.executable, "-P", "-m", "commonshub.hub.cli", "up", "--attached", "--port", str(port)]
+    command += ["--data-dir", str(folder.path), *(["--empty"] if empty else [])]
+    with log.open("w") as output, log.open() as shown:
+        log.chmod(0o600)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+        try:
+            while True:
+                ended = process.poll() is not None
+                for line in shown.read().splitlines():
+                    say(line)
+                state = read_json(folder.state_file)
+                own = (state.get("supervisor") or {}).get("pid") == process.pid
+                if ended:
+                    return process.returncode
+                if own and state.get("state") == "ready":
+                    # The process goes on without us.
+                    process.returncode = 0
+                    say(welcome(folder, reveal=not known))
+                    return 0
+                time.sleep(0.1)
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait(60)
+            return 130
+
+
+def down(folder: DataFolder, say: Say) -> bool:
+    """Stop a commons; False where there is nothing to stop.
+
+    Raises
+    ------
+    CommonsError
+        It does not stop.
+    """
+    supervisor = Handle.parse(read_json(folder.state_file).get("supervisor"))
+    if supervisor and supervisor.alive and folder.locked:
+        if "commonshub" not in command_line(supervisor.pid):
+            raise CommonsError(f"Process {supervisor.pid} holds {folder.path}, but is no commons of ours.")
+        supervisor.signal(signal.SIGTERM)
+        end = time.monotonic() + 90
+        while folder.locked:
+            if time.monotonic() > end:
+                raise CommonsError(f"The commons does not stop; see {folder.logs / 'up.log'}.")
+            time.sleep(0.1)
+        return True
+    if not folder.initialised:
+        return False
+    with folder.lock():
+        commons = Embedded(folder, 0)
+        leftovers = commons.leftovers()
+        found = leftovers.replace_leftovers()
+        leftovers.sweep()
+        commons.remove_sockets()
+        if found:
+            leftovers.set_state("stopped")
+            say("Stopped what a killed run had left behind.")
+        return found
+
+
+def welcome(folder: DataFolder, *, reveal: bool = False) -> str:
+    """Where the commons is and how to sign in."""
+    first = password_file(folder)
+    lines = [f"The commons is ready at {read_json(folder.state_file).get('url', '')}"]
+    if first.exists():
+        lines.append(f"Sign in as {ADMIN} with the password {first.read_text().strip()}" if reveal else "")
+        lines.append(f"The first password of {ADMIN} is kept in {first}")
+    lines.append(f"New passwords and users: commonshub user add NAME --data-dir '{folder.path}'")
+    return "\n".join(line for line in lines if line)
+
+
+def password_file(folder: DataFolder) -> Path:
+    """File with the administrator's first password; removed when a new one is set."""
+    return folder.secrets / "admin-password.txt"
+
+
+def run_command(folder: DataFolder, module: str, *arguments: str) -> str:
+    """Output of an operator's command of a service.
+
+    Raises
+    ------
+    CommonsError
+        It failed; its own words are in the message.
+    """
+    answer = subprocess.run(
+        [sys.executable, "-P", "-m", module, *arguments],
+        env={**os.environ, "COMMONSHUB_DATA_DIR": str(folder.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if answer.returncode:
+        words = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
+        raise CommonsError(words[-1] if words else f"{module} failed without a word.")
+    return answer.stdout
