@@ -14,16 +14,18 @@ result depends on nothing but the dictionary, so the picture stays the same from
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from textwrap import wrap
 
 from .model import NodeView
 
-BOX_WIDTH = 158
+BOX_WIDTH = 152
 BOX_HEIGHT = 48
-COLUMN_GAP = 64
+COLUMN_GAP = 40
 ROW_GAP = 16
 BEND_HEIGHT = 12
 MARGIN = 8
 SWEEPS = 6
+TITLE_CHARS = 17
 
 Slot = tuple[str, ...]
 
@@ -35,6 +37,12 @@ class Box:
     node: NodeView
     x: float
     y: float
+
+    @property
+    def title(self) -> tuple[str, ...]:
+        """The title in one or two lines that fit the box."""
+        lines = wrap(self.node.title, TITLE_CHARS, max_lines=2, placeholder=" …")
+        return tuple(line if len(line) <= TITLE_CHARS else f"{line[: TITLE_CHARS - 1]}…" for line in lines)
 
 
 @dataclass(frozen=True)
