@@ -202,6 +202,11 @@ class Commons:
         rows = self._session.read("/guppy/download", {key: value for key, value in body.items() if value})
         return _table(rows[offset : None if first is None else offset + first], columns)
 
+    def document_types(self) -> list[str]:
+        """The explorer's document types, such as ``case`` and ``file``."""
+        data = self._graphql("/guppy/graphql", "{ __schema { queryType { fields { name } } } }", None)
+        return [each["name"] for each in data["__schema"]["queryType"]["fields"] if not each["name"].startswith("_")]
+
     def count_by(self, type: str, field: str, filter: selection.Filter | None = None) -> "pd.DataFrame":
         """How many of the explorer's documents have each value of a field."""
         import pandas as pd
