@@ -1,0 +1,90 @@
+"""The index service: routes and start."""
+
+import asyncio
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlsplit
+
+from traitlets import Integer
+
+from commonshub.core.access import DataAccess
+from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.database import migrate
+from commonshub.core.storage import Storage
+
+from . import ga4gh, handlers, queries
+from .blobs import BlobSettings, Worker
+from .drs import CLOUDS, Site
+
+HEAD = "0001"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class IndexApp(ServiceApplication):
+    """Records of data objects, as indexd and GA4GH DRS serve them, and the worker that verifies uploads."""
+
+    name = "index"
+    prefixes: ClassVar[tuple[str, ...]] = ("/index", "/ga4gh/drs", "/mds")
+    classes = [*ServiceApplication.classes, BlobSettings]
+
+    max_list_limit = Integer(1024, help="Largest `limit` of a list, in records.").tag(config=True)
+
+    max_bulk_guids = Integer(10_000, help="Most GUIDs in one POST /index/bulk/documents.").tag(config=True)
+
+    max_minted_guids = Integer(10_000, help="Most GUIDs in one GET /index/guid/mint.").tag(config=True)
+
+    max_drs_bulk = Integer(1000, help="Most objects in one bulk request of DRS (maxBulkRequestLength).").tag(
+        config=True
+    )
+
+    @property
+    def site(self) -> Site:
+        """What DRS objects say of this commons."""
+        clouds = {scheme: cloud for scheme, cloud in CLOUDS.items() if scheme != "s3" or not self.foreign_store}
+        return Site(urlsplit(self.commons.origin).netloc, self.commons.issuer, clouds)
+
+    @property
+    def foreign_store(self) -> bool:
+        """Whether S3 is somebody else's than Amazon's."""
+        return bool(self.storage_settings.endpoint_url)
+
+    async def start_service(self) -> None:
+        """Bring the tables up to date and start the worker."""
+        self.schema = self.database.settings.index_schema
+        await asyncio.to_thread(migrate, self.database.engine, self.schema, MIGRATIONS, HEAD)
+        storage = Storage(self.storage_settings)
+        self.access = DataAccess(self.database, storage)
+        self.worker = Worker(self.database, self.schema, storage, BlobSettings(parent=self))
+        await self.worker.start()
+
+    async def stop_service(self) -> None:
+        """Leave unfinished uploads to the next worker."""
+        await self.worker.stop()
+
+    def routes(self) -> list[Route]:
+        """Routes whose paths end in a word come before those that end in a GUID, because a GUID may hold slashes."""
+        return [
+            (r"/index/index/?", handlers.RecordsHandler),
+            (r"/index/index/blank/?", handlers.BlanksHandler),
+            (r"/index/index/blank/(.+?)/?", handlers.BlankHandler),
+            (r"/index/index/(.+)/versions/?", handlers.VersionsHandler),
+            (r"/index/index/(.+)/latest/?", handlers.LatestHandler),
+            (r"/index/index/(.+)/blob/?", handlers.BlobHandler),
+            (r"/index/index/(.+)/aliases/?", handlers.AliasesHandler),
+            (r"/index/index/(.+)/aliases/(.+?)/?", handlers.AliasHandler),
+            (r"/index/index/(.+?)/?", handlers.RecordHandler),
+            (r"/index/bulk/documents/?", queries.DocumentsHandler),
+            (r"/index/urls/?", queries.UrlsHandler),
+            (r"/index/_query/urls/q/?", queries.UrlQueryHandler),
+            (r"/index/_query/urls/metadata/q/?", queries.UrlMetadataQueryHandler),
+            (r"/index/_stats/?", queries.StatsHandler),
+            (r"/index/_dist/?", queries.DistHandler),
+            (r"/index/guid/mint/?", queries.MintHandler),
+            (r"/index/guid/prefix/?", queries.PrefixHandler),
+            (r"/index/alias/(.+)", queries.OldAliasHandler),
+            (r"/index/(.+?)/?", handlers.AnyHandler),
+            (r"/ga4gh/drs/v1/service-info/?", ga4gh.ServiceInfoHandler),
+            (r"/ga4gh/drs/v1/objects/?", ga4gh.ObjectsHandler),
+            (r"/ga4gh/drs/v1/objects/(.+)/access/([^/]+)/?", ga4gh.AccessHandler),
+            (r"/ga4gh/drs/v1/objects/(.+?)/?", ga4gh.ObjectHandler),
+        ]

@@ -1,0 +1,147 @@
+"""GA4GH DRS 1.5 objects made of records.
+
+Vocabulary
+----------
+object
+    A record with its bytes in place. A blank record is no object yet.
+access method
+    One location of the bytes. Its `access_id` (:func:`commonshub.core.access.access_ids`) is exchanged for a URL that
+    works for a while; its `access_url` is the location itself.
+"""
+
+import mimetypes
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from commonshub.core.access import access_ids
+from commonshub.core.errors import ValidationFailed
+from commonshub.core.records import Record
+
+VERSION = "1.5.0"
+CLOUDS = {"s3": "aws", "gs": "gcp", "az": "azure"}
+
+
+class Site(NamedTuple):
+    """What the mapping must know of the commons.
+
+    Parameters
+    ----------
+    host
+        Host, and port where it is not the scheme's own, under which clients reach the commons.
+    issuer
+        ``iss`` of the tokens that open its objects.
+    clouds
+        Cloud by URL scheme; the commons' own store may be nobody's cloud.
+    """
+
+    host: str
+    issuer: str
+    clouds: Mapping[str, str]
+
+
+def zulu(moment: datetime | None) -> str | None:
+    """RFC 3339 of a naive UTC date."""
+    return moment.isoformat() + "Z" if moment else None
+
+
+def drs_object(record: Record, site: Site, public: bool) -> dict[str, Any]:
+    """The DRS object of a record that is not blank.
+
+    Parameters
+    ----------
+    public
+        Whether anonymous callers may have the bytes.
+    """
+    created, updated = zulu(record.created_date), zulu(record.updated_date)
+    document = {
+        "id": record.did,
+        "name": record.file_name or "",
+        "self_uri": f"drs://{site.host}/{quote(record.did, safe='')}",
+        "size": record.size,
+        "created_time": zulu(record.content_created_date) or created or "1970-01-01T00:00:00Z",
+        "updated_time": zulu(record.content_updated_date) or updated or created or "1970-01-01T00:00:00Z",
+        "mime_type": mimetypes.guess_type(record.file_name or "", strict=False)[0] or "application/octet-stream",
+        "checksums": [{"type": kind, "checksum": digest} for kind, digest in sorted(record.hashes.items())],
+        "access_methods": _methods(record, site, public),
+        "contents": [],
+        "aliases": record.aliases,
+        "form": "object",
+        "index_created_time": created,
+        "index_updated_time": updated,
+    }
+    optional = {"version": record.version, "description": record.description}
+    return document | {name: value for name, value in optional.items() if value is not None}
+
+
+def _methods(record: Record, site: Site, public: bool) -> list[dict[str, Any]]:
+    methods = []
+    for access_id, url in access_ids(record.urls).items():
+        told = record.urls_metadata.get(url) or {}
+        scheme = url.partition("://")[0]
+        method = {
+            "type": scheme,
+            "access_id": access_id,
+            "access_url": {"url": url},
+            "region": told.get("region") or "",
+            "available": str(told.get("available", True)).lower() != "false",
+            "authorizations": authorizations(record, site, public),
+        }
+        cloud = told.get("cloud") or site.clouds.get(scheme)
+        methods.append(method | ({"cloud": cloud} if cloud else {}))
+    return methods
+
+
+def authorizations(record: Record, site: Site, public: bool) -> dict[str, Any]:
+    """How a caller can get at the bytes of a record."""
+    return {
+        "drs_object_id": record.did,
+        "supported_types": ["None"] if public else ["BearerAuth"],
+        "bearer_auth_issuers": [] if public else [site.issuer],
+        "passport_auth_issuers": [],
+    }
+
+
+def bulk(
+    wanted: Iterable[str], found: Mapping[str, Record], render: Callable[[Record], dict[str, Any]]
+) -> dict[str, Any]:
+    """The answer to a request for many objects: each id is resolved or has the reason why not."""
+    ids = list(dict.fromkeys(wanted))
+    resolved = [render(found[each]) for each in ids if each in found and not found[each].blank]
+    missing = [each for each in ids if each not in found or found[each].blank]
+    return {
+        "summary": {"requested": len(ids), "resolved": len(resolved), "unresolved": len(missing)},
+        "unresolved_drs_objects": [{"error_code": 404, "object_ids": missing}] if missing else [],
+        # The schema of DRS says object, Gen3's clients read objects.
+        "resolved_drs_object": resolved,
+        "resolved_drs_objects": resolved,
+    }
+
+
+def bulk_ids(body: Any) -> list[str]:
+    """``bulk_object_ids`` of a bulk request.
+
+    Raises
+    ------
+    ValidationFailed
+        It is missing or no list of texts.
+    """
+    ids = body.get("bulk_object_ids") if isinstance(body, dict) else None
+    if not isinstance(ids, list) or not all(isinstance(each, str) and "\0" not in each for each in ids):
+        raise ValidationFailed("bulk_object_ids must be a list of object ids.")
+    return ids
+
+
+def service_info(name: str, origin: str, release: str, most: int, count: int, size_bytes: int) -> dict[str, Any]:
+    """GA4GH service-info of the DRS."""
+    return {
+        "id": ".".join([*reversed(origin.partition("://")[2].partition(":")[0].split(".")), "drs"]),
+        "name": f"{name} DRS",
+        "type": {"group": "org.ga4gh", "artifact": "drs", "version": VERSION},
+        "description": "Data objects of this commons.",
+        "organization": {"name": name, "url": origin},
+        "version": release,
+        "maxBulkRequestLength": most,
+        "drs": {"maxBulkRequestLength": most, "objectCount": count, "totalObjectSize": size_bytes},
+    }

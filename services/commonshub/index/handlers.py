@@ -1,0 +1,283 @@
+"""HTTP of records: ``/index/index…`` and the global ``/index/{guid}``.
+
+Everybody may read; who may write is decided in :mod:`.permissions`.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+
+import sqlalchemy as sa
+
+from commonshub.core import records
+from commonshub.core.errors import AuthenticationRequired, BadRequest, Conflict, NotFound
+from commonshub.core.identity import ANONYMOUS, Identity
+from commonshub.core.records import Draft, Record
+from commonshub.core.web import BaseHandler
+
+from . import filters, permissions, store, validate
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class IndexHandler(BaseHandler):
+    """Base of the handlers: SQL in the index's schema, and permissions.
+
+    Attributes
+    ----------
+    public
+        Whether what this handler does by other methods than GET is a read, too.
+    """
+
+    public: ClassVar[bool] = False
+
+    @property
+    def index(self) -> Any:
+        """The application (``IndexApp``, which imports this module)."""
+        return self.service
+
+    def identify(self) -> Identity:
+        """The caller; where everybody may read, a bad token counts as none."""
+        try:
+            return super().identify()
+        except AuthenticationRequired:
+            if self.public or self.request.method == "GET":
+                return ANONYMOUS
+            raise
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Text of a part of the path or of an argument; no name in the index has a NUL."""
+        text: str = super().decode_argument(value, name)
+        if "\0" in text:
+            raise BadRequest(f"{name or 'The path'} must not contain NUL.")
+        return text
+
+    async def sql(
+        self, function: Callable[Concatenate[sa.Connection, str, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run ``function(connection, schema, …)`` in one transaction off the event loop."""
+        return await self.service.database.run(function, self.index.schema, *args, **kwargs)
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of this commons' GUIDs."""
+        return self.service.commons.guid_prefix
+
+    def arguments(self) -> filters.Arguments:
+        """The query, decoded."""
+        return {name: self.get_query_arguments(name, strip=False) for name in self.request.query_arguments}
+
+    async def existing(self, did: str) -> Record:
+        """The record with exactly this GUID.
+
+        Raises
+        ------
+        NotFound
+            There is none.
+        """
+        record = await self.sql(records.get, did)
+        if record is None:
+            raise NotFound(f"no record found with the GUID {did}")
+        return record
+
+    async def at_revision(self, did: str) -> Record:
+        """The record that a write names by GUID and ``rev``.
+
+        Raises
+        ------
+        Conflict
+            It has another revision. (That is checked again in the statement that writes.)
+        """
+        record = await self.existing(did)
+        rev = self.get_query_argument("rev", None)
+        if record.rev != rev:
+            raise Conflict(f"revision mismatch: the record has {record.rev}, the request says {rev}.")
+        return record
+
+    def require(self, method: str, *authz: list[str]) -> None:
+        """Raise unless the caller may `method` records with all these authz paths."""
+        permissions.require(self.service.policy, self.identity, method, [path for each in authz for path in each])
+
+    def require_upload(self, method: str, authz: list[str], uploader: str | None) -> None:
+        """Raise unless the caller may `method` a blank record."""
+        permissions.require_upload(self.service.policy, self.identity, method, authz, uploader)
+
+    def reply_identity(self, record: Record, status: int = 200) -> None:
+        """Answer a write."""
+        self.reply({"did": record.did, "baseid": record.baseid, "rev": record.rev}, status)
+
+    def reply_record(self, record: Record) -> None:
+        """Answer a read; one who reads a blank record waits for its upload."""
+        if record.size is None:
+            self.index.worker.hasten(record.did)
+        self.reply(record.document())
+
+
+class RecordsHandler(IndexHandler):
+    """``/index/index``: list and create."""
+
+    async def get(self) -> None:
+        wanted = filters.record_filter(self.arguments(), self.index.max_list_limit)
+        found = await self.sql(_documents, wanted, prefix=self.prefix)
+        self.reply({"records": found, **wanted.echo()})
+
+    async def post(self) -> None:
+        draft = validate.draft(self.json())
+        self.require("create", list(draft.authz))
+        [record] = await self.sql(records.create, [draft], prefix=self.prefix)
+        self.reply_identity(record)
+
+
+def _documents(connection: sa.Connection, schema: str, wanted: filters.Filter, *, prefix: str) -> list[dict[str, Any]]:
+    return [record.document() for record in store.listing(connection, schema, wanted, prefix=prefix)]
+
+
+class RecordHandler(IndexHandler):
+    """``/index/index/{guid}``: read, change, delete, and add a version."""
+
+    async def get(self, guid: str) -> None:
+        self.reply_record(await self.sql(store.resolve, guid, prefix=self.prefix))
+
+    async def put(self, did: str) -> None:
+        body = self.json()
+        record = await self.at_revision(did)
+        changes = validate.changes(body, record)
+        self.require("update", record.authz, changes.get("authz", []))
+        self.reply_identity(await self.sql(records.update, did, record.rev, changes))
+
+    async def delete(self, did: str) -> None:
+        if self.get_query_argument("rev", None) is None:
+            raise BadRequest("no revision specified: pass the record's rev as ?rev=.")
+        record = await self.at_revision(did)
+        self.require("delete", record.authz)
+        await self.sql(records.delete, did, record.rev)
+        self.reply({})
+
+    async def post(self, did: str) -> None:
+        draft = validate.draft(self.json())
+        earlier = await self.existing(did)
+        self.require("update", earlier.authz, list(draft.authz))
+        self.reply_identity(await self.sql(store.add_version, earlier, draft, prefix=self.prefix))
+
+
+class AnyHandler(IndexHandler):
+    """``/index/{anything}``: by GUID, baseid or alias."""
+
+    async def get(self, name: str) -> None:
+        self.reply_record(await self.sql(store.resolve, name, prefix=self.prefix, aliases=True))
+
+
+class BlanksHandler(IndexHandler):
+    """``/index/index/blank``: a record whose bytes are to come."""
+
+    async def post(self) -> None:
+        values = validate.blank(self.json())
+        self.require_upload("create", values.get("authz", []), values.get("uploader"))
+        [record] = await self.sql(records.create, [Draft(**values, form=None)], prefix=self.prefix)
+        self.reply_identity(record, 201)
+
+
+class BlankHandler(IndexHandler):
+    """``/index/index/blank/{guid}``: fill a blank record, or add a blank version to one."""
+
+    async def put(self, did: str) -> None:
+        values = validate.measured(self.json())
+        record = await self.at_revision(did)
+        self.require_upload("update", [*record.authz, *values.get("authz", [])], record.uploader)
+        if not record.blank:
+            raise BadRequest("update api is not supported for non-empty record!")
+        self.reply_identity(await self.sql(records.update, did, record.rev, values))
+
+    async def post(self, did: str) -> None:
+        values = validate.blank(self.json())
+        earlier = await self.existing(did)
+        self.require("update", earlier.authz)
+        if "authz" in values:
+            self.require("create", values["authz"])
+        else:
+            values |= {"authz": earlier.authz, "acl": earlier.acl}
+        version = await self.sql(store.add_version, earlier, Draft(**values, form=None), prefix=self.prefix)
+        self.reply_identity(version, 201)
+
+
+class VersionsHandler(IndexHandler):
+    """``/index/index/{guid}/versions``."""
+
+    async def get(self, guid: str) -> None:
+        found = await self.sql(store.versions, guid, prefix=self.prefix)
+        self.reply({str(place): record.document() for place, record in enumerate(found)})
+
+    async def put(self, guid: str) -> None:
+        changes = validate.grants(self.json())
+        found = await self.sql(store.versions, guid, prefix=self.prefix)
+        for record in found:
+            self.require("update", record.authz, changes.get("authz", []))
+        changed = await self.sql(records.assign, [record.did for record in found], changes)
+        answer = [changed[record.did] for record in found if record.did in changed]
+        self.reply([{"did": each.did, "baseid": each.baseid, "rev": each.rev} for each in answer])
+
+
+class LatestHandler(IndexHandler):
+    """``/index/index/{guid}/latest``."""
+
+    async def get(self, guid: str) -> None:
+        versioned = bool(filters.flag(self.arguments(), "has_version"))
+        self.reply_record(await self.sql(store.latest, guid, prefix=self.prefix, versioned=versioned))
+
+
+class BlobHandler(IndexHandler):
+    """``/index/index/{guid}/blob``: how far the upload of a record is."""
+
+    async def get(self, did: str) -> None:
+        state = await self.sql(records.blob_state, did)
+        if state is None:
+            raise NotFound(f"Nothing was uploaded for {did} through this commons.")
+        if state[0] == "registered":
+            self.index.worker.hasten(did)
+        self.reply({"did": did, "state": state[0], "reason": state[1]})
+
+
+class AliasesHandler(IndexHandler):
+    """``/index/index/{guid}/aliases``: list, add, replace, delete all."""
+
+    async def get(self, did: str) -> None:
+        self._answer((await self.existing(did)).aliases)
+
+    async def post(self, did: str) -> None:
+        given = validate.aliases(self.json())
+        self.require("update", (await self.existing(did)).authz)
+        self._answer(await self.sql(store.set_aliases, did, lambda held: _added(held, given)))
+
+    async def put(self, did: str) -> None:
+        given = validate.aliases(self.json())
+        self.require("update", (await self.existing(did)).authz)
+        self._answer(await self.sql(store.set_aliases, did, lambda held: given))
+
+    async def delete(self, did: str) -> None:
+        self.require("delete", (await self.existing(did)).authz)
+        await self.sql(store.set_aliases, did, lambda held: [])
+        self.reply("Aliases deleted successfully")
+
+    def _answer(self, aliases: list[str]) -> None:
+        self.reply({"aliases": [{"value": alias} for alias in aliases]})
+
+
+class AliasHandler(IndexHandler):
+    """``/index/index/{guid}/aliases/{alias}``: delete one."""
+
+    async def delete(self, did: str, alias: str) -> None:
+        self.require("delete", (await self.existing(did)).authz)
+        await self.sql(store.set_aliases, did, lambda held: _without(held, alias))
+        self.reply("Aliases deleted successfully")
+
+
+def _added(held: list[str], given: list[str]) -> list[str]:
+    if taken := [alias for alias in given if alias in held]:
+        raise Conflict(f"The record has the alias {taken[0]!r} already.")
+    return [*held, *given]
+
+
+def _without(held: list[str], alias: str) -> list[str]:
+    if alias not in held:
+        raise NotFound(f"The record has no alias {alias!r}.")
+    return [each for each in held if each != alias]

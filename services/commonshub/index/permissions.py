@@ -1,0 +1,68 @@
+"""Who may change records (indexd's rules)."""
+
+from collections.abc import Iterable
+
+from commonshub.core.errors import AuthenticationRequired, PermissionDenied
+from commonshub.core.identity import Identity
+from commonshub.core.policy import Request, Snapshot
+
+SERVICE = "indexd"
+ADMIN = "/services/indexd/admin"
+UPLOAD = Request(SERVICE, "file_upload", "/data_file")
+# Gen3 commons grant their index administrators on /programs, for records that belong to no project.
+ADMIN_OF_UNASSIGNED = "/programs"
+
+
+def allows(policy: Snapshot, identity: Identity, method: str, authz: Iterable[str]) -> bool:
+    """Whether the caller may `method` records with these authz paths: by every one of them, or as administrator."""
+    paths = list(dict.fromkeys(authz))
+    if policy.allows(identity, Request(SERVICE, method, ADMIN)):
+        return True
+    return policy.allows(identity, *(Request(SERVICE, method, path) for path in paths or [ADMIN_OF_UNASSIGNED]))
+
+
+def require(policy: Snapshot, identity: Identity, method: str, authz: Iterable[str]) -> None:
+    """Raise unless :func:`allows`.
+
+    Raises
+    ------
+    AuthenticationRequired
+        Nobody is signed in.
+    PermissionDenied
+        The caller is known but has no such grant; the message names the paths.
+    """
+    paths = list(dict.fromkeys(authz))
+    if not allows(policy, identity, method, paths):
+        raise _refusal(identity, f"{method} records of {', '.join(paths) or 'no project'}")
+
+
+def require_upload(
+    policy: Snapshot, identity: Identity, method: str, authz: Iterable[str], uploader: str | None
+) -> None:
+    """Raise unless the caller may `method` a blank record: by its authz paths, or as one who may upload.
+
+    One who only may upload does so in his own name.
+
+    Raises
+    ------
+    AuthenticationRequired
+        Nobody is signed in.
+    PermissionDenied
+        Neither is granted, or `uploader` is somebody else.
+    """
+    paths = list(dict.fromkeys(authz))
+    if allows(policy, identity, method, paths):
+        return
+    if paths or not policy.allows(identity, UPLOAD):
+        raise _refusal(identity, f"{method} blank records of {', '.join(paths) or 'no project'}")
+    if uploader is not None and uploader != identity.username:
+        raise _refusal(identity, f"upload as {uploader}")
+
+
+def _refusal(identity: Identity, deed: str) -> AuthenticationRequired | PermissionDenied:
+    if identity.anonymous:
+        return AuthenticationRequired(f"Sign in first: anonymous callers may not {deed}.")
+    who = identity.username or identity.client
+    return PermissionDenied(
+        f"{who} may not {deed} ({SERVICE}). Ask an administrator of this commons for a policy that grants it."
+    )

@@ -1,0 +1,269 @@
+"""SQL of the index beyond single records: lists, versions, aliases, URLs and totals."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from commonshub.core import records
+from commonshub.core.errors import Conflict, NotFound
+from commonshub.core.records import Draft, Record
+
+from .filters import Filter, Negation
+
+TEXTS = pg.ARRAY(sa.VARCHAR())
+
+
+class Totals(NamedTuple):
+    """How much there is."""
+
+    records: int
+    size_bytes: int
+
+
+def spellings(identifier: str, prefix: str) -> list[str]:
+    """The GUIDs that `identifier` may stand for: itself, and without or with the commons' prefix."""
+    if not prefix:
+        return [identifier]
+    other = identifier.removeprefix(prefix) if identifier.startswith(prefix) else prefix + identifier
+    return [identifier, other]
+
+
+def resolve(
+    connection: sa.Connection, schema: str, identifier: str, *, prefix: str = "", aliases: bool = False
+) -> Record:
+    """The record with this GUID, or the newest with this baseid, or (where asked for) with this alias.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    """
+    names = spellings(identifier, prefix)
+    found = records.get_many(connection, schema, names)
+    record = next((found[name] for name in names if name in found), None)
+    record = record or _newest(connection, schema, names)
+    if record is None and aliases:
+        table = records.tables(schema).record
+        row = connection.execute(sa.select(table).where(table.c.alias.contains([identifier])).limit(1)).one_or_none()
+        record = records.of_row(row) if row else None
+    if record is None:
+        raise NotFound("no record found")
+    return record
+
+
+def _newest(
+    connection: sa.Connection, schema: str, baseids: Sequence[str], *, versioned: bool = False
+) -> Record | None:
+    table = records.tables(schema).record
+    query = sa.select(table).where(table.c.baseid.in_(baseids))
+    if versioned:
+        query = query.where(table.c.version.is_not(None))
+    row = connection.execute(query.order_by(table.c.created_date.desc(), table.c.guid).limit(1)).one_or_none()
+    return records.of_row(row) if row else None
+
+
+def latest(
+    connection: sa.Connection, schema: str, identifier: str, *, prefix: str = "", versioned: bool = False
+) -> Record:
+    """The newest version of an object, by GUID or baseid.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    """
+    known = resolve(connection, schema, identifier, prefix=prefix)
+    newest = _newest(connection, schema, [known.baseid or ""], versioned=versioned)
+    if newest is None:
+        raise NotFound("no record found")
+    return newest
+
+
+def versions(connection: sa.Connection, schema: str, identifier: str, *, prefix: str = "") -> list[Record]:
+    """All versions of an object, oldest first.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    """
+    known = resolve(connection, schema, identifier, prefix=prefix)
+    if known.baseid is None:
+        return [known]
+    table = records.tables(schema).record
+    query = sa.select(table).where(table.c.baseid == known.baseid).order_by(table.c.created_date, table.c.guid)
+    return [records.of_row(row) for row in connection.execute(query)]
+
+
+def listing(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: str = "") -> list[Record]:
+    """One page of the records that pass a filter: by GUID, or by date of change where a page number is given."""
+    table = records.tables(schema).record
+    if wanted.bundles_only or wanted.limit == 0:
+        return []
+    query = sa.select(table).where(*_conditions(table, wanted, prefix))
+    if wanted.page is None:
+        query = query.order_by(table.c.guid)
+    else:
+        query = query.order_by(table.c.updated_date, table.c.guid).offset((wanted.limit or 0) * wanted.page)
+    return [records.of_row(row) for row in connection.execute(query.limit(wanted.limit))]
+
+
+def _conditions(table: sa.Table, wanted: Filter, prefix: str) -> list[sa.ColumnElement[bool]]:
+    columns = table.c
+    conditions: list[sa.ColumnElement[bool]] = [
+        columns[name] == getattr(wanted, name)
+        for name in ("size", "file_name", "version", "uploader")
+        if getattr(wanted, name) is not None
+    ]
+    if wanted.ids is not None:
+        names = [name for each in wanted.ids for name in spellings(each, prefix)]
+        conditions.append(columns.guid == sa.any_(sa.literal(names, TEXTS)))
+    if wanted.start is not None:
+        conditions.append(columns.guid > wanted.start)
+    if wanted.hashes:
+        conditions.append(columns.hashes.contains(wanted.hashes))
+    if wanted.urls:
+        conditions.append(columns.urls.contains(wanted.urls))
+    for name, holders in (("acl", wanted.acl), ("authz", wanted.authz)):
+        if holders is not None:
+            empty = sa.func.coalesce(sa.func.cardinality(columns[name]), 0) == 0
+            conditions.append(columns[name].contains(holders) if holders else empty)
+    conditions += [_holds(columns.record_metadata, key, value) for key, value in wanted.metadata.items()]
+    conditions += [_on_url(table, url, pairs) for url, pairs in wanted.urls_metadata.items()]
+    return conditions + (_negated(table, wanted.negation) if wanted.negation else [])
+
+
+def _holds(document: Any, key: str, value: str) -> sa.ColumnElement[bool]:
+    """Whether a JSON object has a key, with this value where one is given."""
+    held: sa.ColumnElement[bool] = document.op("?")(key) if not value else document.op("->>")(key) == value
+    return sa.func.coalesce(held, sa.false())
+
+
+def _on_url(table: sa.Table, part: str, pairs: dict[str, str]) -> sa.ColumnElement[bool]:
+    """Whether some URL that contains `part` has metadata, with all these pairs."""
+    each = sa.func.jsonb_each(table.c.url_metadata).table_valued(
+        sa.column("key", sa.Text), sa.column("value", pg.JSONB)
+    )
+    rows = each.alias("on_url")
+    held = [_holds(rows.c.value, key, value) for key, value in pairs.items()]
+    within = sa.func.strpos(rows.c.key, part) > 0
+    return sa.exists(sa.select(sa.literal(1)).select_from(rows).where(within, rows.c.value != {}, *held))
+
+
+def _negated(table: sa.Table, unwanted: Negation) -> list[sa.ColumnElement[bool]]:
+    columns = table.c
+    conditions: list[sa.ColumnElement[bool]] = []
+    for name in ("urls", "acl", "authz"):
+        if values := getattr(unwanted, name):
+            conditions += [sa.func.cardinality(columns[name]) > 0, sa.not_(columns[name].overlap(values))]
+    for name in ("file_name", "version"):
+        if (value := getattr(unwanted, name)) is not None:
+            conditions.append(columns[name] != value)
+    conditions += [sa.not_(_holds(columns.record_metadata, key, value)) for key, value in unwanted.metadata.items()]
+    conditions += [sa.not_(_on_url(table, url, pairs)) for url, pairs in unwanted.urls_metadata.items()]
+    return conditions
+
+
+def urls(
+    connection: sa.Connection, schema: str, wanted: Filter, offset: int, limit: int, *, prefix: str = ""
+) -> list[dict[str, Any]]:
+    """URLs of the records that pass a filter, with their metadata, in order of GUID."""
+    table = records.tables(schema).record
+    url = _each_url(table)
+    query = (
+        sa.select(url.c.url, table.c.url_metadata.op("->")(url.c.url).label("metadata"))
+        .select_from(table.join(url, sa.true()))
+        .where(*_conditions(table, wanted, prefix))
+        .order_by(table.c.guid, url.c.place)
+        .offset(offset)
+        .limit(limit)
+    )
+    return [{"url": row.url, "metadata": row.metadata or {}} for row in connection.execute(query)]
+
+
+def _each_url(table: sa.Table) -> sa.TableValuedAlias:
+    """The URLs of a record as rows, numbered; PostgreSQL joins a function's rows laterally by itself."""
+    urls = sa.func.unnest(table.c.urls).table_valued(sa.column("url", sa.VARCHAR), with_ordinality="place")
+    return urls.render_derived(name="each_url")
+
+
+class UrlQuery(NamedTuple):
+    """A question about the URLs of records."""
+
+    include: str | None = None
+    exclude: str | None = None
+    metadata: tuple[str, str] | None = None
+    versioned: bool | None = None
+    limit: int = 1000
+    offset: int = 0
+
+
+def find_urls(connection: sa.Connection, schema: str, wanted: UrlQuery) -> list[dict[str, Any]]:
+    """Records that have URLs with and without these substrings, and those URLs, in order of GUID."""
+    table = records.tables(schema).record
+    url = _each_url(table)
+    query = sa.select(table.c.guid, table.c.rev, sa.func.array_agg(pg.aggregate_order_by(url.c.url, url.c.place)))
+    query = query.select_from(table.join(url, sa.true()))
+    if wanted.include:
+        query = query.where(sa.func.strpos(url.c.url, wanted.include) > 0)
+    if wanted.exclude:
+        query = query.where(sa.func.strpos(url.c.url, wanted.exclude) == 0)
+    if wanted.versioned is not None:
+        query = query.where(table.c.version.is_not(None) if wanted.versioned else table.c.version.is_(None))
+    if wanted.metadata:
+        pairs: Any = table.c.url_metadata.op("->")(url.c.url)
+        query = query.where(sa.cast(pairs, pg.JSONB).op("->>")(wanted.metadata[0]) == wanted.metadata[1])
+    query = query.group_by(table.c.guid).order_by(table.c.guid).limit(wanted.limit).offset(wanted.offset)
+    return [{"did": guid, "rev": rev, "urls": found} for guid, rev, found in connection.execute(query)]
+
+
+def totals(connection: sa.Connection, schema: str, before: datetime | None = None) -> Totals:
+    """Number and bytes of all records, or of those made before a moment."""
+    table = records.tables(schema).record
+    total = sa.func.coalesce(sa.func.sum(table.c.size), 0)
+    query = sa.select(sa.func.count(), sa.cast(total, sa.BigInteger)).select_from(table)
+    if before is not None:
+        query = query.where(table.c.created_date < before)
+    return Totals(*connection.execute(query).one())
+
+
+def add_version(connection: sa.Connection, schema: str, earlier: Record, draft: Draft, *, prefix: str = "") -> Record:
+    """Store a new version of `earlier`.
+
+    Raises
+    ------
+    Conflict
+        The GUID of the draft is taken.
+    """
+    values = {name: getattr(draft, name) for name in Draft.__slots__} | {"baseid": earlier.baseid}
+    return records.create(connection, schema, [Draft(**values)], prefix=prefix)[0]
+
+
+def set_aliases(
+    connection: sa.Connection, schema: str, did: str, change: Callable[[list[str]], list[str]]
+) -> list[str]:
+    """Give a record the aliases that `change` makes of those it has; they belong to no revision.
+
+    Raises
+    ------
+    Conflict
+        Another record has one of them.
+    NotFound
+        There is no such record, or `change` says so of an alias.
+    """
+    table = records.tables(schema).record
+    # Arrays have no unique index, so those who give aliases away wait for one another.
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"commonshub.alias.{schema}"))))
+    row = connection.execute(sa.select(table.c.alias).where(table.c.guid == did)).one_or_none()
+    if row is None:
+        raise NotFound(did)
+    names = change(row.alias or [])
+    taken = sa.select(table.c.alias).where(table.c.alias.overlap(names), table.c.guid != did).limit(1)
+    holder = connection.execute(taken).scalar_one_or_none()
+    if holder is not None:
+        raise Conflict(f"Another record has the alias {next(name for name in names if name in holder)!r}.")
+    connection.execute(sa.update(table).where(table.c.guid == did).values(alias=names))
+    return names

@@ -1,0 +1,259 @@
+"""What clients may send about a record, checked field by field.
+
+Every function takes a decoded JSON body and returns what it means, or raises one
+:class:`~commonshub.core.errors.ValidationFailed` that names every fault at once. The fields, their forms and the rules
+between them are indexd's; where indexd stored nonsense or failed, the fault is named instead.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from commonshub.core.errors import BadRequest, TooLarge, ValidationFailed
+from commonshub.core.policy import parse_path
+from commonshub.core.records import Draft, Record
+
+MAX_SIZE_BYTES = 2**63 - 1
+MAX_GUID_CHARS = 512
+FORMS = ("object", "container", "multipart")
+HASHES = {
+    "md5": re.compile(r"[0-9a-f]{32}"),
+    "sha1": re.compile(r"[0-9a-f]{40}"),
+    "sha256": re.compile(r"[0-9a-f]{64}"),
+    "sha512": re.compile(r"[0-9a-f]{128}"),
+    "crc": re.compile(r"[0-9a-f]{8}"),
+    "etag": re.compile(r"[0-9a-f]{32}(-\d+)?"),
+}
+_GUID = re.compile(r"[^\x00-\x1f\x7f]*[a-fA-F0-9]{8}(-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}")
+_DATES = ("content_created_date", "content_updated_date")
+
+Check = Callable[[Any], str | None]
+
+
+def _text(value: Any) -> str | None:
+    return None if isinstance(value, str) and "\0" not in value else "must be text without NUL"
+
+
+def _guid(value: Any) -> str | None:
+    fits = isinstance(value, str) and len(value) <= MAX_GUID_CHARS and _GUID.fullmatch(value)
+    # /index/blank/… is a route of its own, and slashes at either end do not survive a URL.
+    if not fits or value.startswith(("/", "blank/")):
+        return f"must be a UUID, perhaps after a prefix, of at most {MAX_GUID_CHARS} characters"
+    return None
+
+
+def _size(value: Any) -> str | None:
+    fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SIZE_BYTES
+    return None if fits else f"must be an integer number of bytes from 0 to {MAX_SIZE_BYTES}"
+
+
+def _form(value: Any) -> str | None:
+    return None if value in FORMS else f"must be one of {', '.join(FORMS)}"
+
+
+def _date(value: Any) -> str | None:
+    try:
+        datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return "must be a date and time like 2023-03-14T17:02:54"
+    return None
+
+
+def _texts(value: Any) -> str | None:
+    if not isinstance(value, list):
+        return "must be a list of texts"
+    wrong = next((place for place, each in enumerate(value) if _text(each)), None)
+    if wrong is not None:
+        return f"must be a list of texts without NUL, which [{wrong}] is not"
+    return None if len(set(value)) == len(value) else "must not hold the same text twice"
+
+
+def _paths(value: Any) -> str | None:
+    if fault := _texts(value):
+        return fault
+    for place, each in enumerate(value):
+        try:
+            parse_path(each)
+        except BadRequest as error:
+            return f"[{place}]: {error.message}"
+    return None
+
+
+def _hashes(value: Any) -> str | None:
+    if not isinstance(value, dict) or not value.keys() & HASHES.keys():
+        return f"must be an object with at least one of {', '.join(HASHES)}"
+    for kind, digest in value.items():
+        if _text(digest) or _text(kind):
+            return f".{kind} must be text"
+        if kind in HASHES and not HASHES[kind].fullmatch(digest):
+            return f".{kind} must be {kind} in lower-case hexadecimal digits, not {digest[:140]!r}"
+    return None
+
+
+def _storable(value: Any) -> bool:
+    """Whether PostgreSQL can keep a JSON value: it has no NUL in any text."""
+    if isinstance(value, str):
+        return "\0" not in value
+    if isinstance(value, dict):
+        return all(_storable(each) for pair in value.items() for each in pair)
+    return all(map(_storable, value)) if isinstance(value, list) else True
+
+
+def _object(value: Any) -> str | None:
+    return None if isinstance(value, dict) and _storable(value) else "must be an object, without NUL in any text"
+
+
+def _objects(value: Any) -> str | None:
+    fits = not _object(value) and all(isinstance(each, dict) for each in value.values())
+    return None if fits else "must be an object of one object a URL"
+
+
+def _or_null(check: Check) -> Check:
+    return lambda value: None if value is None else check(value)
+
+
+_UPDATABLE: dict[str, Check] = {
+    "urls": _texts,
+    "urls_metadata": _objects,
+    "acl": _texts,
+    "authz": _paths,
+    "metadata": _object,
+    "file_name": _or_null(_text),
+    "version": _or_null(_text),
+    "uploader": _or_null(_text),
+    "description": _or_null(_text),
+    "content_created_date": _or_null(_date),
+    "content_updated_date": _or_null(_date),
+}
+_CREATABLE: dict[str, Check] = {
+    **_UPDATABLE,
+    "did": _guid,
+    "baseid": _guid,
+    "form": _form,
+    "size": _size,
+    "hashes": _hashes,
+}
+_BLANK: dict[str, Check] = {"did": _guid, "uploader": _or_null(_text), "file_name": _or_null(_text), "authz": _paths}
+_MEASURED: dict[str, Check] = {"size": _size, "hashes": _hashes, "urls": _texts, "authz": _paths}
+_GRANTS: dict[str, Check] = {"acl": _texts, "authz": _paths}
+
+
+def _fail(faults: Mapping[str, str]) -> None:
+    if faults:
+        details = [{"field": name, "message": fault} for name, fault in faults.items()]
+        raise ValidationFailed("; ".join(f"{name} {fault}" for name, fault in faults.items()) + ".", details)
+
+
+def _checked(
+    body: Any, checks: Mapping[str, Check], required: Iterable[str] = (), *, strict: bool = True
+) -> dict[str, Any]:
+    """The known fields of `body`, all of them sound."""
+    if not isinstance(body, dict):
+        raise ValidationFailed("The body must be a JSON object.")
+    faults = {name: "is required" for name in required if name not in body}
+    for name, value in body.items():
+        if name not in checks:
+            if strict:
+                faults[name] = "is not a field that can be set here"
+        elif fault := checks[name](value):
+            faults[name] = fault
+    _fail(faults)
+    return {name: value for name, value in body.items() if name in checks}
+
+
+def _moment(text: str | None) -> datetime | None:
+    """A date in the form that is stored: naive UTC."""
+    if text is None:
+        return None
+    value = datetime.fromisoformat(text)
+    return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+
+
+def _related(values: dict[str, Any]) -> dict[str, Any]:
+    """Check the rules between fields of a whole record, and complete the dates."""
+    faults = {}
+    strangers = values.get("urls_metadata", {}).keys() - set(values.get("urls", ()))
+    if strangers:
+        faults["urls_metadata"] = f"names URLs that are not in urls: {', '.join(sorted(strangers))}"
+    created, updated = (values.get(name) for name in _DATES)
+    if updated is not None and created is None:
+        faults["content_updated_date"] = "needs a content_created_date"
+    elif updated is not None and updated < created:
+        faults["content_updated_date"] = "must not be before content_created_date"
+    _fail(faults)
+    if created is not None:
+        values["content_updated_date"] = updated or created
+    return values
+
+
+def _dated(values: dict[str, Any]) -> dict[str, Any]:
+    return {**values, **{name: _moment(values[name]) for name in _DATES if name in values}}
+
+
+def draft(body: Any) -> Draft:
+    """A new record, or a new version of one."""
+    values = _checked(body, _CREATABLE, ("size", "hashes", "urls", "form"))
+    return Draft(**_related(_dated(values)))
+
+
+def changes(body: Any, record: Record) -> dict[str, Any]:
+    """What to change in `record`; size, hashes, form and identifiers are fixed for the life of a record.
+
+    Metadata of URLs that the change removes go with them.
+    """
+    values = _dated(_checked(body, _UPDATABLE))
+    whole = {name: getattr(record, name) for name in ("urls", "urls_metadata", *_DATES)} | values
+    if "urls" in values and "urls_metadata" not in values:
+        kept = {url: each for url, each in record.urls_metadata.items() if url in values["urls"]}
+        values["urls_metadata"] = whole["urls_metadata"] = kept
+    whole = _related(whole)
+    if whole["content_updated_date"] != record.content_updated_date:
+        values["content_updated_date"] = whole["content_updated_date"]
+    return values
+
+
+def blank(body: Any) -> dict[str, Any]:
+    """``did``, ``uploader``, ``file_name`` and ``authz`` of a blank record; other fields are ignored."""
+    return _checked(body, _BLANK, strict=False)
+
+
+def measured(body: Any) -> dict[str, Any]:
+    """``size``, ``hashes``, ``urls`` and ``authz`` that fill a blank record."""
+    return _checked(body, _MEASURED, ("size", "hashes"))
+
+
+def grants(body: Any) -> dict[str, Any]:
+    """``acl`` and ``authz`` for all versions of an object; empty lists are left out, as they mean no change."""
+    return {name: value for name, value in _checked(body, _GRANTS).items() if value}
+
+
+def aliases(body: Any) -> list[str]:
+    """Aliases in ``{"aliases": [{"value": …}]}``."""
+    given = _checked(body, {"aliases": _alias_list}, ("aliases",))["aliases"]
+    return [each["value"] for each in given]
+
+
+def _alias_list(value: Any) -> str | None:
+    if not isinstance(value, list):
+        return 'must be a list of {"value": alias}'
+    for place, each in enumerate(value):
+        if not isinstance(each, dict) or _text(each.get("value")) or not each["value"]:
+            return f'[{place}] must be {{"value": alias}}'
+    names = [each["value"] for each in value]
+    return None if len(set(names)) == len(names) else "must not name an alias twice"
+
+
+def guids(body: Any, most: int) -> list[str]:
+    """A bare list of GUIDs.
+
+    Raises
+    ------
+    TooLarge
+        It holds more than `most`.
+    """
+    if not isinstance(body, list) or any(_text(each) for each in body):
+        raise ValidationFailed("The body must be a JSON list of GUIDs.")
+    if len(body) > most:
+        raise TooLarge(f"At most {most} GUIDs can be asked for at once; these are {len(body)}.")
+    return body
