@@ -6,6 +6,7 @@ import of all and several services never sign anything.
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -120,7 +121,8 @@ class Storage:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
                 raise NotFound(f"There is no object at {location}.") from error
             raise
-        with answer["Body"] as body:
+        # Entering the body itself would give urllib3's response, which has no iter_chunks.
+        with closing(answer["Body"]) as body:
             yield from body.iter_chunks(chunk_bytes)
 
     def delete(self, location: Location) -> None:
