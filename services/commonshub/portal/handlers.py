@@ -6,7 +6,7 @@ other services or the page's own scripts.
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -175,6 +175,7 @@ class HomeHandler(PageHandler):
             attempt("The projects", self._projects(nodes, authorization), [], notices),
             attempt("The counts", self._counts(nodes, authorization), {}, notices),
         )
+        identify(projects, counts)
         totals = {node: sum(each.get(node, 0) for each in counts.values()) for node in nodes}
         self.show(
             "home.html",
@@ -189,6 +190,9 @@ class HomeHandler(PageHandler):
 
     async def _projects(self, nodes: Mapping[str, NodeView], authorization: str | None) -> list[dict[str, Any]]:
         """Projects that the visitor may see, with those of their properties that this dictionary has."""
+        if authorization is None:
+            answer = await self.gateway.call("GET", "/api/v0/datasets/projects")
+            return list(answer.get("projects") or [])
         if "project" not in nodes:
             return []
         known = {each.name for each in nodes["project"].properties}
@@ -204,6 +208,13 @@ class HomeHandler(PageHandler):
         if not names:
             return {}
         return counts_of(await self.gateway.call("GET", "/api/v0/datasets", authorization=authorization, nodes=names))
+
+
+def identify(projects: list[dict[str, Any]], project_ids: Iterable[str]) -> None:
+    """Give each project its ``project_id`` where the answer had only its code, which is unique in a commons."""
+    by_code = {project_id.partition("-")[2]: project_id for project_id in project_ids}
+    for project in projects:
+        project.setdefault("project_id", by_code.get(project.get("code") or "", project.get("code")))
 
 
 class DictionaryHandler(PageHandler):

@@ -96,8 +96,14 @@ class DatasetsHandler(QueryHandler):
         self.reply({project: dict(zip(types, counts, strict=True)) for project, *counts in rows})
 
     def scope(self) -> Scope:
-        """Everything, for everybody, where the commons publishes its counts."""
-        return Scope(everything=True) if self.service.public_datasets else super().scope()
+        """Everything, for everybody, where the commons publishes its counts; else what policies give the caller.
+
+        Anonymous callers are let in here, and only here, when a policy gives everybody a project to read.
+        """
+        if self.service.public_datasets:
+            return Scope(everything=True)
+        granted = self.service.policy.prefixes(self.identity, SERVICE, METHOD)
+        return scope_of(granted) if granted else super().scope()
 
 
 class DatasetProjectsHandler(DatasetsHandler):
