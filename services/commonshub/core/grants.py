@@ -58,7 +58,7 @@ def tables(schema: str) -> Tables:
 
     ``policy_role``, ``policy_resource`` and the bindings name roles, paths and policies without a foreign key: a name
     that nothing defines grants nothing, and an import may drop a definition and bring it back without touching what
-    other sources bound to it.
+    other sources bound to it. Clients are bound by name, since one that changes its secret has several ``client_id``.
     """
     metadata = sa.MetaData(schema=schema)
 
@@ -103,7 +103,7 @@ def tables(schema: str) -> Tables:
         user_policy=table("user_policy", user_id(), key("policy_id"), key("source"), expires()),
         user_group=table("user_group", user_id(), key("group_name"), key("source"), expires()),
         group_policy=table("group_policy", key("group_name"), key("policy_id"), key("source"), expires()),
-        client_policy=table("client_policy", key("client_id"), key("policy_id"), key("source"), expires()),
+        client_policy=table("client_policy", key("client_name"), key("policy_id"), key("source"), expires()),
     )
 
 
@@ -113,17 +113,19 @@ def load(connection: sa.Connection, schema: str) -> Snapshot:
     if not sa.inspect(connection).has_table("client_policy", schema=schema):
         return Snapshot()
     t = tables(schema)
-    user_policies = _bindings(connection, t.user_policy, t.user.c.username, t.user_policy.c.policy_id, t.user)
-    user_groups = _bindings(connection, t.user_group, t.user.c.username, t.user_group.c.group_name, t.user)
+    of_users = t.user_policy.join(t.user)
+    user_policies = _bindings(connection, t.user.c.username, t.user_policy.c.policy_id, of_users)
+    user_groups = _bindings(connection, t.user.c.username, t.user_group.c.group_name, t.user_group.join(t.user))
+    of_clients = t.client_policy.join(t.client, t.client.c.name == t.client_policy.c.client_name)
     inactive = set(connection.execute(sa.select(t.user.c.username).where(~t.user.c.active)).scalars())
     names = user_policies.keys() | user_groups.keys() | inactive
     return Snapshot(
         policies=_policies(connection, t),
-        groups=_bindings(connection, t.group_policy, t.group_policy.c.group_name, t.group_policy.c.policy_id),
+        groups=_bindings(connection, t.group_policy.c.group_name, t.group_policy.c.policy_id, t.group_policy),
         users={
             name: User(user_policies.get(name, ()), user_groups.get(name, ()), name not in inactive) for name in names
         },
-        clients=_bindings(connection, t.client_policy, t.client_policy.c.client_id, t.client_policy.c.policy_id),
+        clients=_bindings(connection, t.client.c.client_id, t.client_policy.c.policy_id, of_clients),
         resources=frozenset(_paths(connection.execute(sa.select(t.resource.c.path)).scalars())),
         projects={
             auth_id: path
@@ -134,14 +136,10 @@ def load(connection: sa.Connection, schema: str) -> Snapshot:
 
 
 def _bindings(
-    connection: sa.Connection,
-    table: sa.Table,
-    subject: sa.Column[Any],
-    name: sa.Column[Any],
-    users: sa.Table | None = None,
+    connection: sa.Connection, subject: sa.Column[Any], name: sa.Column[Any], source: sa.FromClause
 ) -> dict[str, tuple[Binding, ...]]:
-    source = table if users is None else table.join(users)
-    query = sa.select(subject, name, sa.extract("epoch", table.c.expires_at)).select_from(source)
+    """What each subject was given; the end of a binding is in the table that `name` is in."""
+    query = sa.select(subject, name, sa.extract("epoch", name.table.c.expires_at)).select_from(source)
     found: defaultdict[str, list[Binding]] = defaultdict(list)
     for who, what, until in connection.execute(query):
         found[who].append(Binding(what, None if until is None else float(until)))

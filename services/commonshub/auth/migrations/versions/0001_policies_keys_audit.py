@@ -1,5 +1,7 @@
 """Users, policies, bindings, API keys and the audit trail."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
@@ -20,7 +22,7 @@ NAMES = {
     "resource": ("path", "source"),
     "project": ("auth_id", "source"),
     "group_policy": ("group_name", "policy_id", "source"),
-    "client_policy": ("client_id", "policy_id", "source"),
+    "client_policy": ("client_name", "policy_id", "source"),
 }
 TEXTS = {
     "client": ("name", "source"),
@@ -34,16 +36,16 @@ TEXTS = {
 BINDINGS = ("user_policy", "user_group", "group_policy", "client_policy")
 
 
-def _moment(name: str, nullable: bool = True) -> sa.Column:
+def _moment(name: str, nullable: bool = True) -> sa.Column[Any]:
     default = None if nullable else sa.func.now()
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, server_default=default)
 
 
-def _text(name: str) -> sa.Column:
+def _text(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Text, nullable=False, server_default="")
 
 
-def _user_id(schema: str, **options: bool) -> sa.Column:
+def _user_id(schema: str, **options: Any) -> sa.Column[Any]:
     return sa.Column("user_id", sa.BigInteger, sa.ForeignKey(f"{schema}.usr.id", ondelete="cascade"), **options)
 
 
@@ -60,13 +62,13 @@ def upgrade() -> None:
         schema=schema,
     )
     for name, keys in NAMES.items():
-        columns = [sa.Column(key, sa.Text, primary_key=True) for key in keys]
+        columns: list[sa.Column[Any]] = [sa.Column(key, sa.Text, primary_key=True) for key in keys]
         columns += [_text(text) for text in TEXTS.get(name, ())]
         columns += [_moment("expires_at")] if name in BINDINGS else []
         op.create_table(name, *columns, schema=schema)
     for name, what in (("user_policy", "policy_id"), ("user_group", "group_name")):
-        keys = [sa.Column(key, sa.Text, primary_key=True) for key in (what, "source")]
-        op.create_table(name, _user_id(schema, primary_key=True), *keys, _moment("expires_at"), schema=schema)
+        named = [sa.Column(key, sa.Text, primary_key=True) for key in (what, "source")]
+        op.create_table(name, _user_id(schema, primary_key=True), *named, _moment("expires_at"), schema=schema)
     _create_keys_and_audit(schema)
     _notify_changes(schema)
     groups = sa.table("grp", sa.column("name"), sa.column("source"), schema=schema)

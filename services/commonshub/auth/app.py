@@ -1,0 +1,138 @@
+"""The auth service."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import ClassVar
+
+from traitlets import Bool, Integer, Unicode, default, validate
+from traitlets.utils.bunch import Bunch
+
+from commonshub.core.access import DataAccess
+from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.database import migrate
+from commonshub.core.storage import Storage
+
+from . import handlers as h
+from . import transfers as t
+from .claims import Minter
+from .hub import HubTokens
+from .keys import KeyPairs
+from .uploads import Uploads
+
+SCRIPTS = Path(__file__).parent / "migrations"
+HEAD = "0001"
+KEYS = "/user/credentials/(?:api|cdis)"
+USER_FILE_SOURCE = "user.yaml"
+
+
+class AuthApp(ServiceApplication):
+    """Sign-in, tokens, policies and temporary data access."""
+
+    name = "auth"
+    description = "Sign-in, tokens, policies and temporary data access of a commons."
+    prefixes: ClassVar[tuple[str, ...]] = ("/user", "/.well-known", "/authz", "/wts")
+
+    allow_new_users = Bool(
+        True, help="Make a user of this commons of everybody whom the hub lets in; otherwise only those already known."
+    ).tag(config=True)
+
+    user_file = Unicode(
+        help="File with roles, policies, groups and users, imported at start when it has changed; default: `user.yaml` "
+        "in the data folder."
+    ).tag(config=True)
+
+    max_user_file_bytes = Integer(16 * 2**20, help="Largest user.yaml that is read, in bytes.").tag(config=True)
+
+    hub_cache_s = Integer(
+        30, help="How long the hub's word on a token counts, in seconds, at most 30: a revoked one may work that long."
+    ).tag(config=True)
+
+    hub_timeout_s = Integer(10, help="How long to wait for the hub's answer, in seconds.").tag(config=True)
+
+    hub_service_name = Unicode(
+        help="Name of this service at the hub: a hub token must have access to it to be exchanged."
+    ).tag(config=True)
+
+    workspace_key_ttl_s = Integer(
+        86400, help="Life of the API key that a workspace gets for its hub token, in seconds, at most a day."
+    ).tag(config=True)
+
+    @default("user_file")
+    def _default_user_file(self) -> str:
+        return str(self.commons.path / "user.yaml")
+
+    @default("hub_service_name")
+    def _default_hub_service_name(self) -> str:
+        return os.environ.get("JUPYTERHUB_SERVICE_NAME") or "auth"
+
+    @validate("hub_cache_s")
+    def _at_most_30_s(self, proposal: Bunch) -> int:
+        return min(int(proposal.value), 30)
+
+    @validate("workspace_key_ttl_s")
+    def _at_most_a_day(self, proposal: Bunch) -> int:
+        return min(int(proposal.value), 86400)
+
+    @property
+    def schema(self) -> str:
+        """PostgreSQL schema of this service."""
+        return self.database.settings.auth_schema
+
+    def routes(self) -> list[Route]:
+        well_known = "(?:/user)?/.well-known"
+        return [
+            (rf"{well_known}/jwks/?", h.JwksHandler),
+            (rf"{well_known}/openid-configuration/?", h.DiscoveryHandler),
+            (r"/user/jwt/keys/?", h.PemHandler),
+            (r"/user/user/?", h.UserHandler),
+            (r"/user/credentials/?", h.SourcesHandler),
+            (r"/user/credentials/hub/access_token/?", h.HubTokenHandler),
+            (r"/user/credentials/hub/api_key/?", h.HubKeyHandler),
+            (rf"{KEYS}/access_token/?", h.ExchangeHandler),
+            (rf"{KEYS}/?", h.KeysHandler),
+            (rf"{KEYS}/([\w.-]{{1,64}})/?", h.KeysHandler),
+            (r"/user/data/upload/?", t.UploadHandler),
+            (r"/user/data/upload/(.+?)/?", t.UploadUrlHandler),
+            (r"/user/data/download/(.+?)/?", t.DownloadHandler),
+            (r"/user/data/buckets/?", t.BucketsHandler),
+            (r"/user/data/(.+?)/?", t.DataHandler),
+            (r"/authz/?", h.DecisionHandler),
+            (r"/authz/mapping/?", h.MappingHandler),
+            (r"/authz/resources/?", h.ResourcesHandler),
+            (r"/authz/request/?", h.RequestHandler),
+            (r"/wts/external_oidc/?", h.ProvidersHandler),
+        ]
+
+    def prepare_database(self) -> None:
+        """Bring the tables up to date."""
+        migrate(self.database.engine, self.schema, SCRIPTS, HEAD)
+
+    def load_keys(self) -> None:
+        """Read the key pairs, made where there are none, and publish the public ones."""
+        self.keys = KeyPairs(self.commons.secrets / "jwt", Path(self.tokens.jwks_file))
+        self.minter = Minter(self.commons.issuer, self.tokens.audience)
+
+    async def start_service(self) -> None:
+        await asyncio.to_thread(self.prepare_database)
+        await asyncio.to_thread(self.load_keys)
+        self.hub = HubTokens(self.commons.hub_api_url, self.hub_service_name, self.hub_cache_s, self.hub_timeout_s)
+        self.access = DataAccess(self.database, Storage(self.storage_settings))
+        self.uploads = Uploads(self.access)
+        await self._import_user_file()
+        await self.grants.reload()
+
+    async def _import_user_file(self) -> None:
+        """Import user.yaml where it has changed; a faulty one changes nothing and keeps nobody out."""
+        from .importing import import_file
+        from .userfile import Faulty
+
+        try:
+            found = await asyncio.to_thread(import_file, self, Path(self.user_file), USER_FILE_SOURCE)
+        except Faulty as error:
+            self.log.error(
+                "%s was not imported; the earlier policies stay in force. %s", self.user_file, error.report()
+            )
+        else:
+            for line in found:
+                self.log.warning("%s: %s", self.user_file, line)

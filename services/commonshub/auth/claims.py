@@ -1,0 +1,106 @@
+"""What the tokens of a commons say: Gen3's claims.
+
+Vocabulary
+----------
+access token
+    Short-lived (``pur: access``); sent with every request.
+API key
+    Long-lived (``pur: api_key``); good for nothing but to be exchanged for an access token. Each has a row, and dies
+    with it.
+scope
+    What a token may be used for at all. ``credentials`` manages API keys; no token that came from an API key or from
+    inside a workspace has it, so that neither can breed lasting credentials.
+"""
+
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from commonshub.core.errors import BadRequest
+
+KEY_SCOPES = frozenset({"openid", "user", "data", "fence"})
+SESSION_SCOPES = KEY_SCOPES | {"credentials", "admin"}
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user as the tokens know him."""
+
+    id: int
+    username: str
+    admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Minter:
+    """Composes claims for one commons.
+
+    Parameters
+    ----------
+    issuer
+        ``iss`` of all tokens.
+    audience
+        ``aud`` of all tokens.
+    """
+
+    issuer: str
+    audience: str
+
+    def access(self, account: Account, ttl_s: int, scopes: Iterable[str] = KEY_SCOPES) -> dict[str, Any]:
+        """Claims of an access token that lives `ttl_s` seconds."""
+        user = {"name": account.username, "is_admin": account.admin}
+        return {**self._common("access", account, ttl_s, scopes), "context": {"user": user}}
+
+    def api_key(self, account: Account, ttl_s: int, scopes: Iterable[str] = KEY_SCOPES) -> dict[str, Any]:
+        """Claims of an API key that lives `ttl_s` seconds."""
+        return self._common("api_key", account, ttl_s, scopes)
+
+    def _common(self, purpose: str, account: Account, ttl_s: int, scopes: Iterable[str]) -> dict[str, Any]:
+        now = int(time.time())
+        return {
+            "pur": purpose,
+            "iss": self.issuer,
+            "aud": [self.audience],
+            "sub": str(account.id),
+            "azp": "",
+            "scope": sorted(scopes),
+            "iat": now,
+            "exp": now + ttl_s,
+            "jti": str(uuid.uuid4()),
+        }
+
+
+def key_scopes(caller: Iterable[str], body: Mapping[str, Any]) -> frozenset[str]:
+    """Scopes of a new API key: those of the caller that keys may have, or fewer where ``scope`` asks for fewer.
+
+    Raises
+    ------
+    BadRequest
+        ``scope`` is not a list of scopes that an API key can have.
+    """
+    allowed = (KEY_SCOPES & frozenset(caller)) | {"openid"}
+    asked = body.get("scope")
+    if asked is None:
+        return allowed
+    if not isinstance(asked, list) or not all(isinstance(each, str) for each in asked):
+        raise BadRequest("scope must be a list of strings.")
+    unknown = sorted(set(asked) - SESSION_SCOPES)
+    if unknown:
+        raise BadRequest(f"scope names {unknown[0]!r}, which does not exist here; known are {sorted(SESSION_SCOPES)}.")
+    return (allowed & frozenset(asked)) | {"openid"}
+
+
+def lifetime(limit_s: int, asked_s: int | None, remaining_s: float | None = None) -> int:
+    """Seconds that a token lives: as asked for, or the most that the settings and its parent's end allow.
+
+    Raises
+    ------
+    BadRequest
+        More was asked for than that.
+    """
+    most = limit_s if remaining_s is None else min(limit_s, int(remaining_s))
+    if asked_s is not None and asked_s > most:
+        raise BadRequest(f"expires_in must be at most {most} seconds, not {asked_s}.")
+    return most if asked_s is None else asked_s

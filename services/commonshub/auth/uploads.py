@@ -1,0 +1,215 @@
+"""Uploads and deletions of data: who may, and where the bytes go.
+
+A new upload makes a blank record that belongs to its uploader, or to the resource paths that he names and may write
+to. A URL for a record that exists is given only to its uploader or to who has ``write-storage`` on it, whatever else he
+may upload.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from commonshub.core import audit, records
+from commonshub.core.access import SERVICE, Asker, DataAccess, lifetime, may_delete, may_write, reaches
+from commonshub.core.errors import (
+    AuthenticationRequired,
+    BadRequest,
+    CommonsError,
+    NotFound,
+    PermissionDenied,
+)
+from commonshub.core.policy import Request, parse_path
+from commonshub.core.records import Record
+from commonshub.core.storage import Location
+
+UPLOAD_RESOURCE = "/data_file"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a caller wants to upload."""
+
+    file_name: str
+    authz: tuple[str, ...] = ()
+    guid: str | None = None
+    bucket: str | None = None
+    expires_in: int | None = None
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> "Wish":
+        """From the body of ``POST /user/data/upload``.
+
+        Raises
+        ------
+        BadRequest
+            A field is missing or of the wrong type; the message names it.
+        """
+        for name in ("file_name", "guid", "bucket", "protocol"):
+            if not isinstance(body.get(name), str | None):
+                raise BadRequest(f"{name} must be a string.")
+        authz, expires_in = body.get("authz") or [], body.get("expires_in")
+        if not body.get("file_name"):
+            raise BadRequest("The body lacks file_name.")
+        if not isinstance(authz, list) or not all(isinstance(path, str) for path in authz):
+            raise BadRequest("authz must be a list of resource paths.")
+        if expires_in is not None and (not isinstance(expires_in, int) or isinstance(expires_in, bool)):
+            raise BadRequest("expires_in must be an integer.")
+        require_s3(body.get("protocol"))
+        for path in authz:
+            parse_path(path)
+        return cls(body["file_name"], tuple(authz), body.get("guid"), body.get("bucket"), expires_in)
+
+
+def require_s3(protocol: str | None) -> None:
+    """Raise :class:`BadRequest` for a protocol that nothing can be uploaded by."""
+    if protocol not in (None, "s3"):
+        raise BadRequest(f"The specified protocol {protocol} is not supported")
+
+
+class Uploads:
+    """Gives out upload URLs and deletes data, each with a row in the audit trail."""
+
+    def __init__(self, access: DataAccess) -> None:
+        self.access = access
+        self.storage = access.storage
+        self.schema = access.index_schema
+
+    async def create(self, asker: Asker, wish: Wish) -> tuple[str, str]:
+        """GUID and URL for a new upload.
+
+        Raises
+        ------
+        PermissionDenied
+            The caller may not upload (there), or the bucket is not ours.
+        NotFound
+            The GUID that he names does not exist.
+        Conflict
+            The data of that GUID are complete.
+        """
+        ttl_s = lifetime(self.storage.settings, wish.expires_in)
+        guid, url = await self._run("upload", asker, self._create, wish, ttl_s)
+        return guid, url
+
+    async def url(
+        self, asker: Asker, guid: str, file_name: str | None, bucket: str | None, expires_in: int | None
+    ) -> str:
+        """A URL to upload the bytes of a record that exists.
+
+        Raises
+        ------
+        AuthenticationRequired
+            The caller may not write the record's bytes.
+        NotFound
+            There is no such record.
+        Conflict
+            Its data are complete.
+        """
+        ttl_s = lifetime(self.storage.settings, expires_in)
+        name = file_name or guid.replace("/", "_")
+        _, url = await self._run("upload", asker, self._renew, guid, name, bucket, ttl_s)
+        return str(url)
+
+    async def delete(self, asker: Asker, guid: str) -> None:
+        """Delete a record and its bytes; the record stays where the store fails to delete.
+
+        Raises
+        ------
+        NotFound
+            There is no such record.
+        PermissionDenied
+            The caller may not delete it.
+        """
+        await self._run("delete", asker, self._delete, guid)
+
+    async def _run(self, action: str, asker: Asker, work: Any, *arguments: Any) -> Any:
+        """Do `work` in one transaction with its audit row; a refusal undoes the work and keeps the row."""
+        outcome = await self.access.database.run(self._audited, action, asker, work, *arguments)
+        if isinstance(outcome, CommonsError):
+            raise outcome
+        return outcome
+
+    def _audited(self, connection: sa.Connection, action: str, asker: Asker, work: Any, *arguments: Any) -> Any:
+        outcome: Any
+        decision: audit.Decision = "allowed"
+        try:
+            with connection.begin_nested():
+                outcome = work(connection, asker, *arguments)
+        except CommonsError as error:
+            outcome = error
+            refused = isinstance(error, AuthenticationRequired | PermissionDenied)
+            decision = "denied" if refused else "failed"
+        if decision == "allowed" and outcome is not None:
+            subject = outcome[0]
+        else:
+            subject = arguments[0] if isinstance(arguments[0], str) else arguments[0].guid or ""
+        audit.write(
+            connection,
+            self.access.auth_schema,
+            asker.identity,
+            asker.request_id,
+            action=action,
+            subject=subject[:1024],
+            decision=decision,
+            detail={"status": outcome.status} if isinstance(outcome, CommonsError) else {},
+        )
+        return outcome
+
+    def _create(self, connection: sa.Connection, asker: Asker, wish: Wish, ttl_s: int) -> tuple[str, str]:
+        if wish.guid is not None:
+            return self._renew(connection, asker, wish.guid, wish.file_name, wish.bucket, ttl_s)
+        if wish.authz:
+            pairs = [(method, path) for method in ("create", "write-storage") for path in wish.authz]
+        else:
+            pairs = [("file_upload", UPLOAD_RESOURCE)]
+        asker.policy.require(asker.identity, *(Request(SERVICE, method, path) for method, path in pairs))
+        record = records.create_blank(
+            connection,
+            self.schema,
+            uploader=None if wish.authz else asker.identity.username,
+            file_name=wish.file_name,
+            authz=wish.authz,
+            bucket=self._bucket(wish.bucket),
+        )
+        location = records.blob_location(self._bucket(wish.bucket), record.did, wish.file_name)
+        return record.did, self.storage.presign("put_object", location, ttl_s)
+
+    def _renew(
+        self, connection: sa.Connection, asker: Asker, guid: str, file_name: str, bucket: str | None, ttl_s: int
+    ) -> tuple[str, str]:
+        record = self._record(connection, guid)
+        if not may_write(asker, record):
+            raise AuthenticationRequired("You don't have access permission on this file")
+        location = records.blob_location(self._bucket(bucket), guid, file_name)
+        records.register_blob(connection, self.schema, guid, location)
+        return guid, self.storage.presign("put_object", location, ttl_s)
+
+    def _bucket(self, name: str | None) -> str:
+        chosen = name or self.storage.settings.upload_bucket
+        if chosen != self.storage.settings.upload_bucket:
+            raise PermissionDenied(f"Uploads to the bucket {chosen!r} are not allowed.")
+        return chosen
+
+    def _record(self, connection: sa.Connection, guid: str) -> Record:
+        record = records.get(connection, self.schema, guid) if "\x00" not in guid else None
+        if record is None:
+            raise NotFound(f"There is no record with the GUID {guid}.")
+        return record
+
+    def _delete(self, connection: sa.Connection, asker: Asker, guid: str) -> tuple[str]:
+        record = self._record(connection, guid)
+        if not may_delete(asker, record):
+            raise PermissionDenied("You don't have access permission to delete this file")
+        for location in self._locations(connection, record):
+            self.storage.delete(location)
+        records.delete(connection, self.schema, guid, None)
+        return (guid,)
+
+    def _locations(self, connection: sa.Connection, record: Record) -> list[Location]:
+        """Where the bytes of a record are: only where it may reach, whatever its URLs say."""
+        blob = records.tables(self.schema).blob
+        registered = connection.execute(sa.select(blob.c.location).where(blob.c.guid == record.did)).scalars()
+        urls = {url for url in (*registered, *record.urls) if url.startswith("s3://")}
+        found = [Location.parse(url) for url in sorted(urls)]
+        return [each for each in found if reaches(record, each, self.storage.settings)]
