@@ -46,6 +46,13 @@ class Filters:
             *self._paths(type_, alias, args),
         ]
 
+    def chooses(self, type_: str, args: Args) -> bool:
+        """Whether ``of_type`` and ``category`` leave a node type in."""
+        category = self.access.dictionary.nodes[type_].category
+        return all(
+            args.get(key) is None or value in args[key] for key, value in (("of_type", type_), ("category", category))
+        )
+
     # -- what a record is ------------------------------------------------------
 
     def _identity(self, type_: str, alias: str, args: Args) -> list[str]:
@@ -58,12 +65,6 @@ class Filters:
         if args.get("project_id") is not None and type_ == "project":
             ids = [each for each in args["project_id"] if each is not None]
             conditions.append(f"{self.access.project_id(alias)} = any({self.statement.bind(ids, 'text[]')})")
-        if args.get("of_type") is not None and type_ not in args["of_type"]:
-            conditions.append("false")
-        if args.get("category") is not None:
-            category = self.access.dictionary.nodes[type_].category
-            if category not in args["category"]:
-                conditions.append("false")
         if args.get("quick_search"):
             text = self.statement.bind(f"%{_escaped(args['quick_search'])}%", "text")
             conditions.append(f"({alias}.node_id ilike {text} or {alias}._props->>'submitter_id' ilike {text})")

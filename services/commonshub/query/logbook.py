@@ -20,10 +20,8 @@ DEFAULT_FIRST = 10
 """Transactions that a list gives when neither ``first`` nor ``last`` is sent."""
 
 _ROLES: Mapping[str, tuple[str, ...]] = {"upload": ("create", "update")}
-_SORTABLE = frozenset(
-    ("id", "submitter", "role", "program", "project", "committed_by", "is_dry_run", "state", "closed")
-    + ("created_datetime",)
-)
+_COLUMN_NAMES = "id, submitter, role, program, project, committed_by, is_dry_run, state, closed, created_datetime"
+_SORTABLE = frozenset(_COLUMN_NAMES.split(", "))
 
 
 @dataclass(frozen=True)

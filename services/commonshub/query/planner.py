@@ -135,14 +135,12 @@ class _Compiler:
         raise LookupError(f"{selected.name} is no root field.")
 
     def _listing(self, types: tuple[str, ...], separate_pages: bool, selected: Selected) -> str:
-        if len(types) == 1:
+        if len(types) == 1 and not separate_pages:
             alias = self.statement.alias()
-            source = f"{self.tables.node(types[0])} {alias}"
-            if separate_pages:
-                return self._records(types[0], alias, source, [], selected, "DataNode")
-            return self._records(types[0], alias, source, [], selected)
-        arms = [self._arm(type_, selected.args, paged=separate_pages) for type_ in types]
-        return self._union(types, arms, selected, paged=not separate_pages)
+            return self._records(types[0], alias, f"{self.tables.node(types[0])} {alias}", [], selected)
+        asked = [type_ for type_ in types if self.filters.chooses(type_, selected.args)]
+        arms = [self._arm(type_, asked, selected.args, paged=separate_pages) for type_ in asked]
+        return self._union(asked, arms, selected, paged=not separate_pages)
 
     def _count(self, types: tuple[str, ...], args: Args) -> str:
         alias = self.statement.alias()
@@ -151,11 +149,9 @@ class _Compiler:
 
     # -- records of one type ---------------------------------------------------
 
-    def _records(
-        self, type_: str, alias: str, source: str, joined: list[str], selected: Selected, object_type: str | None = None
-    ) -> str:
+    def _records(self, type_: str, alias: str, source: str, joined: list[str], selected: Selected) -> str:
         conditions = [*joined, *self.filters.conditions(type_, alias, selected.args)]
-        columns = self._fields(type_, alias, selected.children.get(object_type or type_, ()))
+        columns = self._fields(type_, alias, selected.children.get(type_, ()))
         page = self._page([type_], alias, selected.args)
         return self._aggregated(columns, f"{source}{conjunction(conditions)}{page}")
 
@@ -219,22 +215,24 @@ class _Compiler:
 
     # -- records of several types ----------------------------------------------
 
-    def _arm(self, type_: str, args: Args, paged: bool) -> str:
+    def _arm(self, type_: str, types: Sequence[str], args: Args, paged: bool) -> str:
         alias = self.statement.alias()
         conditions = self.filters.conditions(type_, alias, args)
-        page = self._page([type_], alias, args) if paged else ""
+        page = self._page(types, alias, args) if paged else ""
         text = f"{_rows(type_, alias)} from {self.tables.node(type_)} {alias}{conjunction(conditions)}{page}"
         return f"({text})" if page else text
 
     def _any_neighbours(self, type_: str, alias: str, selected: Selected) -> str:
-        steps = list(self.planner.paths.neighbours(type_).values())
-        arms = []
-        for step in steps:
+        arms, types = [], []
+        for step in self.planner.paths.neighbours(type_).values():
+            if not self.filters.chooses(step.type, selected.args):
+                continue
             near, far, source = self._step(alias, step)
             conditions = [near, *self.filters.conditions(step.type, far, selected.args)]
             arms.append(f"{_rows(step.type, far)} from {source}{conjunction(conditions)}")
-        types = tuple(dict.fromkeys(step.type for step in steps))
-        return self._union(types, arms, selected, paged=True, distinct=len(types) < len(steps))
+            types.append(step.type)
+        unique = list(dict.fromkeys(types))
+        return self._union(unique, arms, selected, paged=True, distinct=len(unique) < len(types))
 
     def _union(
         self, types: Sequence[str], arms: Sequence[str], selected: Selected, paged: bool, distinct: bool = False

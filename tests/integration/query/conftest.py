@@ -1,0 +1,103 @@
+"""A query service on a small graph, and a count of the statements that each request makes."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import sqlalchemy as sa
+from tests.integration.query.model import RECORDS, insert, write_dictionary
+
+from commonshub.core.dictionary import Dictionary, load
+from commonshub.core.graph import Graph
+from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
+from commonshub.query.app import QueryApp
+
+GRAPHQL = "/api/v0/submission/graphql"
+READERS = {
+    "alice": ["/programs"],
+    "bob": ["/programs/P/projects/Q"],
+    "carol": ["/programs/P"],
+    "nobody": ["/workspace", "/open"],
+}
+
+
+def readers(paths_by_user: dict[str, list[str]], service: str = "peregrine", method: str = "read") -> Snapshot:
+    """Policies that let each user read below some paths."""
+    permission = frozenset([Permission(service, method)])
+    policies = {
+        user: Policy(user, permission, frozenset(tuple(path[1:].split("/")) for path in paths))
+        for user, paths in paths_by_user.items()
+    }
+    return Snapshot(policies=policies, users={user: User(policies=(Binding(user),)) for user in policies})
+
+
+class Statements:
+    """The statements that an engine has run."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.texts: list[str] = []
+        sa.event.listen(engine, "before_cursor_execute", self._note)
+
+    def _note(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        self.texts.append(statement)
+
+
+class Client:
+    """Asks a running query service, and sees that each request makes no more than one statement."""
+
+    def __init__(self, running: Any, token: Callable[..., str]) -> None:
+        self.running = running
+        self.token = token
+        self.statements = Statements(running.app.database.engine)
+
+    def post(self, body: Any, user: str | None = "alice") -> requests.Response:
+        headers = {"Authorization": f"bearer {self.token(user)}"} if user else {}
+        return requests.post(self.running.url + GRAPHQL, json=body, headers=headers, timeout=60)
+
+    def ask(self, query: str, variables: Any = None, user: str = "alice", statements: int = 1) -> Any:
+        """The data that a faultless query gets."""
+        self.statements.texts.clear()
+        answer = self.post({"query": query, "variables": variables}, user)
+        body = answer.json()
+        assert (answer.status_code, body.get("errors")) == (200, None), body
+        assert "errors" not in body
+        assert len(self.statements.texts) == statements
+        return body["data"]
+
+    def faults(self, query: str, variables: Any = None, user: str = "alice", **more: Any) -> list[str]:
+        """The errors that a faulty query gets."""
+        answer = self.post({"query": query, "variables": variables, **more}, user)
+        assert answer.status_code == 400, answer.text
+        errors = answer.json()["errors"]
+        assert errors
+        assert all(isinstance(error, str) for error in errors)
+        return list(errors)
+
+
+@pytest.fixture(scope="module")
+def dictionary_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dictionary(tmp_path_factory.mktemp("dictionary"))
+
+
+@pytest.fixture(scope="module")
+def dictionary(dictionary_file: Path) -> Dictionary:
+    return load(str(dictionary_file))
+
+
+@pytest.fixture(scope="module")
+def empty_client(run_service: Callable[..., Any], dictionary_file: Path, token: Callable[..., str]) -> Iterator[Client]:
+    """A service on an empty graph."""
+    running = run_service(QueryApp, Commons={"dictionary": str(dictionary_file)})
+    running.app.grants.snapshot = readers(READERS)
+    return Client(running, token)
+
+
+@pytest.fixture(scope="module")
+def client(empty_client: Client, dictionary: Dictionary) -> Client:
+    """A service on the graph of :mod:`tests.integration.query.model`."""
+    graph = Graph(dictionary, "graph")
+    with empty_client.running.app.database.engine.begin() as connection:
+        insert(connection, graph, RECORDS)
+    return empty_client

@@ -1,0 +1,202 @@
+"""The meaning of a query, spelled out in plain Python over a list of records: slow and obvious."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.integration.query.model import Record
+
+from commonshub.core.dictionary import Dictionary
+
+Args = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One selected field: a scalar, a list below a link, or the count of one."""
+
+    name: str
+    args: Args
+    below: tuple["Field", ...] | None = None
+
+    def text(self) -> str:
+        args = f"({', '.join(f'{key}: {literal(value)}' for key, value in self.args.items())})" if self.args else ""
+        below = f" {{ {' '.join(each.text() for each in self.below)} }}" if self.below is not None else ""
+        return f"{self.name}{args}{below}"
+
+    @property
+    def ordered(self) -> bool:
+        return any(self.args.get(key) for key in ("order_by_asc", "order_by_desc", "offset")) or (
+            self.args.get("first", 10) > 0
+        )
+
+
+def literal(value: Any) -> str:
+    """A GraphQL literal."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {literal(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(literal, value)) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+class World:
+    """The records that one caller may see.
+
+    Parameters
+    ----------
+    granted
+        Pairs of program name and project code.
+    """
+
+    def __init__(self, dictionary: Dictionary, records: Sequence[Record], granted: set[tuple[str, str]]) -> None:
+        self.dictionary = dictionary
+        self.all = {each.id: each for each in records}
+        pairs = [(self._program(each), each.props["code"]) for each in records if each.type == "project"]
+        hidden = {"-".join(pair) for pair in pairs if pair not in granted}
+        self.granted = granted
+        self.project_ids = {"-".join(pair) for pair in pairs if pair in granted} - hidden
+        self.records = [each for each in records if self._visible(each)]
+
+    def _program(self, project: Record) -> str:
+        return str(self.all[project.parents[0][1]].props["name"])
+
+    def _visible(self, record: Record) -> bool:
+        if record.type == "program":
+            return record.props["name"] in {program for program, _ in self.granted}
+        if record.type == "project":
+            return (self._program(record), record.props["code"]) in self.granted
+        return record.props["project_id"] in self.project_ids
+
+    # -- links -----------------------------------------------------------------
+
+    def steps(self, type_: str) -> dict[str, tuple[str, bool, str]]:
+        """Field name of each link: name at the child, whether it goes up, and the far type."""
+        up = {link.name: (link.name, True, link.target) for link in self.dictionary.nodes[type_].links}
+        down = {link.backref: (link.name, False, link.source) for link in self.dictionary.backlinks(type_)}
+        return {**down, **up}
+
+    def neighbours(self, record: Record, name: str) -> list[Record]:
+        link, up, far = self.steps(record.type)[name]
+        if up:
+            ids = {parent for each, parent in record.parents if each == link}
+            return [each for each in self.records if each.id in ids and each.type == far]
+        return [each for each in self.records if each.type == far and (link, record.id) in each.parents]
+
+    def leads(self, record: Record, entry: Args, up: bool) -> bool:
+        for name, (_, goes_up, _) in self.steps(record.type).items():
+            if goes_up == up:
+                for each in self.neighbours(record, name):
+                    if (each.type == entry["type"] and self.fits(each, entry)) or self.leads(each, entry, up):
+                        return True
+        return False
+
+    # -- filters ---------------------------------------------------------------
+
+    def fits(self, record: Record, entry: Args) -> bool:
+        asked = {key: value for key, value in entry.items() if key not in ("type", "id")}
+        return entry.get("id", record.id) == record.id and all(
+            self.has(record, key, value if isinstance(value, list) else [value]) for key, value in asked.items()
+        )
+
+    def has(self, record: Record, key: str, values: list[Any]) -> bool:
+        each = self.dictionary.nodes[record.type].properties.get(key)
+        stored = record.props.get(key)
+        if each is None:
+            return False
+        if each.kind == "array":
+            return isinstance(stored, list) and set(values) <= set(stored)
+        if stored is None:
+            return None in values
+        if each.kind == "string":
+            return str(stored) in values
+        return any(type(value) is bool if isinstance(stored, bool) else True for value in values) and stored in values
+
+    def keeps(self, record: Record, args: Args) -> bool:
+        linked = {name: bool(self.neighbours(record, name)) for name in self.steps(record.type)}
+        paths = {
+            key: [any(self.leads(record, entry, up) for up in (True, False)) for entry in args.get(key, [])]
+            for key in ("with_path_to", "with_path_to_any", "without_path_to")
+        }
+        properties = self.dictionary.nodes[record.type].properties
+        search = args.get("quick_search", "").lower()
+        return all(
+            [
+                args.get("id", record.id) == record.id,
+                record.id in args.get("ids", [record.id]),
+                search in record.id.lower() or search in str(record.props.get("submitter_id", "")).lower(),
+                all(self.has(record, key, args[key]) for key in args if key in properties and key != "id"),
+                not any(self.fits(record, entry) for entry in args.get("not", [])),
+                all(linked[name] for name in args.get("with_links", [])),
+                not any(linked[name] for name in args.get("without_links", [])),
+                any(linked[name] for name in args.get("with_links_any", [])) or not args.get("with_links_any"),
+                all(paths["with_path_to"]),
+                any(paths["with_path_to_any"]) or "with_path_to_any" not in args,
+                not any(paths["without_path_to"]),
+            ]
+        )
+
+    def page(self, records: Iterable[Record], args: Args) -> list[Record]:
+        found = sorted(records, key=lambda each: each.id)
+        for argument, descending in (("order_by_desc", True), ("order_by_asc", False)):
+            key = args.get(argument)
+            if key is not None:
+                found.sort(
+                    key=lambda each, key=key: (  # type: ignore[misc]
+                        each.props.get(key) is None,
+                        each.props.get(key) or 0,
+                    ),
+                    reverse=descending,
+                )
+                if descending:
+                    found = _stable_by_id(found, key)
+        found = found[args.get("offset", 0) :]
+        first = args.get("first", 10)
+        return found[:first] if first > 0 else found
+
+    # -- answers ---------------------------------------------------------------
+
+    def root(self, field: Field) -> Any:
+        counting = field.name.startswith("_")
+        type_ = field.name.removeprefix("_").removesuffix("_count") if counting else field.name
+        found = [each for each in self.records if each.type == type_ and self.keeps(each, field.args)]
+        return len(found) if counting else self._shown(found, field)
+
+    def value(self, record: Record, field: Field) -> Any:
+        if field.name == "id":
+            return record.id
+        if field.name.endswith("_count"):
+            name = field.name.removeprefix("_").removesuffix("_count")
+            return sum(self.keeps(each, field.args) for each in self.neighbours(record, name))
+        if field.below is None:
+            return record.props.get(field.name)
+        return self._shown(
+            [each for each in self.neighbours(record, field.name) if self.keeps(each, field.args)], field
+        )
+
+    def _shown(self, found: list[Record], field: Field) -> list[dict[str, Any]]:
+        return [
+            {each.name: self.value(record, each) for each in field.below or ()}
+            for record in self.page(found, field.args)
+        ]
+
+
+def _stable_by_id(found: list[Record], key: str) -> list[Record]:
+    """A descending sort with equal keys still by rising id."""
+    groups: dict[Any, list[Record]] = {}
+    for each in found:
+        groups.setdefault(each.props.get(key), []).append(each)
+    return [each for group in groups.values() for each in sorted(group, key=lambda one: one.id)]
+
+
+def settled(answer: Any, field: Field) -> Any:
+    """An answer with the lists sorted that have no order of their own."""
+    if not isinstance(answer, list):
+        return answer
+    below = {each.name: each for each in field.below or ()}
+    rows = [{key: settled(value, below[key]) for key, value in row.items()} for row in answer]
+    return rows if field.ordered else sorted(rows, key=lambda row: row["id"])
