@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from .errors import Refused
 
-_PREFIX = re.compile(r"dg\.[A-Za-z0-9_.-]+$")
+_PREFIX = re.compile(r"dg\.[A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def parse(text: str) -> Identifier:
     if not slash:
         prefix, colon, local = head.partition(":")
         return Identifier(_checked(unquote(f"{prefix}/{local}" if colon else head)))
-    if _PREFIX.match(head):
+    if _PREFIX.fullmatch(head):
         return Identifier(_checked(unquote(rest)))
     return Identifier(_checked(unquote(tail)), head.lower())
 

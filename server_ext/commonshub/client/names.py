@@ -8,7 +8,7 @@ MAX_NAME_BYTES = 200  # most file systems allow 255; the rest is for our own suf
 _SEPARATORS = re.compile(r"[\\/]+")
 # Control and invisible formatting characters (they can disguise an extension), and what Windows refuses.
 _REFUSED = re.compile(r'[<>:"|?*]')
-_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?$")
+_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 
 
 def safe_name(given: str | None, guid: str) -> str:
@@ -43,7 +43,7 @@ def _cleaned(text: str) -> str:
     text = _REFUSED.sub("_", text).strip().rstrip(". ")
     # A leading dot hides a file and may configure a program (.bashrc).
     text = text.lstrip(".").strip()
-    if _DEVICES.match(text):
+    if _DEVICES.fullmatch(text):
         text = f"_{text}"
     return _shortened(text)
 

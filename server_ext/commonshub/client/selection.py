@@ -6,7 +6,7 @@ from typing import Any
 
 from .errors import Refused
 
-_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*$")
+_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 _OPERATORS = frozenset(
     {"and", "or", "nested", "search", "=", "eq", "in", "contains_any", "contains_all", "!=", "excludes_any"}
     | {"excludes_all", ">", "gt", ">=", "gte", "<", "lt", "<=", "lte"}
@@ -26,7 +26,7 @@ def name(text: str, what: str = "name") -> str:
     Refused
         It is no GraphQL name.
     """
-    if not _NAME.match(text):
+    if not _NAME.fullmatch(text):
         raise Refused(f"{text!r} is not a {what}: it may hold only letters, digits and underscores.")
     return text
 
