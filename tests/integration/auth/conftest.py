@@ -1,6 +1,6 @@
 """The auth service on real PostgreSQL and S3, with its own keys and a user.yaml."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ class Auth:
 @pytest.fixture(scope="module")
 def auth(
     run_service: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Auth]:
+) -> Auth:
     """The service with the users above; a module may set ``AUTH_TRAITS``."""
     folder: Path = tmp_path_factory.mktemp("auth")
     (folder / "user.yaml").write_text(USER_FILE)
@@ -120,4 +120,4 @@ def auth(
         records.tables("index").record.metadata.create_all(connection)
 
     started.app.database.call(make_index)
-    yield started
+    return started
