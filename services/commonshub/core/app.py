@@ -42,6 +42,7 @@ class ServiceApplication(Application):
 
     prefixes: ClassVar[tuple[str, ...]] = ()
     uses_database: ClassVar[bool] = True
+    status_handler: ClassVar[type[StatusHandler]] = StatusHandler
     classes = [Commons, DatabaseSettings, StorageSettings, TokenSettings]
 
     config_file = Unicode(help="Configuration file; default: commonshub_config.py in the data folder.").tag(config=True)
@@ -132,7 +133,7 @@ class ServiceApplication(Application):
         common: list[Route] = []
         for prefix in ("", *self.prefixes):
             common += [
-                (rf"{prefix}/_status/?", StatusHandler),
+                (rf"{prefix}/_status/?", self.status_handler),
                 (rf"{prefix}/_version/?", VersionHandler),
                 (rf"{prefix}/metrics/?", MetricsHandler),
             ]

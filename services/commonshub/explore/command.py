@@ -1,0 +1,101 @@
+"""Operator commands: ``python -P -m commonshub.explore etl run|status``."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from traitlets import Bool, Integer
+from traitlets.config import Application, Config, catch_config_error
+
+from commonshub.core.app import ServiceApplication
+from commonshub.core.database import migrate
+from commonshub.core.errors import CommonsError, Conflict, NotFound, ValidationFailed
+
+from . import store
+from .settings import ExploreSettings
+
+EXIT_FAULT = 1
+EXIT_DATA = 65
+EXIT_BUSY = 75
+
+
+class EtlApp(ServiceApplication):
+    """Build the explorer's index, or tell how the builds went."""
+
+    name = "commonshub-etl"
+    description = "etl run: build the explorer's index if anything changed. etl status: the newest runs."
+    classes = [*ServiceApplication.classes, ExploreSettings]
+    force = Bool(False, help="Build even if nothing changed.").tag(config=True)
+    json = Bool(False, help="Answer in JSON.").tag(config=True)
+    quiet = Bool(False, help="Show no progress.").tag(config=True)
+    settings_stdin = Bool(
+        False, help="Read settings as JSON from standard input; how the service passes on its own."
+    ).tag(config=True)
+    shown_runs = Integer(10, help="Runs that status shows.").tag(config=True)
+
+    aliases = {**ServiceApplication.aliases, "runs": "EtlApp.shown_runs"}
+    flags = {
+        "force": ({"EtlApp": {"force": True}}, force.help),
+        "json": ({"EtlApp": {"json": True}}, json.help),
+        "quiet": ({"EtlApp": {"quiet": True}}, quiet.help),
+        "settings-stdin": ({"EtlApp": {"settings_stdin": True}}, settings_stdin.help),
+    }
+
+    @catch_config_error
+    def initialize(self, argv: Any = None) -> None:
+        """Read command line, files and standard input."""
+        Application.initialize(self, argv)
+        if self.settings_stdin:
+            self.update_config(Config(json.load(sys.stdin)))
+            self.cli_config.merge(self.config)
+        self.load_settings()
+
+    def start(self) -> None:
+        """Run the command and exit."""
+        Application.start(self)
+        commands = {"run": self._run_etl, "status": self._show_status}
+        if len(self.extra_args) != 1 or self.extra_args[0] not in commands:
+            sys.exit("Say `etl run` or `etl status`; --help tells more.")
+        try:
+            commands[self.extra_args[0]]()
+        except CommonsError as error:
+            print(error.message, file=sys.stderr)
+            codes = {Conflict: EXIT_BUSY, ValidationFailed: EXIT_DATA, NotFound: EXIT_DATA}
+            sys.exit(codes.get(type(error), EXIT_FAULT))
+        finally:
+            self.database.close()
+
+    def _run_etl(self) -> None:
+        from .etl import Etl, show
+
+        progress = show(lambda line: None if self.quiet else print(line, file=sys.stderr))
+        outcome = Etl(self.database, self.commons, ExploreSettings(parent=self), progress).run(force=self.force)
+        for warning in outcome.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        if self.json:
+            print(json.dumps(asdict(outcome)))
+        elif outcome.run is None:
+            print("Nothing changed since the active run.")
+        else:
+            print(f"Run {outcome.run} is active: {_compared(outcome.counts, outcome.before)}.")
+
+    def _show_status(self) -> None:
+        schema = self.database.settings.explore_schema
+        migrate(self.database.engine, schema, store.MIGRATIONS, store.HEAD)
+        runs = self.database.call(store.runs, schema, self.shown_runs)
+        if self.json:
+            print(json.dumps([asdict(run) for run in runs], default=str))
+            return
+        for run in runs:
+            counts = ", ".join(f"{count} {name}" for name, count in (run.counts or {}).items())
+            state = "active" if run.active else run.state
+            print(f"{run.id:>6}  {state:<9} {run.started:%Y-%m-%d %H:%M:%S}  {counts or run.message.splitlines()[:1]}")
+        if not runs:
+            print("There has been no run yet.")
+
+
+def _compared(counts: Mapping[str, int], before: Mapping[str, int]) -> str:
+    """Numbers of documents, each with its change."""
+    return ", ".join(f"{count} {name} ({count - before.get(name, 0):+d})" for name, count in counts.items())

@@ -1,0 +1,140 @@
+"""Downloads: what was asked for, and its rows as JSON, NDJSON, CSV or TSV, a chunk at a time."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import orjson
+
+from commonshub.core.errors import BadRequest
+
+from .catalog import DocType
+from .filters import parse
+from .requests import Format, Rows, Scope
+from .schema import sort_order
+
+CHUNK_ROWS = 2_000
+CONTENT_TYPES: dict[Format, str] = {
+    "json": "application/json",
+    "ndjson": "application/x-ndjson",
+    "csv": "text/csv; charset=utf-8",
+    "tsv": "text/tab-separated-values; charset=utf-8",
+}
+
+# Which parts of a nest were asked for: None for all of it.
+Tree = dict[str, "Tree | None"]
+
+
+@dataclass(frozen=True)
+class Download:
+    """A checked request."""
+
+    rows: Rows
+    tree: Tree
+    format: Format
+    chunk_rows: int = CHUNK_ROWS
+
+    @property
+    def file_name(self) -> str:
+        """What to save it as."""
+        return f"{self.rows.scope.doc_type.name}.{self.format}"
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any], doc_types: Mapping[str, DocType], access: frozenset[str]) -> "Download":
+        """Check ``{"type", "fields", "filter", "sort", "format"}``.
+
+        ``accessibility`` is taken and has no effect: what the caller may not read is never part of a download.
+
+        Raises
+        ------
+        BadRequest
+            Names what is wrong.
+        """
+        name = body.get("type")
+        doc_type = doc_types.get(name) if isinstance(name, str) else None
+        if doc_type is None:
+            raise BadRequest(f"Invalid type: {name!r}. This commons has {', '.join(doc_types)}.")
+        format_: Format = body.get("format") or "json"
+        if format_ not in get_args(Format):
+            raise BadRequest(f"Invalid format: {format_!r}. Choose one of {', '.join(get_args(Format))}.")
+        if body.get("accessibility") not in (None, "all", "accessible", "unaccessible"):
+            raise BadRequest("Invalid accessibility: choose all, accessible or unaccessible.")
+        tree = _tree(body.get("fields"), doc_type)
+        scope = Scope(doc_type, access, parse(body.get("filter"), doc_type))
+        rows = Rows(scope, tuple(tree), sort_order(body.get("sort"), doc_type))
+        return cls(rows, tree, format_)
+
+
+def _tree(fields: Any, doc_type: DocType) -> Tree:
+    if fields is None or fields == []:
+        return dict.fromkeys([field.name for field in doc_type.fields] + [nest.name for nest in doc_type.nests])
+    if not isinstance(fields, list) or not all(isinstance(each, str) for each in fields):
+        raise BadRequest("fields must be a list of field names.")
+    unknown = [path for path in fields if doc_type.find(path) is None and doc_type.inside(path.split(".")) is None]
+    if unknown:
+        raise BadRequest("Invalid fields: " + ", ".join(f'"{path}"' for path in unknown))
+    tree: Tree = {}
+    for path in fields:
+        branch: Tree | None = tree
+        *nests, name = path.split(".")
+        for nest in nests:
+            branch = branch.setdefault(nest, {}) if branch is not None else None
+        if branch is not None:
+            branch[name] = None
+    return tree
+
+
+def encode(chunks: Iterator[list[dict[str, Any]]], wanted: Download) -> Iterator[bytes]:
+    """The rows in the wanted format."""
+    partial = {name: branch for name, branch in wanted.tree.items() if branch is not None}
+    trimmed = ([_trim_row(row, partial) for row in rows] if partial else rows for rows in chunks)
+    if wanted.format == "json":
+        yield from _json(trimmed)
+    elif wanted.format == "ndjson":
+        yield from (b"".join(orjson.dumps(row) + b"\n" for row in rows) for rows in trimmed)
+    else:
+        yield from _table(trimmed, list(wanted.tree), "," if wanted.format == "csv" else "\t")
+
+
+def _trim_row(row: dict[str, Any], partial: Mapping[str, Tree]) -> dict[str, Any]:
+    for name, branch in partial.items():
+        row[name] = _trim(row[name], branch)
+    return row
+
+
+def _trim(elements: list[dict[str, Any]], tree: Tree) -> list[dict[str, Any]]:
+    return [
+        {name: element[name] if branch is None else _trim(element[name], branch) for name, branch in tree.items()}
+        for element in elements
+    ]
+
+
+def _json(chunks: Iterator[list[dict[str, Any]]]) -> Iterator[bytes]:
+    separator = b"["
+    for rows in chunks:
+        yield separator + orjson.dumps(rows)[1:-1]
+        separator = b","
+    yield b"]" if separator == b"," else b"[]"
+
+
+def _table(chunks: Iterator[list[dict[str, Any]]], names: list[str], delimiter: str) -> Iterator[bytes]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(names)
+    for rows in chunks:
+        writer.writerows([_cell(row[name]) for name in names] for row in rows)
+        yield buffer.getvalue().encode()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    """A table's cell: lists of values are joined by commas, objects are JSON."""
+    if isinstance(value, list):
+        if any(isinstance(each, dict) for each in value):
+            return orjson.dumps(value).decode()
+        return ",".join(map(str, value))
+    return value

@@ -1,0 +1,151 @@
+"""Reading an index: one immutable DuckDB file, opened read-only."""
+
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values are bound
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from commonshub.core.errors import Unavailable
+
+from ..catalog import load, table_of
+from ..requests import Bins, Cardinality, Count, Order, Question, Rows, Run, Terms, ValueCount
+from .facets import bins, cardinality, source, terms, value_count
+from .predicate import Binder, quote
+
+
+class DuckReader:
+    """An open index; see :class:`commonshub.explore.requests.Reader`.
+
+    Parameters
+    ----------
+    file
+        The index.
+    memory_bytes
+        Memory that DuckDB may take; larger intermediate results go to disk.
+    timeout_s
+        A question that takes longer is given up.
+    max_buckets
+        Most buckets of one facet.
+    """
+
+    def __init__(self, file: Path, memory_bytes: int, timeout_s: float, max_buckets: int) -> None:
+        limits = {"threads": "1", "memory_limit": f"{memory_bytes}B", "autoinstall_known_extensions": "false"}
+        self._connection = duckdb.connect(
+            str(file), read_only=True, config={**limits, "enable_external_access": "false"}
+        )
+        self._timeout_s = timeout_s
+        self._max_buckets = max_buckets
+        rows = self._connection.execute("select run, catalog from _run").fetchall()
+        paths = self._connection.execute("select path from _path").fetchall()
+        self.run = Run(rows[0][0], load(json.loads(rows[0][1])), frozenset(path for (path,) in paths))
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._connection.cursor()
+        timer = threading.Timer(self._timeout_s, cursor.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield cursor
+        except duckdb.InterruptException as error:
+            raise Unavailable(f"The query took longer than {self._timeout_s:g} s: narrow the filter.") from error
+        except duckdb.OutOfMemoryException as error:
+            raise Unavailable("The query needs more memory than ExploreSettings.query_memory_bytes allows.") from error
+        finally:
+            timer.cancel()
+            cursor.close()
+
+    def answer(self, questions: list[Question]) -> list[Any]:
+        """The answers, in order."""
+        with self._cursor() as cursor:
+
+            def run(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+                return cursor.execute(statement, values).fetchall()
+
+            facets = [question for question in questions if isinstance(question, Terms)]
+            counted = iter(terms(facets, run, self._max_buckets)) if facets else iter(())
+            answers: list[Any] = []
+            for question in questions:
+                match question:
+                    case Terms():
+                        answers.append(next(counted))
+                    case Rows():
+                        answers.append(_documents(cursor, question))
+                    case Count(scope):
+                        binder = Binder()
+                        answers.append(run(f"select count(*) {source(scope, (), binder)}", binder.values)[0][0])
+                    case ValueCount():
+                        answers.append(value_count(question, run))
+                    case Cardinality():
+                        answers.append(cardinality(question, run))
+                    case Bins():
+                        answers.append(bins(question, run, self._max_buckets))
+            return answers
+
+    def scan(self, rows: Rows, chunk_rows: int) -> Iterator[list[dict[str, Any]]]:
+        """The documents of `rows`, a chunk at a time; the time limit does not apply."""
+        cursor = self._connection.cursor()
+        try:
+            statement, values = _select(rows)
+            cursor.execute(statement, values)
+            names = [column[0] for column in cursor.description or ()]
+            while chunk := cursor.fetchmany(chunk_rows):
+                yield [dict(zip(names, row, strict=True)) for row in chunk]
+        finally:
+            cursor.close()
+
+    def matching(self, names: list[str], pattern: str) -> list[str]:
+        """The `names` that a regular expression finds; RE2 cannot be made slow by a hostile one.
+
+        Raises
+        ------
+        duckdb.Error
+            It is no regular expression.
+        """
+        with self._cursor() as cursor:
+            found = cursor.execute(
+                "select n from (select unnest($names::varchar[]) n) where regexp_matches(n, $pattern)",
+                {"names": names, "pattern": pattern},
+            ).fetchall()
+            return [name for (name,) in found]
+
+
+def _documents(cursor: duckdb.DuckDBPyConnection, rows: Rows) -> list[dict[str, Any]]:
+    cursor.execute(*_select(rows))
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _select(rows: Rows) -> tuple[str, dict[str, Any]]:
+    """The statement of a page. The row number breaks ties, so that pages never overlap."""
+    binder = Binder()
+    doc_type = rows.scope.doc_type
+    every = [field.name for field in doc_type.fields] + [nest.name for nest in doc_type.nests]
+    names = every if rows.names is None else list(rows.names)
+    columns = ", ".join(f"d.{quote(name)}" for name in names) or 'd."_rid"'
+    order = "".join(f"{_order(each, doc_type.name)}, " for each in rows.order)
+    statement = f'select {columns} {source(rows.scope, (), binder)} order by {order}d."_rid"'
+    if rows.first is not None:
+        statement += f" limit {int(rows.first)}"
+    if rows.offset:
+        statement += f" offset {int(rows.offset)}"
+    return statement, binder.values
+
+
+def _order(order: Order, doc_type: str) -> str:
+    """A sort key; of a list or a nest the smallest value counts, or the largest when descending."""
+    pick = "max" if order.descending else "min"
+    name = quote(order.place.field.name)
+    key = f"list_{pick}({{}}.{name})" if order.place.field.array else f"{{}}.{name}"
+    if order.place.nests:
+        table = quote(table_of(doc_type, order.place.nests))
+        key = f'(select {pick}({key.format("s")}) from {table} s where s."_rid" = d."_rid")'
+    else:
+        key = key.format("d")
+    return f"{key} {'desc' if order.descending else 'asc'} nulls last"

@@ -1,0 +1,184 @@
+"""Running GraphQL requests. Everything here blocks, so it belongs on a worker thread.
+
+All questions of one request are collected first and answered together, so that facets which see the same documents
+share one scan whatever aliases, fragments or nesting the query has.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    Node,
+    OperationDefinitionNode,
+    execute,
+    parse,
+    validate,
+)
+
+from commonshub.core.errors import BadRequest, CommonsError, Unsupported
+
+from .requests import Question, Reader
+from .schema import build
+
+MAX_DEPTH = 10
+MAX_TOKENS = 20_000
+MAX_QUESTIONS = 1_000
+
+log = logging.getLogger(__name__)
+
+
+class Batch:
+    """The questions of one request; see :class:`commonshub.explore.schema.Asking`."""
+
+    def __init__(self, reader: Reader, access: frozenset[str], max_first: int) -> None:
+        self.access = access
+        self.max_first = max_first
+        self._reader = reader
+        self._waiting: list[tuple[Question, Callable[[Any], Any], asyncio.Future[Any]]] = []
+        self._asked = 0
+
+    def ask(self, question: Question, shape: Callable[[Any], Any] = lambda answer: answer) -> asyncio.Future[Any]:
+        """A future of the answer; it comes with those of all other questions asked before the loop turns."""
+        self._asked += 1
+        if self._asked > MAX_QUESTIONS:
+            raise BadRequest(f"The query asks for more than {MAX_QUESTIONS} results: split it.")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        if not self._waiting:
+            loop.call_soon(self._answer)
+        self._waiting.append((question, shape, future))
+        return future
+
+    def matching(self, names: list[str], pattern: str) -> list[str]:
+        """The names that a regular expression finds."""
+        return self._reader.matching(names, pattern)
+
+    def _answer(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        try:
+            answers = self._reader.answer([question for question, _, _ in waiting])
+        except CommonsError as error:
+            self._answer_singly(waiting, error)
+            return
+        except Exception as error:  # noqa: BLE001 - handed to every waiting resolver, reported by _error
+            for _, _, future in waiting:
+                future.set_exception(error)
+            return
+        for (_, shape, future), answer in zip(waiting, answers, strict=True):
+            future.set_result(shape(answer))
+
+    def _answer_singly(
+        self, waiting: list[tuple[Question, Callable[[Any], Any], asyncio.Future[Any]]], error: CommonsError
+    ) -> None:
+        """One question was refused: answer the others, so that only its field fails."""
+        for question, shape, future in waiting:
+            try:
+                if not isinstance(error, BadRequest):
+                    raise error
+                future.set_result(shape(self._reader.answer([question])[0]))
+            except CommonsError as own:
+                future.set_exception(own)
+
+
+class Endpoint:
+    """GraphQL over one open index, or over none."""
+
+    def __init__(self, reader: Reader | None, max_first: int) -> None:
+        self._reader = reader
+        self._max_first = max_first
+        self._schema: GraphQLSchema = build(reader.run.doc_types.values() if reader else ())
+
+    def answer(self, body: Mapping[str, Any], access: frozenset[str]) -> tuple[int, dict[str, Any]]:
+        """HTTP status and JSON of the answer to ``{"query", "variables", "operationName"}``.
+
+        Raises
+        ------
+        BadRequest
+            The body has another form.
+        """
+        query, variables, operation = body.get("query"), body.get("variables"), body.get("operationName")
+        if not isinstance(query, str) or not query.strip():
+            raise BadRequest("The body must have a GraphQL query in `query`.")
+        if variables is not None and not isinstance(variables, dict):
+            raise BadRequest("`variables` must be an object.")
+        if operation is not None and not isinstance(operation, str):
+            raise BadRequest("`operationName` must be text.")
+        try:
+            document = parse(query, max_tokens=MAX_TOKENS)
+        except GraphQLSyntaxError as error:
+            return 400, {"errors": [_error(error, "GRAPHQL_PARSE_FAILED")]}
+        faults = validate(self._schema, document)
+        if faults and self._reader is None:
+            return 200, {"data": None, "errors": [_NO_INDEX]}
+        faults = faults or _too_deep(document)
+        if faults:
+            return 400, {"errors": [_error(fault, "GRAPHQL_VALIDATION_FAILED") for fault in faults]}
+        result = asyncio.run(self._execute(document, variables, operation, access))
+        answer: dict[str, Any] = {"data": result.data}
+        if result.errors:
+            answer["errors"] = [_error(error) for error in result.errors]
+        return 200, answer
+
+    async def _execute(
+        self, document: DocumentNode, variables: dict[str, Any] | None, operation: str | None, access: frozenset[str]
+    ) -> ExecutionResult:
+        batch = Batch(self._reader, access, self._max_first) if self._reader else None
+        result = execute(
+            self._schema, document, context_value=batch, variable_values=variables, operation_name=operation
+        )
+        return result if isinstance(result, ExecutionResult) else await result
+
+
+_NO_INDEX = {
+    "message": "This commons has no explorer index yet. It is built a few seconds after the first submission; "
+    "`commonshub etl status` tells why when it is not.",
+    "extensions": {"code": "NO_INDEX"},
+}
+
+
+def _error(error: GraphQLError, code: str = "BAD_USER_INPUT") -> dict[str, Any]:
+    """The JSON of an error. Faults of our own are logged, and tell nothing of themselves."""
+    cause = error.original_error
+    told = error.formatted
+    if cause is not None and not isinstance(cause, GraphQLError):
+        if isinstance(cause, BadRequest):
+            code = "BAD_USER_INPUT"
+        elif isinstance(cause, Unsupported):
+            code = "NOT_SUPPORTED"
+        else:
+            code = "INTERNAL_SERVER_ERROR"
+        if not isinstance(cause, CommonsError):
+            log.error("A GraphQL field failed.", exc_info=cause)
+        message = cause.message if isinstance(cause, CommonsError) else "internal server error"
+        told = {**told, "message": message}
+    return {**told, "extensions": {"code": code}}
+
+
+def _too_deep(document: DocumentNode) -> list[GraphQLError]:
+    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    return [
+        GraphQLError(f"The query is deeper than {MAX_DEPTH} levels.", node)
+        for node in document.definitions
+        if isinstance(node, OperationDefinitionNode) and _depth(node, fragments) > MAX_DEPTH
+    ]
+
+
+def _depth(node: Node, fragments: Mapping[str, FragmentDefinitionNode]) -> int:
+    """Levels of fields below a node; introspection does not count. The document is known to have no cycles."""
+    if isinstance(node, FragmentSpreadNode):
+        return _depth(fragments[node.name.value], fragments)
+    if isinstance(node, FieldNode) and node.name.value.startswith("__"):
+        return 0
+    selections = getattr(node, "selection_set", None)
+    below = max((_depth(each, fragments) for each in selections.selections), default=0) if selections else 0
+    return below + isinstance(node, FieldNode)

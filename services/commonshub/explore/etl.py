@@ -1,0 +1,159 @@
+"""One run: compile the mapping, take a picture of the graph, build the index, check it, make it the active one.
+
+Whatever fails, the index before keeps answering: a new one becomes active in one transaction, after its file is
+complete, opened and counted. A killed run leaves files behind that the next one removes.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from commonshub.core.database import Database, migrate
+from commonshub.core.dictionary import Dictionary, load
+from commonshub.core.errors import CommonsError, Conflict, NotFound
+from commonshub.core.settings import Commons
+
+from . import store
+from .catalog import dump
+from .compiler import compile_mapping
+from .extract import Progress, extract, fingerprint
+from .plan import Plan
+from .settings import ExploreSettings
+
+SUFFIX = ".duckdb"
+WORK = ".work"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its number, or None when there was nothing new; and documents by type, now and before."""
+
+    run: int | None
+    counts: Mapping[str, int]
+    before: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
+
+
+class Etl:
+    """Runs builds, one at a time in the whole commons.
+
+    Parameters
+    ----------
+    progress
+        Called with the phase, and how many of how many parts of it are done.
+    """
+
+    def __init__(self, database: Database, commons: Commons, settings: ExploreSettings, progress: Progress) -> None:
+        self.database = database
+        self.commons = commons
+        self.settings = settings
+        self.progress = progress
+        self.schema = database.settings.explore_schema
+        self.graph_schema = database.settings.graph_schema
+
+    def run(self, *, force: bool = False) -> Outcome:
+        """Build an index, if anything changed since the active one.
+
+        Raises
+        ------
+        Conflict
+            Another run is in progress.
+        ValidationFailed
+            The mapping or the dictionary has faults.
+        NotFound
+            There is no mapping or no dictionary.
+        """
+        migrate(self.database.engine, self.schema, store.MIGRATIONS, store.HEAD)
+        with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
+            if not store.lock(guard):
+                raise Conflict("Another build of the explorer's index is in progress.")
+            plan = self._plan(load(self.commons.dictionary))
+            before = self.database.call(store.active, self.schema)
+            if not force and before and before.fingerprint == self._fingerprint(plan) and self.file(before.id).exists():
+                return Outcome(None, before.counts, before.counts, plan.warnings)
+            number = self.database.call(store.begin, self.schema)
+            try:
+                counts = self._build(plan, number)
+            except Exception as error:
+                told = error.message if isinstance(error, CommonsError) else f"{type(error).__name__}: {error}"
+                self.database.call(store.fail, self.schema, number, told)
+                raise
+            finally:
+                self._clean(number)
+            return Outcome(number, counts, before.counts if before else {}, plan.warnings)
+
+    def file(self, number: int) -> Path:
+        """The index file of a run."""
+        return self.settings.indexes / f"{number}{SUFFIX}"
+
+    def _plan(self, dictionary: Dictionary) -> Plan:
+        try:
+            text = self.settings.mapping.read_text()
+        except FileNotFoundError as error:
+            raise NotFound(f"There is no mapping at {self.settings.mapping}.") from error
+        return compile_mapping(text, dictionary)
+
+    def _fingerprint(self, plan: Plan) -> str:
+        def read(connection: sa.Connection) -> str:
+            connection.execute(sa.text("set local statement_timeout = 0"))
+            return fingerprint(connection, self.graph_schema, plan)
+
+        return self.database.call(read)
+
+    def _build(self, plan: Plan, number: int) -> dict[str, int]:
+        from .duck.build import build
+
+        work = self.settings.indexes / f"{number}{WORK}"
+        work.mkdir(parents=True)
+        mark = extract(self.database.engine, self.graph_schema, plan, work, self.progress)
+        target = work / f"index{SUFFIX}"
+        counts = build(
+            plan, work, target, number, self.settings.build_memory_bytes, self.settings.build_threads, self.progress
+        )
+        self._check(target, plan, counts)
+        target.rename(self.file(number))
+        catalog = dump(plan.doc_types)
+        self.database.call(
+            store.activate, self.schema, number, fingerprint=mark, catalog=catalog, counts=counts
+        )  # fmt: skip
+        return counts
+
+    def _check(self, file: Path, plan: Plan, counts: Mapping[str, int]) -> None:
+        """Open the file as the service will, and ask it what it must know."""
+        from .duck.read import DuckReader
+        from .requests import Count, Scope
+
+        settings = self.settings
+        reader = DuckReader(file, settings.query_memory_bytes, settings.query_timeout_s, settings.max_buckets)
+        if tuple(reader.run.doc_types.values()) != plan.doc_types:
+            raise AssertionError("the index does not describe what was built")
+        for doc_type in plan.doc_types:
+            readable = reader.answer([Count(Scope(doc_type, reader.run.paths))])[0]
+            if readable > counts[doc_type.name]:
+                raise AssertionError(f"the index has more documents of {doc_type.name} than were built")
+
+    def _clean(self, number: int) -> None:
+        """Remove the work folder of this run and whatever killed runs left, and indexes beyond those that are kept."""
+        kept = {str(each) for each in self.database.call(store.drop_older, self.schema, self.settings.kept_runs)}
+        for path in self.settings.indexes.iterdir() if self.settings.indexes.is_dir() else ():
+            if path.name.endswith(WORK):
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name.endswith(SUFFIX) and path.name.removesuffix(SUFFIX) not in kept:
+                path.unlink(missing_ok=True)
+
+
+def show(write: Callable[[str], None]) -> Progress:
+    """A progress callback that writes each new step as one line."""
+    last = ""
+
+    def progress(phase: str, done: int, of: int) -> None:
+        nonlocal last
+        line = f"{phase} {done + 1}/{of}" if of > 1 else phase
+        if line != last:
+            write(line)
+        last = line
+
+    return progress

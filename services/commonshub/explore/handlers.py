@@ -1,0 +1,90 @@
+"""HTTP of the explorer, in Guppy's dialect."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+
+from commonshub.core.errors import NotFound
+from commonshub.core.web import BaseHandler, StatusHandler
+
+from .catalog import load
+
+if TYPE_CHECKING:
+    from .app import ExploreApp
+    from .shelf import OpenIndex
+
+
+class ExploreHandler(BaseHandler):
+    """Base of the handlers that read the index."""
+
+    @property
+    def explore(self) -> "ExploreApp":
+        """The application, as what it is."""
+        return cast("ExploreApp", self.service)
+
+    def access(self, index: "OpenIndex") -> frozenset[str]:
+        """The resource paths of the index that the caller may read."""
+        return self.explore.access(self.identity, index.reader.run.paths) if index.reader else frozenset()
+
+
+class GraphqlHandler(ExploreHandler):
+    """``POST /guppy/graphql``."""
+
+    async def post(self) -> None:
+        body = self.json_object()
+        index = await self.explore.query(self.explore.shelf.current)
+        access = self.access(index)
+
+        def answer() -> tuple[int, bytes]:
+            status, document = index.endpoint.answer(body, access)
+            return status, orjson.dumps(document)
+
+        status, document = await self.explore.query(answer)
+        self.set_status(status)
+        self.finish(document)
+
+
+class DownloadHandler(ExploreHandler):
+    """``POST /guppy/download``: all rows of a document type, streamed."""
+
+    async def post(self) -> None:
+        from .download import CONTENT_TYPES, Download, encode
+
+        body = self.json_object()
+        index = await self.explore.query(self.explore.shelf.current)
+        if index.reader is None:
+            raise NotFound("This commons has no explorer index yet: it is built a few seconds after a submission.")
+        wanted = Download.parse(body, index.reader.run.doc_types, self.access(index))
+        chunks = encode(index.reader.scan(wanted.rows, wanted.chunk_rows), wanted)
+        try:
+            chunk = await self.explore.query(next, chunks, None)
+            self.set_header("Content-Type", CONTENT_TYPES[wanted.format])
+            self.set_header("Content-Disposition", f'attachment; filename="{wanted.file_name}"')
+            while chunk is not None:
+                self.write(chunk)
+                await self.flush()
+                chunk = await self.explore.query(next, chunks, None)
+        finally:
+            await self.explore.query(_close, chunks)
+        self.finish()
+
+
+def _close(chunks: Iterator[bytes]) -> None:
+    chunks.close()  # type: ignore[attr-defined]
+
+
+class GuppyStatusHandler(StatusHandler):
+    """``GET /guppy/_status``: the indices, and which of their fields are lists."""
+
+    async def get(self) -> None:
+        app = cast("ExploreApp", self.service)
+        await app.check_health()
+        indices: dict[str, Any] = {}
+        if app.active:
+            for doc_type in load(app.active.catalog).values():
+                indices[f"{doc_type.index}_{app.active.id}"] = {"aliases": {doc_type.index: {}}}
+                lists = [place.path for place in doc_type.places() if place.field.array]
+                indices[doc_type.index] = {"arrayFields": [*lists, *(nest.name for nest in doc_type.nests)]}
+        warnings = [] if app.active else ["This commons has no explorer index yet."]
+        self.reply({"statusCode": 200, "warnings": warnings, "indices": indices})

@@ -1,0 +1,131 @@
+"""The run list in PostgreSQL.
+
+A run is ``building``, then ``ready`` or ``failed``; ``dropped`` when its file has been deleted. ``active_run`` points
+at the run that answers queries. All tables are in the explore schema.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = "0001"
+CHANNEL = "commonshub_explore"
+"""``NOTIFY`` channel of a new active run; the payload is its number."""
+
+
+@dataclass(frozen=True)
+class Active:
+    """The run that answers queries."""
+
+    id: int
+    fingerprint: str
+    catalog: Sequence[Mapping[str, Any]]
+    counts: Mapping[str, int]
+
+
+@lru_cache
+def _tables(schema: str) -> tuple[sa.Table, sa.Table]:
+    metadata = sa.MetaData(schema=schema)
+    run = sa.Table(
+        "etl_run",
+        metadata,
+        sa.Column("id", sa.BigInteger, primary_key=True),
+        sa.Column("state", sa.Text),
+        sa.Column("started", sa.DateTime(timezone=True)),
+        sa.Column("finished", sa.DateTime(timezone=True)),
+        sa.Column("fingerprint", sa.Text),
+        sa.Column("catalog", JSONB),
+        sa.Column("counts", JSONB),
+        sa.Column("message", sa.Text),
+    )
+    active = sa.Table("active_run", metadata, sa.Column("only", sa.Boolean, primary_key=True), sa.Column("run_id"))
+    return run, active
+
+
+def lock(connection: sa.Connection) -> bool:
+    """Take the lock of the build for as long as the connection lives; whether nobody else holds it."""
+    return bool(connection.execute(sa.text("select pg_try_advisory_lock(hashtext('commonshub.explore.etl'))")).scalar())
+
+
+def begin(connection: sa.Connection, schema: str) -> int:
+    """Enter a new run, and mark those that a killed process left behind; for the holder of the lock only."""
+    run, _ = _tables(schema)
+    left = {"state": "failed", "finished": sa.func.now(), "message": "The process was killed."}
+    connection.execute(sa.update(run).where(run.c.state == "building").values(left))
+    number: int = connection.execute(sa.insert(run).values(state="building").returning(run.c.id)).scalar_one()
+    return number
+
+
+def fail(connection: sa.Connection, schema: str, number: int, message: str) -> None:
+    """Enter why a run failed."""
+    run, _ = _tables(schema)
+    values = {"state": "failed", "finished": sa.func.now(), "message": message}
+    connection.execute(sa.update(run).where(run.c.id == number).values(values))
+
+
+def activate(
+    connection: sa.Connection,
+    schema: str,
+    number: int,
+    *,
+    fingerprint: str,
+    catalog: Sequence[Mapping[str, Any]],
+    counts: Mapping[str, int],
+) -> None:
+    """Make a run the active one, and tell every service."""
+    run, active = _tables(schema)
+    values: dict[str, Any] = {"state": "ready", "finished": sa.func.now(), "fingerprint": fingerprint}
+    values |= {"catalog": catalog, "counts": counts}
+    connection.execute(sa.update(run).where(run.c.id == number).values(values))
+    pointer = insert(active).values(only=True, run_id=number)
+    connection.execute(pointer.on_conflict_do_update(index_elements=["only"], set_={"run_id": number}))
+    connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
+
+
+def active(connection: sa.Connection, schema: str) -> Active | None:
+    """The active run, or None before the first."""
+    run, pointer = _tables(schema)
+    query = sa.select(run.c.id, run.c.fingerprint, run.c.catalog, run.c.counts)
+    row = connection.execute(query.join(pointer, pointer.c.run_id == run.c.id)).one_or_none()
+    return Active(*row) if row else None
+
+
+def drop_older(connection: sa.Connection, schema: str, kept: int) -> list[int]:
+    """Mark all but the newest `kept` indexes as dropped; returns the runs that still have one."""
+    run, pointer = _tables(schema)
+    current = sa.select(pointer.c.run_id).scalar_subquery()
+    query = sa.select(run.c.id).where(run.c.state == "ready").order_by((run.c.id == current).desc(), run.c.id.desc())
+    ready = list(connection.execute(query).scalars())
+    if ready[kept:]:
+        connection.execute(sa.update(run).where(run.c.id.in_(ready[kept:])).values(state="dropped"))
+    return ready[:kept]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One line of the run list."""
+
+    id: int
+    state: str
+    active: bool
+    started: datetime
+    finished: datetime | None
+    counts: Mapping[str, int] | None
+    message: str
+
+
+def runs(connection: sa.Connection, schema: str, limit: int) -> list[RunRecord]:
+    """The newest runs first."""
+    run, pointer = _tables(schema)
+    mark = (run.c.id == sa.select(pointer.c.run_id).scalar_subquery()).label("active")
+    query = sa.select(
+        run.c.id, run.c.state, sa.func.coalesce(mark, False), run.c.started, run.c.finished, run.c.counts, run.c.message
+    )
+    return [RunRecord(*row) for row in connection.execute(query.order_by(run.c.id.desc()).limit(limit))]
