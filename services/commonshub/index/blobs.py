@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 CHECKS_AT_ONCE = 32
 CHECKING_THREADS = 2
 BREATH_S = 0.02
+STOP_S = 3.0
 
 
 class BlobSettings(Configurable):
@@ -143,7 +144,10 @@ class Worker:
     async def stop(self) -> None:
         """End, leaving unfinished work to the next worker."""
         self._stopping.set()
+        self._wake.set()
         await self._listener.stop()
+        # What is being taken at this moment would stay taken, so that statement gets the time to end.
+        await asyncio.wait(self._tasks[:1], timeout=STOP_S)
         running = [*self._tasks, *self._measuring.values(), *([self._checking] if self._checking else [])]
         unfinished = list(self._measuring)
         for task in running:
@@ -172,7 +176,7 @@ class Worker:
         self._wake.set()
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             self._wake.clear()
             try:
                 wait_s = await self._pass()
