@@ -63,7 +63,7 @@ class WorkspaceExtension(ExtensionApp):
         if given != str(self.keeper.file):
             self.log.info("commonshub: GEN3_API_KEY is set already, so Gen3 tools go on using what it names")
         os.environ.setdefault("GEN3_ENDPOINT", parts.netloc)
-        if self.place_notebook:
+        if self.place_notebook and self.serverapp is not None:
             # Before the server listens, so that whoever opens it finds the notebook.
             self._place(Path(self.serverapp.root_dir))
 
