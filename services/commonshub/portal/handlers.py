@@ -22,6 +22,7 @@ from commonshub.core.errors import (
     Unavailable,
     UpstreamError,
 )
+from commonshub.core.identity import Identity
 from commonshub.core.web import BaseHandler
 
 from .access import grants_of
@@ -88,6 +89,8 @@ class PortalHandler(HubOAuthenticated, BaseHandler):  # type: ignore[misc]
         self.current_user = None
         if self.get_cookie(self.hub_auth.cookie_name):
             self.current_user = await self._visitor()
+        if self.current_user:
+            self.identity = Identity(self.current_user["name"])
 
     async def _visitor(self) -> dict[str, Any] | None:
         model = await self.hub_auth.get_user(self, sync=False)

@@ -1,0 +1,86 @@
+"""The pages, for visitors and for users, while the other services are down."""
+
+import re
+
+import pytest
+import requests
+
+from .conftest import Browser
+
+
+def test_the_root_leads_to_the_portal(browser: Browser) -> None:
+    answer = browser.open("/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/portal/")
+
+
+@pytest.mark.parametrize("path", ["/portal", "/portal/"])
+def test_the_landing_page_opens_although_services_are_down(browser: Browser, path: str) -> None:
+    answer = browser.open(path)
+    assert answer.status_code == 200
+    assert 'role="status"' in answer.text
+    assert "Sign in" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/portal/", 200),
+        ("/portal/nowhere", 404),
+        ("/portal/static/portal.css", 200),
+        ("/portal/static/portal.js", 200),
+    ],
+)
+def test_everything_is_sent_with_the_headers_that_protect_it(browser: Browser, path: str, status: int) -> None:
+    answer = browser.open(path)
+    assert answer.status_code == status
+    policy = answer.headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_pages_carry_no_script_of_their_own_and_load_nothing_from_elsewhere(browser: Browser) -> None:
+    text = browser.open("/portal/").text
+    assert not re.search(r"<script(?![^>]*\bsrc=)", text)
+    assert not re.search(r"\son\w+=|\sstyle=", text)
+    assert set(re.findall(r'(?:src|href)="((?:https?:)?//[^"]*)"', text)) <= {f"{browser.hub}/jupyter/hub/spawn"}
+
+
+def test_a_missing_page_is_a_page(browser: Browser) -> None:
+    answer = browser.open("/portal/<script>alert(1)</script>")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "<script>alert" not in answer.text
+
+
+def test_a_visitor_s_profile_is_the_sign_in(browser: Browser) -> None:
+    assert browser.open("/portal/profile").headers["Location"] == "/portal/login?next=/portal/profile"
+
+
+def test_a_visitor_gets_no_cookie_from_the_landing_page(browser: Browser) -> None:
+    browser.open("/portal/")
+    assert browser.received == []
+
+
+def test_the_profile_shows_the_user(alice: Browser) -> None:
+    answer = alice.open("/portal/profile")
+    assert "<h1>alice</h1>" in answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_the_profile_lists_keys_and_a_key_made_with_the_page_s_token_works(alice: Browser, auth_url: str) -> None:
+    bearer = alice.script("/portal/token", alice.xsrf()).json()["access_token"]
+    made = requests.post(
+        f"{auth_url}/user/credentials/api/",
+        json={"scope": ["data", "user"]},
+        headers={"Authorization": f"bearer {bearer}"},
+    ).json()
+    assert made["key_id"] in alice.open("/portal/profile").text
+    exchanged = requests.post(f"{auth_url}/user/credentials/api/access_token", json={"api_key": made["api_key"]})
+    assert exchanged.status_code == 200
+
+
+def test_the_dictionary_says_when_it_cannot_be_shown(browser: Browser) -> None:
+    answer = browser.open("/portal/dictionary")
+    assert answer.status_code in (502, 503)
+    assert "<h1>" in answer.text
