@@ -1,0 +1,64 @@
+"""The submission service."""
+
+from typing import ClassVar
+
+from traitlets import Integer, Unicode
+
+from ..core.app import Route, ServiceApplication
+from ..core.dictionary import load
+from ..core.graph import Graph
+from ..core.storage import Storage
+from . import handlers
+from .projects import Roots
+from .store import Store
+from .transaction import Tools
+from .validate import Checkers
+
+PREFIX = "/api/v0/submission"
+
+
+class SubmissionApp(ServiceApplication):
+    """Programs, projects and records of a commons."""
+
+    name = Unicode("submission")
+    prefixes: ClassVar[tuple[str, ...]] = (PREFIX,)
+
+    export_page_rows = Integer(2000, help="Records that an export reads from the database at a time.").tag(config=True)
+
+    max_export_ids = Integer(10_000, help="Ids that one request may ask for or delete.").tag(config=True)
+
+    max_retries = Integer(
+        3, help="How often a submission is tried again that another one, running at the same time, got in the way of."
+    ).tag(config=True)
+
+    def routes(self) -> list[Route]:
+        """Fixed words first: what is left is a program or a project."""
+        project = rf"{PREFIX}/([^/]+)/([^/]+)"
+        return [
+            (rf"{PREFIX}/?", handlers.RootHandler),
+            (rf"{PREFIX}/_dictionary(?:/([^/]+))?/?", handlers.DictionaryHandler),
+            (rf"{PREFIX}/template(?:/([^/]+))?/?", handlers.TemplateHandler),
+            (rf"{project}/_dictionary(?:/([^/]+))?/?", handlers.ProjectDictionaryHandler),
+            (rf"{project}/template(?:/([^/]+))?/?", handlers.ProjectTemplateHandler),
+            (rf"{project}/entities/_dry_run/(.+?)/?", handlers.EntitiesDryRunHandler),
+            (rf"{project}/entities/(.+?)/?", handlers.EntitiesHandler),
+            (rf"{project}/export/?", handlers.ExportHandler),
+            (rf"{project}/(?:upload_)?manifest/?", handlers.ManifestHandler),
+            (rf"{project}/open/?", handlers.OpenHandler),
+            (rf"{project}/_dry_run/?", handlers.DryRunHandler),
+            (rf"{project}/?", handlers.ProjectHandler),
+            (rf"{PREFIX}/([^/]+)/?", handlers.ProgramHandler),
+        ]
+
+    async def start_service(self) -> None:
+        """Load the dictionary and make the tables that are missing."""
+        settings = self.database.settings
+        self.dictionary = load(self.commons.dictionary)
+        graph = Graph(self.dictionary, settings.graph_schema)
+        made = await self.database.run(graph.create)
+        if made:
+            self.log.info("Made %d tables and indexes of the graph.", len(made))
+        store, checkers = Store(graph), Checkers(self.dictionary.nodes)
+        buckets = frozenset(Storage(self.storage_settings).buckets)
+        self.tools = Tools(store, checkers, settings.index_schema, buckets)
+        self.roots = Roots(store, checkers, settings.auth_schema)

@@ -1,0 +1,214 @@
+"""Request bodies as lists of documents.
+
+JSON is an object or a list of objects. TSV and CSV are read with the dictionary at hand, because a cell is text until
+the property says what it is.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+
+from ..core.dictionary import NodeType, Property
+from ..core.errors import BadRequest
+from .entity import Document
+
+JSON, TSV, CSV = "json", "tsv", "csv"
+_TYPES = {"text/csv": CSV, "text/tab-separated-values": TSV, "text/tsv": TSV}
+_KEY = re.compile(rb'"\s*:')
+_BOM = b"\xef\xbb\xbf"
+
+Convert = Callable[[str], Any]
+
+
+def document_format(content_type: str) -> str:
+    """``json``, ``tsv`` or ``csv``; parameters of the content type do not matter."""
+    return _TYPES.get(content_type.partition(";")[0].strip().lower(), JSON)
+
+
+def parse(body: bytes, content_type: str, nodes: Mapping[str, NodeType]) -> list[Any]:
+    """The documents of a request's body, in order.
+
+    Raises
+    ------
+    BadRequest
+        The body is not UTF-8, not of the format that its content type says, or has something that cannot be stored.
+    """
+    body = body.removeprefix(_BOM)
+    kind = document_format(content_type)
+    if kind == JSON:
+        return _parse_json(body)
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"Unable to parse document: byte {error.start} is not UTF-8.") from error
+    if "\0" in text:
+        raise BadRequest("Unable to parse document: it contains NUL characters, which cannot be stored.")
+    return list(parse_table(text, "\t" if kind == TSV else ",", nodes))
+
+
+def _parse_json(body: bytes) -> list[Any]:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"Unable to parse json: {_python_message(body) or error}") from error
+    if rb"\u0000" in body:
+        raise BadRequest("Unable to parse json: it contains NUL characters, which cannot be stored.")
+    # In JSON a quote before a colon ends a key; where it opens a text that starts with a colon, we look closer in vain.
+    if len(_KEY.findall(body)) != _count_keys(value):
+        _refuse_duplicates(body)
+    documents = value if isinstance(value, list) else [value]
+    if b'"*' in body:
+        documents = [unstar(each) if isinstance(each, dict) else each for each in documents]
+    return documents
+
+
+def _python_message(body: bytes) -> str | None:
+    """The standard library's message, which clients know; None where it finds no fault."""
+    try:
+        json.loads(body)
+    except ValueError as error:
+        return str(error)[:300]
+    return None
+
+
+def _count_keys(value: Any) -> int:
+    if isinstance(value, dict):
+        return len(value) + sum(_count_keys(each) for each in value.values() if isinstance(each, dict | list))
+    if isinstance(value, list):
+        return sum(_count_keys(each) for each in value if isinstance(each, dict | list))
+    return 0
+
+
+def _refuse_duplicates(body: bytes) -> None:
+    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise BadRequest(f"Unable to parse json: The document contains duplicate keys: {', '.join(twice)}")
+        return found
+
+    json.loads(body, object_pairs_hook=check)
+
+
+def unstar(document: Document) -> Document:
+    """Templates mark required properties with ``*``; they can be sent back as they are."""
+    return {key.lstrip("*"): value for key, value in document.items()}
+
+
+class Column(NamedTuple):
+    """What a header cell says: a property, or one key of a link."""
+
+    name: str
+    key: str | None
+
+
+def parse_table(text: str, delimiter: str, nodes: Mapping[str, NodeType]) -> Iterator[Document]:
+    """The rows of a TSV or CSV text as documents; rows without any value are left out.
+
+    Raises
+    ------
+    BadRequest
+        The header is faulty, or a row has more cells than the header; the message names the row.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        header = [cell.strip().lstrip("*") for cell in next(rows, [])]
+        columns = [_column(cell) for cell in header]
+        twice = sorted({cell for cell in header if cell and header.count(cell) > 1})
+        if twice:
+            raise BadRequest(f"Unable to parse document: the header has {', '.join(twice)} more than once.")
+        makers: dict[str | None, _RowMaker] = {}
+        place = header.index("type") if "type" in header else None
+        for cells in rows:
+            cells = [cell.strip() for cell in cells]
+            if not any(cells):
+                continue
+            if len(cells) > len(header) and any(cells[len(header) :]):
+                raise BadRequest(
+                    f"Unable to parse document: row {rows.line_num} has {len(cells)} cells, the header {len(header)}."
+                )
+            kind = cells[place] if place is not None and place < len(cells) else None
+            maker = makers.get(kind)
+            if maker is None:
+                maker = makers[kind] = _RowMaker(columns, nodes.get(kind or ""), delimiter)
+            yield maker.make(cells)
+    except csv.Error as error:
+        raise BadRequest(f"Unable to parse document: row {rows.line_num}: {error}.") from error
+
+
+def _column(cell: str) -> Column:
+    name, dot, key = cell.partition(".")
+    return Column(name, key if dot else None)
+
+
+class _RowMaker:
+    """Makes documents of one node type from rows with one header."""
+
+    def __init__(self, columns: list[Column], node: NodeType | None, delimiter: str) -> None:
+        # A comma parts the cells of a CSV, so the targets in one of its cells are parted by another sign.
+        self._separator = "," if delimiter == "\t" else "#"
+        self._properties: list[tuple[int, str, Convert]] = []
+        self._links: list[tuple[int, str, str]] = []
+        for index, column in enumerate(columns):
+            if column.key is not None:
+                self._links.append((index, column.name, column.key))
+            elif column.name:
+                known = node.properties.get(column.name) if node else None
+                self._properties.append((index, column.name, converter(known)))
+
+    def make(self, cells: list[str]) -> Document:
+        count = len(cells)
+        document: Document = {}
+        for index, name, convert in self._properties:
+            cell = cells[index] if index < count else ""
+            document[name] = None if cell in ("", "null") else convert(cell)
+        for index, name, key in self._links:
+            cell = cells[index] if index < count else ""
+            if cell in ("", "null"):
+                continue
+            targets = document.setdefault(name, [])
+            for place, value in enumerate(cell.split(self._separator)):
+                if place == len(targets):
+                    targets.append({})
+                targets[place][key] = value.strip()
+        return document
+
+
+def converter(known: Property | None) -> Convert:
+    """From a cell to a value; what cannot be read stays text, so that the schema names it."""
+    if known is None or known.name == "urls":
+        return str
+    if known.kind == "array":
+        item = _CONVERTERS.get(known.item_kind or "string", str)
+        return lambda cell: [item(each.strip()) for each in cell.split(",")]
+    return _CONVERTERS.get(known.kind, str)
+
+
+def _integer(cell: str) -> Any:
+    try:
+        return int(cell)
+    except ValueError:
+        return cell
+
+
+def _number(cell: str) -> Any:
+    try:
+        value = float(cell)
+    except ValueError:
+        return cell
+    if value != value or value in (float("inf"), float("-inf")):
+        return cell
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
+def _boolean(cell: str) -> Any:
+    return {"true": True, "false": False}.get(cell.lower(), cell)
+
+
+_CONVERTERS: Mapping[str, Convert] = {"integer": _integer, "number": _number, "boolean": _boolean, "string": str}

@@ -1,0 +1,166 @@
+"""One submitted record on its way into the graph, and how the answer tells of it.
+
+The shapes, the error types and the fixed sentences are those that Gen3's clients read.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..core.dictionary import NodeType
+
+Fault = dict[str, Any]
+Document = dict[str, Any]
+
+
+def fault(kind: str, message: str, keys: Sequence[str] = (), **more: Any) -> Fault:
+    """One entry of an entity's ``errors`` or ``warnings``.
+
+    Parameters
+    ----------
+    kind
+        ``INVALID_LINK``, ``INVALID_PERMISSIONS``, ``INVALID_PROPERTY``, ``INVALID_TYPE``, ``INVALID_VALUE``,
+        ``MISSING_PROPERTY``, ``NOT_UNIQUE``, ``NOT_FOUND`` or ``ERROR``.
+    keys
+        The properties concerned.
+    """
+    return {"keys": list(keys), "message": message, "type": kind, **more}
+
+
+class Project(NamedTuple):
+    """The project that a request speaks of."""
+
+    program: str
+    code: str
+    id: str
+    properties: Mapping[str, Any]
+
+    @property
+    def project_id(self) -> str:
+        """``<program>-<code>``, as the records carry it."""
+        return f"{self.program}-{self.code}"
+
+    @property
+    def resource(self) -> str:
+        """Resource path that grants are given on."""
+        return resource_path(self.program, self.code)
+
+
+def resource_path(program: str, code: str | None = None) -> str:
+    """Resource path of a program, or of one of its projects."""
+    return f"/programs/{program}" + (f"/projects/{code}" if code is not None else "")
+
+
+@dataclass(slots=True, eq=False)
+class Entity:
+    """One submitted record.
+
+    Parameters
+    ----------
+    links
+        For every link that the document mentions, the ids of its targets; empty to remove what is stored.
+    targets
+        What the document says of its links, before it is looked up.
+    """
+
+    document: Document
+    node: NodeType | None
+    project_id: str
+    submitter_id: Any = None
+    id: str | None = None
+    action: str | None = None
+    old: Mapping[str, Any] | None = None
+    properties: dict[str, Any] = field(default_factory=dict)
+    links: dict[str, list[str]] = field(default_factory=dict)
+    targets: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    urls: list[str] | None = None
+    errors: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The key that submitters know the record by."""
+        return {"project_id": self.project_id, "submitter_id": self.submitter_id}
+
+    def answer(self) -> dict[str, Any]:
+        """The record's part of the answer."""
+        return {
+            "action": self.action,
+            "errors": self.errors,
+            "id": self.id,
+            "type": self.node.id if self.node else self.document.get("type"),
+            "unique_keys": [{"project_id": self.project_id, "submitter_id": self.submitter_id}],
+            "valid": not self.errors,
+            "warnings": self.warnings,
+        }
+
+
+@dataclass
+class Outcome:
+    """What became of one request.
+
+    Parameters
+    ----------
+    success_code
+        HTTP status of a success: 200, or 201 where records could only be created.
+    """
+
+    transaction_id: int
+    entities: list[dict[str, Any]]
+    transactional_errors: list[Any]
+    dry_run: bool
+    success_code: int
+    message: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def invalid(self) -> int:
+        """Number of invalid records."""
+        return sum(not entity["valid"] for entity in self.entities)
+
+    @property
+    def success(self) -> bool:
+        """Whether everything was, or on a dry run would have been, written."""
+        return not self.transactional_errors and not self.invalid
+
+    @property
+    def code(self) -> int:
+        """HTTP status, also told in the body."""
+        return (200 if self.dry_run else self.success_code) if self.success else 400
+
+    def answer(self) -> dict[str, Any]:
+        """The body of the answer."""
+        actions = [entity["action"] for entity in self.entities] if self.success else []
+        return {
+            "transaction_id": self.transaction_id,
+            "success": self.success,
+            "code": self.code,
+            "message": self.message or self._sentence(),
+            "entities": self.entities,
+            "entity_error_count": self.invalid,
+            "transactional_errors": self.transactional_errors,
+            "transactional_error_count": len(self.transactional_errors),
+            "created_entity_count": actions.count("create"),
+            "updated_entity_count": actions.count("update"),
+            **self.extra,
+        }
+
+    def _sentence(self) -> str:
+        if self.success and self.dry_run:
+            return (
+                "Transaction would have been successful. User selected dry run option, transaction aborted, "
+                "no data written to database."
+            )
+        if self.success:
+            return "Transaction successful."
+        reasons = []
+        if self.invalid:
+            reasons.append(f"{self.invalid} invalid entit{'y' if self.invalid == 1 else 'ies'}")
+        if self.transactional_errors:
+            reasons.append(f"{len(self.transactional_errors)} transactional error(s)")
+        return f"Transaction aborted due to {' and '.join(reasons)}."
+
+
+def faulty(entities: Iterable[Entity]) -> bool:
+    """Whether any of `entities` is invalid."""
+    return any(entity.errors for entity in entities)

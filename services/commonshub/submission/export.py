@@ -1,0 +1,216 @@
+"""Templates and exports: a node type as the columns of a table, and records as its rows.
+
+An export can be sent back as it is: columns are those of the template, and links are given by key.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from ..core.dictionary import NodeType
+from ..core.errors import BadRequest
+from ..core.graph import Graph
+from .entity import Project
+
+DELIMITERS = {"tsv": "\t", "csv": ","}
+FORMATS = ("tsv", "csv", "json")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record with the targets of its links: ``{"node_id", "submitter_id" or "code"}`` each."""
+
+    id: str
+    properties: Mapping[str, Any]
+    links: Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def check_format(text: str) -> str:
+    """A format by name.
+
+    Raises
+    ------
+    BadRequest
+        There is no such format.
+    """
+    if text not in FORMATS:
+        raise BadRequest(f"format must be one of {', '.join(FORMATS)}, not {text[:40]!r}.")
+    return text
+
+
+def target_key(graph: Graph, target: str) -> str:
+    """The key by which a link names a target of this type."""
+    for keys in graph.dictionary.nodes[target].unique_keys:
+        if "submitter_id" in keys:
+            return "submitter_id"
+        if len(keys) == 1:
+            return keys[0]
+    return "submitter_id"
+
+
+def columns(graph: Graph, node: NodeType, with_id: bool = False) -> list[str]:
+    """Columns of a node type: type, keys, links, required and optional properties."""
+    keys = sorted({key for each in node.unique_keys for key in each})
+    links = sorted(link.name for link in node.links)
+    rest = [name for name in node.properties if name not in {"type", "id", *keys}]
+    visible = [name for name in rest if name not in node.system]
+    required = sorted(name for name in visible if name in node.required)
+    optional = sorted(name for name in visible if name not in node.required)
+    found = ["type", *(["id"] if with_id else []), *keys]
+    for name in links:
+        key = target_key(graph, node.links_by_name[name].target)
+        found += [f"{name}.id", f"{name}.{key}"] if with_id else [f"{name}.{key}"]
+    return [*found, *required, *optional]
+
+
+def template(graph: Graph, node: NodeType, kind: str) -> bytes:
+    """An empty form for records of a type; what is required carries a ``*``."""
+    marked = [("*" if name.partition(".")[0] in node.required else "") + name for name in columns(graph, node)]
+    if node.category == "data_file":
+        marked.append("urls")
+    if kind == "json":
+        form: dict[str, Any] = {}
+        for name in marked:
+            first, dot, key = name.partition(".")
+            form[first] = {key: None} if dot else node.id if first.lstrip("*") == "type" else None
+        return orjson.dumps(form, option=orjson.OPT_INDENT_2)
+    example = [node.id if name.lstrip("*") == "type" else "" for name in marked]
+    return _table([marked, example], DELIMITERS[kind])
+
+
+def template_archive(graph: Graph, nodes: Iterable[NodeType], kind: str) -> bytes:
+    """The templates of several node types as a ``.tar.gz``, or as one JSON list."""
+    if kind == "json":
+        return b"[" + b",".join(template(graph, node, kind) for node in nodes) + b"]"
+    return archive({f"{node.id}.{kind}": template(graph, node, kind) for node in nodes})
+
+
+def archive(files: Mapping[str, bytes]) -> bytes:
+    """Several files as a ``.tar.gz``."""
+    import tarfile
+
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+class Writer:
+    """Records of one type as bytes, a chunk at a time."""
+
+    def __init__(self, graph: Graph, node: NodeType, kind: str, without_id: bool = False) -> None:
+        self.node = node
+        self.kind = kind
+        self.without_id = without_id
+        header = columns(graph, node, with_id=not without_id)
+        self.properties = [name for name in header if "." not in name]
+        self.links = [name for name in header if "." in name]
+        self._first = True
+
+    def head(self) -> bytes:
+        """What comes before the first record."""
+        if self.kind == "json":
+            return b'{"data":['
+        return _table([[*self.properties, *self.links]], DELIMITERS[self.kind])
+
+    def tail(self) -> bytes:
+        """What comes after the last record."""
+        return b"]}" if self.kind == "json" else b""
+
+    def rows(self, rows: Sequence[Row]) -> bytes:
+        """Some records."""
+        if self.kind == "json":
+            text = b",".join(orjson.dumps(self.document(row)) for row in rows)
+            comma = b"" if self._first or not rows else b","
+            self._first = self._first and not rows
+            return comma + text
+        return _table([self._cells(row) for row in rows], DELIMITERS[self.kind])
+
+    def document(self, row: Row) -> dict[str, Any]:
+        """A record as JSON, without what is null."""
+        document: dict[str, Any] = {"type": self.node.id}
+        if not self.without_id:
+            document["id"] = row.id
+        known = self.node.properties
+        document |= {name: value for name, value in row.properties.items() if value is not None and name in known}
+        hidden = {"node_id"} if self.without_id else set()
+        for name, targets in row.links.items():
+            if targets:
+                document[name] = [{key: each[key] for key in each if key not in hidden} for each in targets]
+        return document
+
+    def _cells(self, row: Row) -> list[str]:
+        values = {**row.properties, "type": self.node.id, "id": row.id}
+        cells = [cell(values.get(name)) for name in self.properties]
+        separator = "," if self.kind == "tsv" else "#"
+        for column in self.links:
+            name, _, key = column.partition(".")
+            key = "node_id" if key == "id" else key
+            cells.append(separator.join(str(target[key]) for target in row.links.get(name, ())))
+        return cells
+
+
+def cell(value: Any) -> str:
+    """A value as a cell."""
+    if value is None:
+        return ""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _table(rows: Iterable[Sequence[str]], delimiter: str) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return buffer.getvalue().encode()
+
+
+# -- SQL ---------------------------------------------------------------------------
+
+
+def page(
+    connection: sa.Connection, graph: Graph, node: NodeType, project: Project, after: str, limit: int
+) -> list[Row]:
+    """Records of a project with ids greater than `after`, in the order of their ids."""
+    table = graph.node(node.id)
+    if node.id == "project":
+        mine = table.c.node_id == project.id
+    else:
+        mine = table.c._props["project_id"].astext == project.project_id
+    query = _query(graph, node).where(table.c.node_id > after, mine).order_by(table.c.node_id).limit(limit)
+    return [_row(node, row) for row in connection.execute(query)]
+
+
+def by_ids(connection: sa.Connection, graph: Graph, node: NodeType, project: Project, ids: Sequence[str]) -> list[Row]:
+    """Records of a project by id."""
+    table = graph.node(node.id)
+    wanted = sa.bindparam("ids", list(ids), type_=ARRAY(sa.Text))
+    mine = table.c._props["project_id"].astext == project.project_id
+    query = _query(graph, node).where(table.c.node_id == sa.any_(wanted), mine).order_by(table.c.node_id)
+    return [_row(node, row) for row in connection.execute(query)]
+
+
+def _query(graph: Graph, node: NodeType) -> sa.Select[Any]:
+    table = graph.node(node.id)
+    parts: list[Any] = [table.c.node_id, table.c._props]
+    for number, link in enumerate(node.links):
+        edge = graph.edge(link).alias(f"edge_{number}")
+        target = graph.node(link.target).alias(f"target_{number}")
+        key = target_key(graph, link.target)
+        entry = sa.func.jsonb_build_object("node_id", target.c.node_id, key, target.c._props[key].astext)
+        all_of = sa.func.coalesce(sa.func.jsonb_agg(entry), sa.literal_column("'[]'::jsonb"), type_=JSONB)
+        inner = sa.select(all_of).select_from(edge).join(target, target.c.node_id == edge.c.dst_id)
+        parts.append(inner.where(edge.c.src_id == table.c.node_id).correlate(table).scalar_subquery())
+    return sa.select(*parts)
+
+
+def _row(node: NodeType, row: Sequence[Any]) -> Row:
+    links = dict(zip((link.name for link in node.links), row[2:], strict=True))
+    return Row(row[0], row[1], links)

@@ -1,0 +1,281 @@
+"""File nodes and their records in the index.
+
+A file node stands for a data object that the index knows by its GUID, the node's ``object_id``:
+
+- a record that an upload made, which so far belongs to its uploader: the submission gives it to the project;
+- a record of other origin: the node refers to it and leaves it as it is;
+- no record yet: the submission makes one, for data that are elsewhere (``urls``) or are yet to come.
+
+Record and node are written in one transaction, so neither is ever without the other.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from ..core import records
+from ..core.errors import BadRequest, Unavailable
+from ..core.records import Draft, Record
+from ..core.storage import Location
+from .entity import Entity, Project, fault
+
+Print = tuple[str, int]
+"""MD5 and size in bytes of a file."""
+
+
+@dataclass
+class Plan:
+    """What a submission does to the index.
+
+    Parameters
+    ----------
+    drafts
+        Records to make.
+    adopted
+        GUIDs of uploads that the project takes over, by the resource paths that they get.
+    urls
+        New URLs of records, by GUID.
+    """
+
+    drafts: list[Draft] = field(default_factory=list)
+    adopted: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
+    urls: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the index has of the submitted files.
+
+    Parameters
+    ----------
+    by_guid
+        Records by GUID.
+    by_print
+        Records by MD5 and size.
+    aliases
+        Aliases of records, of those that this submission would give.
+    """
+
+    by_guid: Mapping[str, Record]
+    by_print: Mapping[Print, Sequence[Record]]
+    aliases: Collection[str] = ()
+
+
+class Planner:
+    """Decides for each file node of one submission which record it stands for.
+
+    Parameters
+    ----------
+    username
+        The caller: only his own uploads can he give to a project.
+    buckets
+        Buckets that this commons signs URLs for. A submitted URL must not point into them, because whoever may read
+        the record could then read whatever object it names.
+    """
+
+    def __init__(self, project: Project, username: str | None, buckets: Collection[str], known: Known) -> None:
+        self.project = project
+        self.username = username
+        self.buckets = buckets
+        self.known = known
+        self.plan = Plan()
+        self._made: dict[Print, str] = {}
+
+    def decide(self, entities: Iterable[Entity]) -> Plan:
+        """Set ``object_id`` of the nodes, note their faults, and return what is to be done."""
+        for entity in entities:
+            if not entity.errors:
+                self._decide(entity)
+        return self.plan
+
+    def _decide(self, entity: Entity) -> None:
+        self._check_urls(entity)
+        guid = given_guid(entity)
+        if guid is None:
+            self._find(entity)
+            return
+        record = self.known.by_guid.get(guid)
+        if record is None:
+            if entity.document.get("object_id") or entity.old is not None:
+                message = f"There is no data object {guid} in the index; upload it first, or leave object_id out."
+                if entity.old is None or entity.old.get("object_id") != guid:
+                    entity.errors.append(fault("INVALID_VALUE", message, ["object_id"]))
+                return
+            self._make(entity, guid)
+            return
+        self._refer(entity, record)
+
+    def _find(self, entity: Entity) -> None:
+        found = self.known.by_print.get(file_print(entity) or ("", -1), ())
+        usable = [record for record in found if self._rank(record) is not None]
+        if usable:
+            self._refer(entity, min(usable, key=lambda record: self._rank(record) or 0))
+        elif file_print(entity) in self._made:
+            set_guid(entity, self._made[file_print(entity) or ("", -1)])
+        else:
+            self._make(entity, entity.id if entity.document.get("id") and not _has_object_id(entity) else None)
+
+    def _rank(self, record: Record) -> int | None:
+        """How near a record with the same content is to the project; None for somebody else's unfinished upload."""
+        if self.project.resource in record.authz:
+            return 0
+        if record.uploader is not None and record.uploader == self.username:
+            return 1
+        return 2 if record.authz or record.acl or record.uploader is None else None
+
+    def _refer(self, entity: Entity, record: Record) -> None:
+        if not self._same_content(entity, record):
+            return
+        if not record.authz and not record.acl and record.uploader is not None:
+            if record.uploader != self.username:
+                message = f"The data object {record.did} was uploaded by another user, who alone can submit it."
+                entity.errors.append(fault("INVALID_PERMISSIONS", message, ["object_id"]))
+                return
+            self.plan.adopted.setdefault(self._authz(entity), []).append(record.did)
+        set_guid(entity, record.did)
+        if entity.urls is not None and (entity.old is not None and entity.old.get("object_id") == record.did):
+            if self.project.resource in record.authz:
+                self.plan.urls[record.did] = entity.urls
+            else:
+                message = f"The data object {record.did} belongs to another project, which alone can change its urls."
+                entity.errors.append(fault("INVALID_PERMISSIONS", message, ["urls"]))
+
+    def _same_content(self, entity: Entity, record: Record) -> bool:
+        if record.size is None or not record.hashes:
+            message = (
+                f"The data object {record.did} is not ready for metadata submission yet: "
+                "its size and hashes are still being computed. Try again shortly."
+            )
+            entity.errors.append(fault("ERROR", message, ["object_id"]))
+            return False
+        faults = []
+        if entity.properties.get("md5sum") != record.hashes.get("md5"):
+            message = f"Provided hash ({entity.properties.get('md5sum')}) does not match that of the indexed file."
+            faults.append(fault("INVALID_VALUE", message, ["md5sum"]))
+        if entity.properties.get("file_size") != record.size:
+            message = f"Provided size ({entity.properties.get('file_size')}) does not match that of the indexed file."
+            faults.append(fault("INVALID_VALUE", message, ["file_size"]))
+        entity.errors.extend(faults)
+        return not faults
+
+    def _make(self, entity: Entity, guid: str | None) -> None:
+        given = file_print(entity)
+        guid = guid or records.mint()
+        alias = alias_of(self.project, entity)
+        self.plan.drafts.append(
+            Draft(
+                did=guid,
+                size=entity.properties.get("file_size"),
+                hashes={"md5": given[0]} if given else {},
+                urls=entity.urls or [],
+                file_name=entity.properties.get("file_name"),
+                authz=list(self._authz(entity)),
+                aliases=[] if alias in self.known.aliases else [alias],
+            )
+        )
+        if given:
+            self._made[given] = guid
+        set_guid(entity, guid)
+
+    def _authz(self, entity: Entity) -> tuple[str, ...]:
+        codes = entity.properties.get("consent_codes") or ()
+        return (self.project.resource, *(f"/consents/{code}" for code in codes))
+
+    def _check_urls(self, entity: Entity) -> None:
+        for url in entity.urls or ():
+            try:
+                inside = url[:5].lower() == "s3://" and Location.parse(url).bucket in self.buckets
+            except BadRequest:
+                inside = True
+            if inside:
+                message = f"{url!r} is in this commons' own store: upload the file and give its object_id instead."
+                entity.errors.append(fault("INVALID_VALUE", message, ["urls"]))
+
+
+def alias_of(project: Project, entity: Entity) -> str:
+    """The name under which Gen3 tools look a submitted file up in the index."""
+    return f"{project.project_id}/{entity.submitter_id}"
+
+
+def _has_object_id(entity: Entity) -> bool:
+    return entity.node is not None and "object_id" in entity.node.properties
+
+
+def given_guid(entity: Entity) -> str | None:
+    """The GUID that a document or the stored node names; without ``object_id`` in the dictionary it is the node's id.
+
+    A new node's own id is also the GUID of the record that is made for it.
+    """
+    if not _has_object_id(entity):
+        return entity.id if entity.old is not None or entity.document.get("id") else None
+    named = entity.properties.get("object_id") or (entity.document.get("id") if entity.old is None else None)
+    return str(named) if named is not None else None
+
+
+def set_guid(entity: Entity, guid: str) -> None:
+    """Let a node stand for a data object."""
+    if _has_object_id(entity):
+        entity.properties["object_id"] = guid
+    elif entity.old is None:
+        entity.id = guid
+
+
+def file_print(entity: Entity) -> Print | None:
+    """MD5 and size of a node's file, where both are given."""
+    md5, size = entity.properties.get("md5sum"), entity.properties.get("file_size")
+    return (md5, size) if isinstance(md5, str) and isinstance(size, int) else None
+
+
+# -- SQL ---------------------------------------------------------------------------
+
+
+def look_up(connection: sa.Connection, schema: str, project: Project, entities: Sequence[Entity]) -> Known:
+    """What the index has of the files of a submission, with three statements."""
+    if connection.execute(sa.select(sa.func.to_regclass(f'"{schema}".record'))).scalar_one() is None:
+        raise Unavailable("The index is not ready yet; try again in a few seconds.")
+    table = records.tables(schema).record
+    guids = {guid for entity in entities if (guid := given_guid(entity)) is not None}
+    prints = {given for entity in entities if given_guid(entity) is None and (given := file_print(entity))}
+    by_print: dict[Print, list[Record]] = {}
+    if prints:
+        md5s, sizes = zip(*prints, strict=True)
+        wanted = (
+            sa.func.unnest(
+                sa.bindparam("md5s", list(md5s), type_=ARRAY(sa.Text)),
+                sa.bindparam("sizes", list(sizes), type_=ARRAY(sa.BigInteger)),
+            )
+            .table_valued(sa.column("md5", sa.Text), sa.column("size", sa.BigInteger))
+            .render_derived(name="wanted")
+        )
+        same = table.c.hashes.contains(sa.func.jsonb_build_object("md5", wanted.c.md5))
+        query = sa.select(table).join(wanted, sa.and_(same, table.c.size == wanted.c.size))
+        for row in connection.execute(query.order_by(table.c.created_date, table.c.guid)):
+            record = records.of_row(row)
+            by_print.setdefault((record.hashes["md5"], record.size or 0), []).append(record)
+    aliases = [alias_of(project, entity) for entity in entities if entity.old is None]
+    taken = sa.select(sa.func.unnest(table.c.alias)).where(
+        table.c.alias.overlap(sa.bindparam("aliases", aliases, type_=ARRAY(sa.VARCHAR())))
+    )
+    return Known(
+        by_guid=records.get_many(connection, schema, guids) if guids else {},
+        by_print=by_print,
+        aliases=set(connection.execute(taken).scalars()) if aliases else (),
+    )
+
+
+def write(connection: sa.Connection, schema: str, plan: Plan) -> None:
+    """Do what was decided.
+
+    Raises
+    ------
+    Conflict
+        A record with one of the GUIDs was made in between.
+    """
+    if plan.drafts:
+        records.create(connection, schema, plan.drafts)
+    for authz, guids in plan.adopted.items():
+        records.assign(connection, schema, guids, {"authz": list(authz), "uploader": None})
+    for guid, urls in plan.urls.items():
+        records.update(connection, schema, guid, None, {"urls": urls, "urls_metadata": {}})

@@ -1,0 +1,110 @@
+"""Links of submitted records: what documents say of them, and the rules that they must keep.
+
+A document names a target by ``id`` or by a key (``submitter_id``; a project by ``code``), alone or in a list. Exports
+carry ``node_id`` beside ``submitter_id``; it is taken for the id only where nothing else is given, so that an export
+can be loaded into another project.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from ..core.dictionary import Link, LinkGroup, NodeType
+from .entity import Entity, Fault, fault
+
+Target = dict[str, Any]
+
+
+def read_targets(entity: Entity, node: NodeType) -> None:
+    """Note what the entity's document says of its links, and complain of what cannot be a target."""
+    document = entity.document
+    for link in node.links:
+        if link.name not in document:
+            continue
+        value = document[link.name]
+        targets = value if isinstance(value, list) else [] if value is None else [value]
+        read = [_read(target) for target in targets]
+        if None in read:
+            message = f"A target of {link.name} is given by its id or by a key such as submitter_id."
+            entity.errors.append(fault("INVALID_LINK", message, [link.name]))
+        elif link.to_one and len(read) > 1:
+            message = f"'{link.name}' link has to be {link.multiplicity}"
+            entity.errors.append(fault("INVALID_LINK", message, [link.name]))
+        elif read or value is None:
+            entity.targets[link.name] = [target for target in read if target is not None]
+
+
+def _read(target: Any) -> Target | None:
+    if not isinstance(target, dict):
+        return None
+    known = {key: target[key] for key in ("id", "submitter_id", "code") if target.get(key) is not None}
+    if not known and target.get("node_id") is not None:
+        known = {"id": target["node_id"]}
+    return known if known and all(isinstance(value, str) for value in known.values()) else None
+
+
+def not_found(link: Link, target: Target, project_id: str) -> Fault:
+    """The fault of a link whose target is not there, or not in this project."""
+    keys = [{"project_id": project_id, **{key: value for key, value in target.items() if key != "id"}}]
+    where = f"id='{target['id']}'" if set(target) == {"id"} else f"unique_keys='{keys}'"
+    return fault("INVALID_LINK", f"No link destination found for {link.name}, {where}", [link.name])
+
+
+def check_groups(entity: Entity, node: NodeType, stored: Collection[str]) -> None:
+    """Complain of required links that are empty and of groups whose rule is broken.
+
+    Parameters
+    ----------
+    stored
+        Names of links that the record has in the database; what the document mentions overrides them.
+    """
+    filled = {name for name in stored if name not in entity.links} | {
+        name for name, targets in entity.links.items() if targets
+    }
+    for link in node.links:
+        if link.required and link.name not in filled:
+            message = f"Entity is missing a required link to {link.name}"
+            entity.errors.append(fault("INVALID_LINK", message, [link.name]))
+    for group in node.groups:
+        entity.errors.extend(_group_faults(group, filled))
+
+
+def _group_faults(group: LinkGroup, filled: Collection[str]) -> Iterable[Fault]:
+    names = list(group.names)
+    members = [member for member in group.members if _filled(member, filled)]
+    if group.required and not members:
+        yield fault("INVALID_LINK", f"Entity is missing a required link to {' or '.join(names)}", names)
+    if group.exclusive and len(members) > 1:
+        given = [name for name in names if name in filled]
+        yield fault("INVALID_LINK", f"Links to {' and '.join(given)} are exclusive. More than one was provided", given)
+    for member in members:
+        if isinstance(member, LinkGroup):
+            yield from _group_faults(member, filled)
+
+
+def _filled(member: str | LinkGroup, filled: Collection[str]) -> bool:
+    return any(name in filled for name in (member.names if isinstance(member, LinkGroup) else (member,)))
+
+
+def check_from_one(
+    link: Link, entities: Iterable[Entity], stored: Iterable[tuple[str, str]], leaving: Mapping[str, Collection[str]]
+) -> None:
+    """Complain where a parent that may have one child of this link would get another.
+
+    Parameters
+    ----------
+    entities
+        The records of the request that mention the link, in order.
+    stored
+        Edges (child, parent) that the parents have in the database.
+    leaving
+        For children in this request, the parents that they have afterwards.
+    """
+    child_of = {parent: child for child, parent in stored if child not in leaving or parent in leaving[child]}
+    for entity in entities:
+        for parent in entity.links[link.name]:
+            if child_of.setdefault(parent, entity.id or "") != entity.id:
+                message = (
+                    f"'{link.name}' link has to be {link.multiplicity}, "
+                    f"target node {link.target} already has {link.backref}"
+                )
+                entity.errors.append(fault("INVALID_LINK", message, [link.name]))

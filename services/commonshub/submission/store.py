@@ -1,0 +1,332 @@
+"""The SQL of submissions: a fixed number of statements for any number of records.
+
+Statements are built once for each node type or link. Records travel as one JSON text that PostgreSQL takes apart
+itself, which costs the client nothing per row. Keys are compared with PostgreSQL's own ``lower``, because it is what
+the unique indexes use.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from ..core.dictionary import Link
+from ..core.graph import CHANNEL, Graph
+from .entity import Project
+
+_TEXTS = ARRAY(sa.Text)
+
+
+class Stored(NamedTuple):
+    """A record in the database."""
+
+    id: str
+    properties: Mapping[str, Any]
+
+
+class Owner(NamedTuple):
+    """Where an id is taken."""
+
+    type: str
+    project_id: str | None
+
+
+def _texts(name: str) -> sa.BindParameter[Any]:
+    return sa.bindparam(name, type_=_TEXTS)
+
+
+def _unnest(name: str) -> Any:
+    """The texts of a parameter as rows ``(value, place)``, place from 1."""
+    return (
+        sa.func.unnest(_texts(name)).table_valued(sa.column("value", sa.Text), with_ordinality="place").render_derived()
+    )
+
+
+def _given(name: str = "rows") -> Any:
+    """The records of a JSON parameter as rows ``(i, p, o)``: id, properties, old properties."""
+    columns = (sa.column("i", sa.Text), sa.column("p", JSONB), sa.column("o", JSONB))
+    text = sa.cast(sa.bindparam(name, type_=sa.Text), JSONB)
+    derived = sa.func.jsonb_to_recordset(text).table_valued(*columns).render_derived(name="r", with_types=True)
+    return sa.select(derived).cte("given")
+
+
+class Store:
+    """The graph of one commons in its database."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._built: dict[Any, Any] = {}
+        links = graph.dictionary.nodes["project"].links
+        self.program_link = next(link for link in links if link.target == "program")
+
+    def _statement(self, key: Any, build: Callable[[], Any]) -> Any:
+        made = self._built.get(key)
+        if made is None:
+            made = self._built[key] = build()
+        return made
+
+    # -- programs and projects ---------------------------------------------------
+
+    def project(self, connection: sa.Connection, program: str, code: str, lock: bool = False) -> Project | None:
+        """A project by the names in its path; `lock` keeps it from being deleted until the transaction ends."""
+        projects, programs = self.graph.node("project"), self.graph.node("program")
+        edges = self.graph.edge(self.program_link)
+        query = (
+            sa.select(projects.c.node_id, projects.c._props)
+            .join(edges, edges.c.src_id == projects.c.node_id)
+            .join(programs, programs.c.node_id == edges.c.dst_id)
+            .where(programs.c._props["name"].astext == program, projects.c._props["code"].astext == code)
+        )
+        if lock:
+            query = query.with_for_update(key_share=True, read=True, of=projects)
+        row = connection.execute(query).one_or_none()
+        return Project(program, code, row[0], row[1]) if row else None
+
+    # -- finding -------------------------------------------------------------------
+
+    def by_key(
+        self, connection: sa.Connection, node_id: str, project_id: str, keys: Sequence[str]
+    ) -> dict[str, Stored]:
+        """Records by submitter_id, without regard to case, locked for an update; by the key as it was given."""
+        table = self.graph.node(node_id)
+
+        def build() -> Any:
+            given = _unnest("keys")
+            query = sa.select(given.c.place, table.c.node_id, table.c._props).select_from(given)
+            return query.join(table, _keyed(table, given.c.value)).with_for_update(key_share=True, of=table)
+
+        rows = connection.execute(
+            self._statement(("by_key", node_id), build), {"keys": list(keys), "project_id": project_id}
+        )
+        return {keys[place - 1]: Stored(id_, properties) for place, id_, properties in rows}
+
+    def by_id(self, connection: sa.Connection, node_id: str, project_id: str, ids: Sequence[str]) -> dict[str, Stored]:
+        """Records of a project by id, locked for an update."""
+        table = self.graph.node(node_id)
+
+        def build() -> Any:
+            query = sa.select(table.c.node_id, table.c._props)
+            mine = table.c._props["project_id"].astext == sa.bindparam("project_id", type_=sa.Text)
+            return query.where(table.c.node_id == sa.any_(_texts("ids")), mine).with_for_update(key_share=True)
+
+        rows = connection.execute(
+            self._statement(("by_id", node_id), build), {"ids": list(ids), "project_id": project_id}
+        )
+        return {id_: Stored(id_, properties) for id_, properties in rows}
+
+    def owners(self, connection: sa.Connection, ids: Sequence[str]) -> dict[str, Owner]:
+        """Node type and project of ids, wherever in the commons they are."""
+
+        def build() -> Any:
+            wanted = _texts("ids")
+            parts = []
+            for node_id in self.graph.dictionary.nodes:
+                table = self.graph.node(node_id)
+                project_id = table.c._props["project_id"].astext.label("project_id")
+                part = sa.select(table.c.node_id, sa.literal(node_id, literal_execute=True).label("type"), project_id)
+                parts.append(part.where(table.c.node_id == sa.any_(wanted)))
+            return sa.union_all(*parts)
+
+        if not ids:
+            return {}
+        rows = connection.execute(self._statement("owners", build), {"ids": list(ids)})
+        return {id_: Owner(kind, project_id) for id_, kind, project_id in rows}
+
+    def targets_by_key(
+        self, connection: sa.Connection, node_id: str, project_id: str, keys: Sequence[str], exclusive: bool
+    ) -> dict[str, str]:
+        """Ids of link targets by submitter_id as it was given; they cannot go away until the transaction ends.
+
+        Parameters
+        ----------
+        exclusive
+            Wait for other submissions that link to the same targets, where a target may have only one child.
+        """
+        table = self.graph.node(node_id)
+
+        def build() -> Any:
+            given = _unnest("keys")
+            query = sa.select(given.c.place, table.c.node_id).select_from(given)
+            return _hold(query.join(table, _keyed(table, given.c.value)), table, exclusive)
+
+        rows = connection.execute(
+            self._statement(("targets_by_key", node_id, exclusive), build),
+            {"keys": list(keys), "project_id": project_id},
+        )
+        return {keys[place - 1]: id_ for place, id_ in rows}
+
+    def targets_by_id(
+        self, connection: sa.Connection, node_id: str, project_id: str, ids: Sequence[str], exclusive: bool
+    ) -> set[str]:
+        """Which of these ids are link targets in the project; held as by :meth:`targets_by_key`."""
+        table = self.graph.node(node_id)
+
+        def build() -> Any:
+            mine = table.c._props["project_id"].astext == sa.bindparam("project_id", type_=sa.Text)
+            query = sa.select(table.c.node_id).where(table.c.node_id == sa.any_(_texts("ids")), mine)
+            return _hold(query, table, exclusive)
+
+        statement = self._statement(("targets_by_id", node_id, exclusive), build)
+        return set(connection.execute(statement, {"ids": list(ids), "project_id": project_id}).scalars())
+
+    def parents(self, connection: sa.Connection, node_id: str, ids: Sequence[str]) -> list[tuple[str, str, str]]:
+        """Stored edges ``(link name, child, parent)`` of records of one type."""
+        links = self.graph.dictionary.nodes[node_id].links
+
+        def build() -> Any:
+            parts = []
+            for link in links:
+                edge = self.graph.edge(link)
+                name = sa.literal(link.name, literal_execute=True).label("name")
+                parts.append(
+                    sa.select(name, edge.c.src_id, edge.c.dst_id).where(edge.c.src_id == sa.any_(_texts("ids")))
+                )
+            return sa.union_all(*parts)
+
+        if not links or not ids:
+            return []
+        rows = connection.execute(self._statement(("parents", node_id), build), {"ids": list(ids)})
+        return [(name, child, parent) for name, child, parent in rows]
+
+    def children(self, connection: sa.Connection, link: Link, parents: Sequence[str]) -> list[tuple[str, str]]:
+        """Stored edges ``(child, parent)`` of one link to some parents."""
+        edge = self.graph.edge(link)
+        query = self._statement(
+            ("children", link),
+            lambda: sa.select(edge.c.src_id, edge.c.dst_id).where(edge.c.dst_id == sa.any_(_texts("ids"))),
+        )
+        return [(child, parent) for child, parent in connection.execute(query, {"ids": list(parents)})]
+
+    # -- writing -------------------------------------------------------------------
+
+    def insert_nodes(
+        self, connection: sa.Connection, node_id: str, rows: Sequence[Mapping[str, Any]], transaction_id: int
+    ) -> set[str]:
+        """Store new records ``{"i": id, "p": properties}`` and their snapshots.
+
+        Returns
+        -------
+        set of str
+            Ids that were stored. The others met a record with the same id or key, perhaps a moment old; the caller
+            must then roll back.
+        """
+        table, snapshots = self.graph.node(node_id), self.graph.transaction_snapshots
+
+        def build() -> Any:
+            given = _given()
+            insert = pg.insert(table).from_select(["node_id", "_props"], sa.select(given.c.i, given.c.p))
+            made = insert.on_conflict_do_nothing().returning(table.c.node_id, table.c._props).cte("made")
+            nothing: Any = sa.literal_column("'{}'::jsonb")
+            snapshot = self._snapshot(made.c.node_id, "create", nothing, made.c._props)
+            return sa.select(made.c.node_id).add_cte(snapshot.cte("snapshot"))
+
+        parameters = {"rows": orjson.dumps(rows).decode(), "transaction_id": transaction_id}
+        statement = self._statement(("insert_nodes", node_id, snapshots.name), build)
+        return set(connection.execute(statement, parameters).scalars())
+
+    def update_nodes(
+        self, connection: sa.Connection, node_id: str, rows: Sequence[Mapping[str, Any]], transaction_id: int
+    ) -> None:
+        """Replace properties of records ``{"i": id, "p": new, "o": old}`` that were locked before."""
+        table = self.graph.node(node_id)
+
+        def build() -> Any:
+            given = _given()
+            snapshot = self._snapshot(given.c.i, "update", given.c.o, given.c.p, given)
+            update = sa.update(table).values(_props=given.c.p).where(table.c.node_id == given.c.i)
+            return update.add_cte(snapshot.cte("snapshot"))
+
+        parameters = {"rows": orjson.dumps(rows).decode(), "transaction_id": transaction_id}
+        connection.execute(self._statement(("update_nodes", node_id), build), parameters)
+
+    def delete_nodes(self, connection: sa.Connection, node_id: str, ids: Sequence[str], transaction_id: int) -> None:
+        """Delete records with their edges, and note what they were."""
+        table = self.graph.node(node_id)
+
+        def build() -> Any:
+            delete = sa.delete(table).where(table.c.node_id == sa.any_(_texts("ids")))
+            gone = delete.returning(table.c.node_id, table.c._props).cte("gone")
+            snapshot = self._snapshot(gone.c.node_id, "delete", gone.c._props, sa.literal_column("'{}'::jsonb"))
+            return sa.select(sa.func.count()).select_from(gone).add_cte(snapshot.cte("snapshot"))
+
+        parameters = {"ids": list(ids), "transaction_id": transaction_id}
+        connection.execute(self._statement(("delete_nodes", node_id), build), parameters)
+
+    def _snapshot(self, id_: Any, action: str, old: Any, new: Any, source: Any = None) -> Any:
+        transaction = sa.bindparam("transaction_id", type_=sa.Integer)
+        names = ["entity_id", "transaction_id", "action", "old_props", "new_props"]
+        query = sa.select(id_, transaction, sa.literal(action, literal_execute=True), old, new)
+        if source is not None:
+            query = query.select_from(source)
+        snapshots = self.graph.transaction_snapshots
+        return sa.insert(snapshots).from_select(names, query).returning(snapshots.c.id)
+
+    def replace_edges(
+        self, connection: sa.Connection, link: Link, cleared: Sequence[str], edges: Sequence[tuple[str, str]]
+    ) -> None:
+        """Remove all edges of the children in `cleared`, then add ``(child, parent)`` edges."""
+        table = self.graph.edge(link)
+        if cleared:
+            statement = self._statement(
+                ("clear", link), lambda: sa.delete(table).where(table.c.src_id == sa.any_(_texts("ids")))
+            )
+            connection.execute(statement, {"ids": list(cleared)})
+
+        def build() -> Any:
+            ends = sa.func.unnest(_texts("sources"), _texts("targets"))
+            given = ends.table_valued(sa.column("source", sa.Text), sa.column("target", sa.Text)).render_derived()
+            insert = pg.insert(table).from_select(["src_id", "dst_id"], sa.select(given.c.source, given.c.target))
+            return insert.on_conflict_do_nothing()
+
+        if edges:
+            sources, targets = zip(*edges, strict=True)
+            parameters = {"sources": list(sources), "targets": list(targets)}
+            connection.execute(self._statement(("edges", link), build), parameters)
+
+    # -- the log -------------------------------------------------------------------
+
+    def next_transaction(self, connection: sa.Connection) -> int:
+        """A number for a transaction; it stays taken whatever becomes of the transaction."""
+        name = f'"{self.graph.schema}".transaction_logs'
+        query = sa.select(sa.func.nextval(sa.func.pg_get_serial_sequence(name, "id")))
+        return int(connection.execute(query).scalar_one())
+
+    def log(self, connection: sa.Connection, row: Mapping[str, Any]) -> None:
+        """Write the row of a transaction."""
+        connection.execute(sa.insert(self.graph.transaction_logs), dict(row))
+
+    def log_document(self, connection: sa.Connection, row: Mapping[str, Any], response: bytes) -> None:
+        """Write what was submitted and what was answered."""
+        table = self.graph.transaction_documents
+        values: dict[str, Any] = {name: sa.bindparam(name, value) for name, value in row.items()}
+        answer = sa.cast(sa.bindparam("response", response.decode(), type_=sa.Text), JSONB)
+        connection.execute(sa.insert(table).values(**values, response_json=answer))
+
+    def announce(self, connection: sa.Connection, project_id: str) -> None:
+        """Tell everybody who follows the graph, at the commit."""
+        connection.execute(sa.select(sa.func.pg_notify(CHANNEL, project_id)))
+
+
+def _keyed(table: sa.Table, value: Any) -> Any:
+    lower = sa.func.lower
+    return sa.and_(
+        lower(table.c._props["project_id"].astext) == lower(sa.bindparam("project_id", type_=sa.Text)),
+        lower(table.c._props["submitter_id"].astext) == lower(value),
+    )
+
+
+def _hold(query: Any, table: sa.Table, exclusive: bool) -> Any:
+    if exclusive:
+        return query.with_for_update(key_share=True, of=table)
+    return query.with_for_update(key_share=True, read=True, of=table)
+
+
+def grouped(items: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
+    """Values by their first member, in order."""
+    found: dict[Any, list[Any]] = {}
+    for key, value in items:
+        found.setdefault(key, []).append(value)
+    return found

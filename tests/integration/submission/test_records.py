@@ -1,0 +1,398 @@
+"""Submitting records: what is stored, what is refused, and what is told of it."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+
+def case(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "case", "submitter_id": name, "experiments": {"submitter_id": "e"}, **more}
+
+
+def fresh() -> str:
+    return f"c-{uuid.uuid4().hex[:12]}"
+
+
+def sample(name: str, parent: str, **more: Any) -> dict[str, Any]:
+    return {"type": "sample", "submitter_id": name, "cases": {"submitter_id": parent}, **more}
+
+
+def only_error(answer: dict[str, Any]) -> dict[str, Any]:
+    [error] = [error for entity in answer["entities"] for error in entity["errors"]]
+    return error
+
+
+def test_a_record_is_stored_with_what_the_commons_adds(api: Any) -> None:
+    name = fresh()
+    answer = api.put(case(name, primary_site="lung"))
+    assert (answer["code"], answer["success"], answer["created_entity_count"]) == (200, True, 1)
+    [entity] = answer["entities"]
+    assert (entity["action"], entity["type"], entity["valid"]) == ("create", "case", True)
+    assert entity["unique_keys"] == [{"project_id": "P-one", "submitter_id": name}]
+    stored = api.export("case")[name]
+    assert (stored["id"], stored["project_id"], stored["state"]) == (entity["id"], "P-one", "validated")
+    assert stored["created_datetime"].endswith("+00:00")
+    assert stored["primary_site"] == "lung"
+
+
+def test_post_creates_with_201_and_refuses_what_exists(api: Any) -> None:
+    name = fresh()
+    assert api("POST", "/P/one", case(name)).status_code == 201
+    again = api("POST", "/P/one", case(name.upper()))
+    assert again.status_code == 400
+    error = only_error(again.json())
+    assert "already exists in the DB" in error["message"]
+    assert error["keys"] == ["project_id", "submitter_id"]
+
+
+def test_links_within_a_request_work_in_any_order(api: Any) -> None:
+    name = fresh()
+    answer = api.put(sample(f"s-{name}", name), case(name))
+    assert answer["success"], answer
+    assert api.export("sample")[f"s-{name}"]["cases"][0]["submitter_id"] == name
+
+
+def test_links_are_found_without_regard_to_case(api: Any) -> None:
+    name = fresh()
+    assert api.put(case(name))["success"]
+    assert api.put(sample(f"s-{name}", name.upper()))["success"]
+    assert api.export("sample")[f"s-{name}"]["cases"][0]["submitter_id"] == name
+
+
+def test_links_are_found_by_id(api: Any) -> None:
+    name = fresh()
+    id_ = api.put(case(name))["entities"][0]["id"]
+    assert api.put(sample(f"s-{name}", name, cases={"id": id_}))["success"]
+
+
+def test_put_merges_and_null_clears(api: Any) -> None:
+    name = fresh()
+    api.put(case(name, primary_site="lung", disease_type="glioma"))
+    answer = api.put(case(name, disease_type=None))
+    assert (answer["updated_entity_count"], answer["entities"][0]["action"]) == (1, "update")
+    stored = api.export("case")[name]
+    assert (stored["primary_site"], "disease_type" in stored) == ("lung", False)
+
+
+def test_an_empty_cell_clears(api: Any) -> None:
+    name = fresh()
+    api.put(case(name, primary_site="lung"))
+    assert api.table(f"type\tsubmitter_id\texperiments.submitter_id\tprimary_site\ncase\t{name}\te\t\n")["success"]
+    assert "primary_site" not in api.export("case")[name]
+
+
+def test_a_child_can_be_moved_to_another_parent(api: Any) -> None:
+    one, two = fresh(), fresh()
+    api.put(case(one), case(two), sample(f"s-{one}", one))
+    assert api.put(sample(f"s-{one}", two))["success"]
+    assert [each["submitter_id"] for each in api.export("sample")[f"s-{one}"]["cases"]] == [two]
+
+
+def test_many_to_many_links_accumulate(api: Any) -> None:
+    name = fresh()
+    api.put(case(name), sample(f"1-{name}", name), sample(f"2-{name}", name))
+    for number in (1, 2):
+        aliquot = {"type": "aliquot", "submitter_id": name, "samples": {"submitter_id": f"{number}-{name}"}}
+        assert api.put(aliquot)["success"]
+    assert len(api.export("aliquot")[name]["samples"]) == 2
+
+
+def test_null_removes_an_optional_link(api: Any) -> None:
+    name = fresh()
+    api.put(case(name, friends_of={"submitter_id": "e"}))
+    assert api.put(case(name, friends_of=None))["success"]
+    assert "friends_of" not in api.export("case")[name]
+
+
+@pytest.mark.parametrize(
+    ("document", "kind", "keys", "message"),
+    [
+        (case("x", experiments={"submitter_id": "zz"}), "INVALID_LINK", ["experiments"], "No link destination found"),
+        ({"type": "case", "submitter_id": "x"}, "MISSING_PROPERTY", ["experiments"], "'experiments' is a required"),
+        (case("x", primary_site=12), "INVALID_VALUE", ["primary_site"], "12 is not of type 'string', 'null'"),
+        (case("x", disease_type="flu"), "ERROR", ["disease_type"], "'flu' is not one of ['melanoma', 'glioma', None]"),
+        (case("x", foo=1), "ERROR", ["foo"], "'foo' was unexpected"),
+        (case("x", type="trial"), "INVALID_TYPE", ["type"], "trial"),
+        (case("x", type="project"), "INVALID_TYPE", ["type"], "project is not an entity that can be upload"),
+        (case("x", project_id="P-two"), "INVALID_PERMISSIONS", ["project_id"], "P-two"),
+        (case("x", id="1234"), "ERROR", ["id"], "does not match"),
+        (case("x", experiments=[{"submitter_id": "e"}] * 2), "INVALID_LINK", ["experiments"], "has to be many_to_one"),
+        (case("x", experiments=[]), "INVALID_LINK", ["experiments"], "missing a required link"),
+        (
+            {"type": "experiment", "submitter_id": "x", "projects": {"code": "two"}},
+            "INVALID_PERMISSIONS", ["projects"], "project",
+        ),
+        (
+            {"type": "aliquot", "submitter_id": "x"},
+            "INVALID_LINK", ["samples", "cases"], "Entity is missing a required link to samples or cases",
+        ),
+    ],
+)  # fmt: skip
+def test_a_fault_is_told_and_nothing_is_stored(
+    api: Any, document: dict[str, Any], kind: str, keys: list[str], message: str
+) -> None:
+    good = fresh()
+    response = api("PUT", "/P/one", [case(good), document])
+    answer = response.json()
+    assert (response.status_code, answer["code"], answer["success"]) == (400, 400, False)
+    error = only_error(answer)
+    assert (error["type"], error["keys"]) == (kind, keys)
+    assert message in error["message"]
+    assert [entity["valid"] for entity in answer["entities"]] == [True, False]
+    assert answer["message"] == "Transaction aborted due to 1 invalid entity."
+    assert good not in api.export("case")
+
+
+def test_all_faults_are_told_at_once(api: Any) -> None:
+    name = fresh()
+    answer = api.put(
+        case(name),
+        sample("a", name, is_ffpe="yes", longest_dimension="long"),
+        sample("b", "nobody"),
+        {"type": "demographic", "submitter_id": "d", "cases": {"submitter_id": name}, "seen_at": "yesterday"},
+    )
+    told = [[(error["type"], error["keys"]) for error in entity["errors"]] for entity in answer["entities"]]
+    assert told == [
+        [],
+        [("INVALID_VALUE", ["is_ffpe"]), ("INVALID_VALUE", ["longest_dimension"])],
+        [("INVALID_LINK", ["cases"])],
+        [("ERROR", ["seen_at"])],
+    ]
+
+
+def test_exclusive_links_exclude_each_other(api: Any) -> None:
+    name = fresh()
+    api.put(case(name), sample(name, name))
+    both = {"type": "aliquot", "submitter_id": name, "samples": {"submitter_id": name}, "cases": {"submitter_id": name}}
+    assert "exclusive" in only_error(api.put(both))["message"]
+
+
+def test_an_exclusive_link_can_be_exchanged(api: Any) -> None:
+    name = fresh()
+    api.put(case(name), sample(name, name))
+    aliquot = {"type": "aliquot", "submitter_id": name}
+    assert api.put({**aliquot, "samples": {"submitter_id": name}})["success"]
+    assert not api.put({**aliquot, "cases": {"submitter_id": name}})["success"]
+    assert api.put({**aliquot, "samples": None, "cases": {"submitter_id": name}})["success"]
+    assert "samples" not in api.export("aliquot")[name]
+
+
+def demographic(name: str, parent: str) -> dict[str, Any]:
+    return {"type": "demographic", "submitter_id": name, "cases": {"submitter_id": parent}}
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one request", "one after the other"])
+def test_a_parent_with_one_child_takes_no_second(api: Any, together: bool) -> None:
+    name = fresh()
+    api.put(case(name))
+    first, second = demographic(f"1-{name}", name), demographic(f"2-{name}", name)
+    answer = api.put(first, second) if together else (api.put(first), api.put(second))[1]
+    message = "'cases' link has to be one_to_one, target node case already has demographics"
+    assert only_error(answer)["message"] == message
+
+
+def test_the_only_child_of_a_parent_can_be_sent_again(api: Any) -> None:
+    name = fresh()
+    api.put(case(name), demographic(name, name))
+    assert api.put(demographic(name, name))["success"]
+
+
+def test_a_record_of_another_project_cannot_be_linked_or_taken(api: Any) -> None:
+    name = fresh()
+    id_ = api.put(case(name), path="/P/two")["entities"][0]["id"]
+    assert only_error(api.put(sample(name, name, cases={"id": id_})))["type"] == "INVALID_LINK"
+    assert only_error(api.put(case(name, id=id_)))["type"] == "INVALID_PERMISSIONS"
+
+
+# -- no false success --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_a_key_given_twice_is_refused(api: Any, method: str) -> None:
+    name = fresh()
+    response = api(method, "/P/one", [case(name), case(name.upper())])
+    assert response.status_code == 400
+    assert only_error(response.json())["type"] == "NOT_UNIQUE"
+    assert name not in api.export("case")
+
+
+def test_an_id_cannot_get_another_key(api: Any) -> None:
+    name = fresh()
+    id_ = api.put(case(name))["entities"][0]["id"]
+    answer = api.put(case(fresh(), id=id_))
+    assert (answer["success"], only_error(answer)["type"]) == (False, "NOT_UNIQUE")
+
+
+def test_a_key_cannot_get_another_id(api: Any) -> None:
+    name = fresh()
+    api.put(case(name))
+    answer = api.put(case(name, id=str(uuid.uuid4())))
+    assert "already exists in the DB" in only_error(answer)["message"]
+
+
+def test_a_given_id_is_kept(api: Any) -> None:
+    name, id_ = fresh(), str(uuid.uuid4())
+    assert api.put(case(name, id=id_))["entities"][0]["id"] == id_
+    assert api.put(case(name, id=id_))["updated_entity_count"] == 1
+
+
+def test_of_two_submissions_at_once_one_wins_and_the_other_is_told(api: Any) -> None:
+    names = [fresh() for _ in range(8)]
+    for name in names:
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _, name=name: api.put(case(name), method="POST"), range(4)))
+        assert sorted(answer["code"] for answer in answers) == [201, 400, 400, 400]
+        losers = [answer for answer in answers if not answer["success"]]
+        assert all("already exists in the DB" in only_error(answer)["message"] for answer in losers)
+
+
+def test_submissions_that_cross_each_other_both_end(api: Any) -> None:
+    names = [fresh() for _ in range(40)]
+    batches = [[case(name) for name in names], [case(name) for name in reversed(names)]]
+    api.put(*batches[0])
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda batch: api.put(*batch), batches * 3))
+    assert all(answer["success"] for answer in answers), answers
+
+
+# -- dry runs and the log ----------------------------------------------------------
+
+
+def test_a_dry_run_tells_and_writes_nothing(api: Any) -> None:
+    name = fresh()
+    response = api("PUT", "/P/one/_dry_run", case(name))
+    answer = response.json()
+    assert (response.status_code, answer["success"], answer["created_entity_count"]) == (200, True, 1)
+    assert answer["message"].startswith("Transaction would have been successful.")
+    assert name not in api.export("case")
+
+
+@pytest.mark.parametrize(
+    ("path", "extra", "state", "snapshots"),
+    [("/P/one", {}, "SUCCEEDED", 1), ("/P/one", {"foo": 1}, "FAILED", 0), ("/P/one/_dry_run", {}, "SUCCEEDED", 0)],
+    ids=["success", "failure", "dry run"],
+)
+def test_every_transaction_is_logged(
+    api: Any, sql: Any, path: str, extra: dict[str, Any], state: str, snapshots: int
+) -> None:
+    answer = api.put(case(fresh(), **extra), path=path)
+    [log] = sql("select * from graph.transaction_logs where id = :i", i=answer["transaction_id"])
+    assert (log.state, log.submitter, log.role, log.program, log.project) == (state, "admin", "update", "P", "one")
+    assert log.is_dry_run is path.endswith("_dry_run")
+    [document] = sql("select * from graph.transaction_documents where transaction_id = :i", i=log.id)
+    assert document.response_json["transaction_id"] == log.id
+    assert '"case"' in document.doc
+    query = "select count(*) from graph.transaction_snapshots where transaction_id = :i"
+    assert sql(query, i=log.id) == [(snapshots,)]
+
+
+def test_the_number_of_statements_does_not_grow_with_the_records(api: Any, running: Any) -> None:
+    import sqlalchemy as sa
+
+    counts = []
+    for number in (1, 200):
+        statements: list[str] = []
+        engine = running.app.database.engine
+
+        def note(*arguments: Any, seen: list[str] = statements) -> None:
+            seen.append(arguments[2])
+
+        sa.event.listen(engine, "before_cursor_execute", note)
+        name = fresh()
+        answer = api.put(*[each for n in range(number) for each in (case(f"{n}-{name}"), sample(f"{n}-{name}", "x"))])
+        assert not answer["success"]
+        assert api.put(
+            *[each for n in range(number) for each in (case(f"{n}-{name}"), sample(f"{n}-{name}", f"{n}-{name}"))]
+        )["success"]
+        sa.event.remove(engine, "before_cursor_execute", note)
+        counts.append(len(statements))
+    assert counts[0] == counts[1] < 40
+
+
+def test_a_submission_is_announced(api: Any, database_url: str) -> None:
+    import psycopg2
+    import sqlalchemy as sa
+
+    connection = psycopg2.connect(sa.make_url(database_url).set(drivername="postgresql").render_as_string(False))
+    connection.autocommit = True
+    connection.cursor().execute("listen commonshub_graph")
+    api.put(case(fresh()))
+    connection.poll()
+    assert [each.payload for each in connection.notifies] == ["P-one"]
+    connection.close()
+
+
+# -- bodies ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["text/tsv", "text/tab-separated-values; charset=utf-8", "TEXT/TSV"])
+def test_a_table_is_read_with_types_marks_and_bom(api: Any, kind: str) -> None:
+    name = fresh()
+    api.put(case(name))
+    text = f"*type\t*submitter_id\t*cases.submitter_id\tis_ffpe\tlongest_dimension\nsample\t{name}\t{name}\tTrue\t2.0\n"
+    answer = api.table(b"\xef\xbb\xbf" + text.encode(), kind)
+    assert answer["success"], answer
+    stored = api.export("sample")[name]
+    assert (stored["is_ffpe"], stored["longest_dimension"]) == (True, 2)
+
+
+def test_a_csv_with_several_parents_and_an_array(api: Any) -> None:
+    name = fresh()
+    api.put(case(name, consent_codes=["x"]), sample(f"1{name}", name), sample(f"2{name}", name))
+    answer = api.table(f"type,submitter_id,samples.submitter_id\naliquot,{name},1{name}#2{name}\n", "text/csv")
+    assert answer["success"], answer
+    row = f'type,submitter_id,experiments.submitter_id,consent_codes\ncase,{name},e,"a, b"\n'
+    assert api.table(row, "text/csv")["success"]
+    assert api.export("case")[name]["consent_codes"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", ["", "trial"])
+def test_a_row_of_no_known_type_is_an_error(api: Any, kind: str) -> None:
+    name = fresh()
+    answer = api.table(f"type\tsubmitter_id\texperiments.submitter_id\ncase\t{name}\te\n{kind}\tx\te\n")
+    assert (answer["success"], only_error(answer)["keys"]) == (False, ["type"])
+    assert name not in api.export("case")
+
+
+def test_a_cell_that_cannot_be_read_names_the_property(api: Any) -> None:
+    answer = api.table("type\tsubmitter_id\tprojects.code\tnumber_of_cases\nexperiment\tx\tone\t3.7\n")
+    assert only_error(answer)["message"] == "'3.7' is not of type 'integer', 'null'"
+
+
+def test_a_table_of_a_header_alone_is_a_success(api: Any) -> None:
+    answer = api.table("type\tsubmitter_id\n")
+    assert (answer["code"], answer["entities"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "message"),
+    [
+        ("application/json", b"{", "Expecting property name"),
+        ("application/json", b"nonsense", "Expecting value"),
+        ("application/json", b'{"type": "case", "a": 1, "a": 2}', "duplicate keys: a"),
+        ("application/json", b'{"type": "case", "submitter_id": "\\u0000"}', "NUL"),
+        ("application/json", b"", "Expecting value"),
+        ("text/tsv", b"type\n\xff", "UTF-8"),
+        ("text/tsv", b"type\ttype\n", "more than once"),
+        ("text/tsv", b"type\tsubmitter_id\ncase\ta\tb\n", "row 2"),
+        ("text/tsv", b"", "Nothing to submit"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused(api: Any, kind: str, body: bytes, message: str) -> None:
+    response = api("PUT", "/P/one", data=body, headers={"Content-Type": kind})
+    answer = response.json()
+    assert (response.status_code, message in answer["message"], "code" in answer) == (400, True, False), answer
+
+
+def test_a_text_that_starts_with_a_colon_is_no_duplicate_key(api: Any) -> None:
+    assert api.put(case(fresh(), primary_site=":lung"))["success"]
+
+
+@pytest.mark.parametrize("name", ["bär", "名前", "a'b\"c", "x%y", "a\\b", "{}", "select 1; --"])
+def test_any_text_round_trips(api: Any, name: str) -> None:
+    name = f"{name}{fresh()}"
+    assert api.put(case(name, primary_site=name))["success"]
+    assert api.export("case")[name]["primary_site"] == name
+    assert api.put(sample(name, name))["success"]
