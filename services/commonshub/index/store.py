@@ -138,7 +138,7 @@ def _conditions(table: sa.Table, wanted: Filter, prefix: str) -> list[sa.ColumnE
 
 def _holds(document: Any, key: str, value: str) -> sa.ColumnElement[bool]:
     """Whether a JSON object has a key, with this value where one is given."""
-    held: sa.ColumnElement[bool] = document.op("?")(key) if not value else document.op("->>")(key) == value
+    held: sa.ColumnElement[bool] = document[key].astext == value if value else document.has_key(key)
     return sa.func.coalesce(held, sa.false())
 
 
@@ -174,7 +174,7 @@ def urls(
     table = records.tables(schema).record
     url = _each_url(table)
     query = (
-        sa.select(url.c.url, table.c.url_metadata.op("->")(url.c.url).label("metadata"))
+        sa.select(url.c.url, table.c.url_metadata[url.c.url].label("metadata"))
         .select_from(table.join(url, sa.true()))
         .where(*_conditions(table, wanted, prefix))
         .order_by(table.c.guid, url.c.place)
@@ -214,8 +214,8 @@ def find_urls(connection: sa.Connection, schema: str, wanted: UrlQuery) -> list[
     if wanted.versioned is not None:
         query = query.where(table.c.version.is_not(None) if wanted.versioned else table.c.version.is_(None))
     if wanted.metadata:
-        pairs: Any = table.c.url_metadata.op("->")(url.c.url)
-        query = query.where(sa.cast(pairs, pg.JSONB).op("->>")(wanted.metadata[0]) == wanted.metadata[1])
+        key, value = wanted.metadata
+        query = query.where(table.c.url_metadata[url.c.url][key].astext == value)
     query = query.group_by(table.c.guid).order_by(table.c.guid).limit(wanted.limit).offset(wanted.offset)
     return [{"did": guid, "rev": rev, "urls": found} for guid, rev, found in connection.execute(query)]
 

@@ -1,0 +1,538 @@
+"""The index over HTTP: who may, what is refused, and how it says so."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+from tests.index_service import PROJECT
+
+MD5 = "0cc175b9c0f1b6a831c399e269772661"
+ELSEWHERE = "/programs/p/projects/other"
+
+
+@pytest.fixture
+def ask(url: str, token: Callable[..., str]) -> Callable[..., requests.Response]:
+    """``ask("POST", "/index/index", user="admin", json={…})``."""
+
+    def send(method: str, path: str, user: str | None = None, **options: Any) -> requests.Response:
+        headers = {"Authorization": f"bearer {token(user)}"} if user else {}
+        return requests.request(method, url + path, headers=headers, timeout=30, **options)
+
+    return send
+
+
+def body(**values: Any) -> dict[str, Any]:
+    return {"form": "object", "size": 1, "urls": [], "hashes": {"md5": uuid.uuid4().hex}, **values}
+
+
+@pytest.fixture
+def made(ask: Callable[..., requests.Response]) -> Callable[..., dict[str, Any]]:
+    def make(**values: Any) -> dict[str, Any]:
+        answer = ask("POST", "/index/index", "admin", json=body(**values))
+        assert answer.status_code == 200, answer.text
+        document: dict[str, Any] = ask("GET", f"/index/index/{answer.json()['did']}").json()
+        return document
+
+    return make
+
+
+# -- who may ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("user", "authz", "status"),
+    [
+        (None, [PROJECT], 401),
+        ("nobody", [PROJECT], 403),
+        ("member", [PROJECT], 200),
+        ("member", [PROJECT, ELSEWHERE], 403),
+        ("member", [PROJECT + "uux"], 403),
+        ("member", ["/programs/p"], 403),
+        ("member", [], 403),
+        ("uploader", [], 403),
+        ("admin", [], 200),
+        ("admin", ["/anything/else"], 200),
+    ],
+)
+def test_who_may_create(ask: Callable[..., requests.Response], user: str | None, authz: list[str], status: int) -> None:
+    answer = ask("POST", "/index/index", user, json=body(authz=authz))
+    assert answer.status_code == status
+    if status != 200:
+        assert answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("user", "old", "new", "status"),
+    [
+        ("member", [PROJECT], [PROJECT], 200),
+        ("member", [ELSEWHERE], [PROJECT], 403),
+        ("member", [PROJECT], [ELSEWHERE], 403),
+        (None, [PROJECT], [PROJECT], 401),
+        ("admin", [ELSEWHERE], [PROJECT], 200),
+    ],
+)
+def test_an_update_needs_the_old_and_the_new_paths(
+    ask: Callable[..., requests.Response],
+    made: Callable[..., dict[str, Any]],
+    user: str | None,
+    old: list[str],
+    new: list[str],
+    status: int,
+) -> None:
+    record = made(authz=old)
+    answer = ask("PUT", f"/index/index/{record['did']}?rev={record['rev']}", user, json={"authz": new})
+    assert answer.status_code == status
+    assert ask("GET", f"/index/index/{record['did']}").json()["authz"] == (new if status == 200 else old)
+
+
+@pytest.mark.parametrize(
+    ("method", "tail", "json"),
+    [
+        ("DELETE", "?rev={rev}", None),
+        ("POST", "", body()),
+        ("PUT", "/versions", {"acl": ["x"]}),
+        ("POST", "/aliases", {"aliases": [{"value": "x"}]}),
+        ("PUT", "/aliases", {"aliases": [{"value": "x"}]}),
+        ("DELETE", "/aliases", None),
+        ("DELETE", "/aliases/x", None),
+    ],
+)
+@pytest.mark.parametrize(("user", "status"), [(None, 401), ("member", 403), ("uploader", 403)])
+def test_who_may_not_change_a_record_leaves_it_alone(
+    ask: Callable[..., requests.Response],
+    made: Callable[..., dict[str, Any]],
+    method: str,
+    tail: str,
+    json: Any,
+    user: str | None,
+    status: int,
+) -> None:
+    record = made(authz=[ELSEWHERE])
+    answer = ask(method, f"/index/index/{record['did']}{tail.format(**record)}", user, json=json)
+    assert answer.status_code == status
+    assert ask("GET", f"/index/index/{record['did']}").json() == record
+
+
+@pytest.mark.parametrize(
+    ("user", "given", "status"),
+    [
+        ("uploader", {"uploader": "uploader"}, 201),
+        ("uploader", {}, 201),
+        ("uploader", {"uploader": "somebody else"}, 403),
+        ("uploader", {"authz": [PROJECT]}, 403),
+        ("member", {"authz": [PROJECT], "uploader": "somebody else"}, 201),
+        ("member", {}, 403),
+        (None, {}, 401),
+        ("admin", {"uploader": "somebody else"}, 201),
+    ],
+)
+def test_who_may_create_a_blank_record(
+    ask: Callable[..., requests.Response], user: str | None, given: dict[str, Any], status: int
+) -> None:
+    assert ask("POST", "/index/index/blank", user, json={**given, "file_name": "f"}).status_code == status
+
+
+@pytest.mark.parametrize(("uploader", "status"), [("uploader", 200), ("somebody else", 403)])
+def test_an_uploader_fills_only_his_own_blank_record(
+    ask: Callable[..., requests.Response], uploader: str, status: int
+) -> None:
+    blank = ask("POST", "/index/index/blank", "admin", json={"uploader": uploader}).json()
+    filled = {"size": 1, "hashes": {"md5": MD5}}
+    path = f"/index/index/blank/{blank['did']}?rev={blank['rev']}"
+    assert ask("PUT", path, "uploader", json=filled).status_code == status
+
+
+def test_a_bad_token_reads_as_anybody_but_does_not_write(url: str) -> None:
+    bad = {"Authorization": "bearer nonsense"}
+    assert requests.get(f"{url}/index/index", headers=bad).status_code == 200
+    assert requests.post(f"{url}/index/bulk/documents", headers=bad, json=[]).status_code == 200
+    assert requests.post(f"{url}/index/index", headers=bad, json=body()).status_code == 401
+
+
+# -- what is refused ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"size": -1}, "size"),
+        ({"size": 2**63}, "size"),
+        ({"size": True}, "size"),
+        ({"size": None}, "size"),
+        ({"hashes": {}}, "hashes"),
+        ({"hashes": {"md5": MD5.upper()}}, "hashes"),
+        ({"hashes": {"md5": MD5, "x": 1}}, "hashes"),
+        ({"urls": ["s3://b/k", "s3://b/k"]}, "urls"),
+        ({"urls": "s3://b/k"}, "urls"),
+        ({"urls": ["nul\0"]}, "urls"),
+        ({"urls_metadata": {"s3://b/other": {}}}, "urls_metadata"),
+        ({"urls_metadata": {"s3://b/other": 1}}, "urls_metadata"),
+        ({"metadata": {"a": {"b": "nul\0"}}}, "metadata"),
+        ({"did": "no-guid"}, "did"),
+        ({"did": f"blank/{uuid.uuid4()}"}, "did"),
+        ({"baseid": "x"}, "baseid"),
+        ({"form": "bundle"}, "form"),
+        ({"authz": ["relative"]}, "authz"),
+        ({"authz": ["/programs/../services"]}, "authz"),
+        ({"content_created_date": "yesterday"}, "content_created_date"),
+        ({"content_updated_date": "2023-01-01"}, "content_updated_date"),
+        ({"content_created_date": "2023-01-02", "content_updated_date": "2023-01-01"}, "content_updated_date"),
+        ({"rev": "abc"}, "rev"),
+    ],
+    ids=str,
+)
+def test_a_fault_in_a_new_record_is_named(
+    ask: Callable[..., requests.Response], change: dict[str, Any], named: str
+) -> None:
+    answer = ask("POST", "/index/index", "admin", json=body(**change))
+    assert answer.status_code == 400
+    assert [each["field"] for each in answer.json()["details"]] == [named]
+
+
+def test_all_faults_are_named_at_once(ask: Callable[..., requests.Response]) -> None:
+    answer = ask("POST", "/index/index", "admin", json={"size": "1", "urls": [], "form": "object", "more": 1})
+    assert {each["field"] for each in answer.json()["details"]} == {"size", "hashes", "more"}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"text"', b"\xff"])
+@pytest.mark.parametrize("path", ["/index/index", "/index/index/blank"])
+def test_a_body_that_is_no_object_is_refused(ask: Callable[..., requests.Response], path: str, content: bytes) -> None:
+    assert ask("POST", path, "admin", data=content).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=1025",
+        "limit=-1",
+        "limit=x",
+        "page=-1",
+        "size=x",
+        "hash=md5",
+        "hash=md5:zz",
+        "hash=foo:00",
+        "metadata=x",
+        "urls_metadata=x",
+        "urls_metadata=[]",
+        'urls_metadata={"a":1}',
+        "negate_params={",
+        'negate_params={"size":1}',
+        'negate_params={"urls":1}',
+        'negate_params={"version":1}',
+        'negate_params={"metadata":{"k":1}}',
+        "ids=a&limit=1",
+        "ids=a&start=1",
+        "file_name=%00",
+        "url=%FF",
+    ],
+)
+def test_a_bad_list_argument_is_refused(ask: Callable[..., requests.Response], query: str) -> None:
+    answer = ask("GET", f"/index/index?{query}")
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/index/urls?size=x",
+        "/index/urls?limit=5000",
+        "/index/_query/urls/q?strange=1",
+        "/index/_query/urls/q?fields=size",
+        "/index/_query/urls/metadata/q?key=a",
+        "/index/_stats?month=1",
+        "/index/_stats?month=13&year=2026",
+        "/index/_stats?month=0&year=2026",
+        "/index/guid/mint?count=10001",
+        "/index/guid/mint?count=x",
+        "/index/index/%00",
+    ],
+)
+def test_other_bad_arguments_are_refused(ask: Callable[..., requests.Response], path: str) -> None:
+    assert ask("GET", path).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [([], 200), ({}, 400), ([1], 400), (["x"] * 10_001, 413)], ids=lambda v: str(v)[:9]
+)
+def test_the_bodies_of_bulk_reads(ask: Callable[..., requests.Response], body: Any, status: int) -> None:
+    assert ask("POST", "/index/bulk/documents", json=body).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("size", 2), ("hashes", {"md5": MD5}), ("did", str(uuid.uuid4())), ("form", "container")]
+)
+def test_what_a_record_is_cannot_be_changed(
+    ask: Callable[..., requests.Response], made: Callable[..., dict[str, Any]], field: str, value: Any
+) -> None:
+    record = made()
+    answer = ask("PUT", f"/index/index/{record['did']}?rev={record['rev']}", "admin", json={field: value})
+    assert answer.status_code == 400
+    assert field in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "status"),
+    [("PUT", "", 409), ("PUT", "?rev=00000000", 409), ("DELETE", "", 400), ("DELETE", "?rev=00000000", 409)],
+)
+def test_a_write_needs_the_revision(
+    ask: Callable[..., requests.Response],
+    made: Callable[..., dict[str, Any]],
+    method: str,
+    query: str,
+    status: int,
+) -> None:
+    record = made()
+    assert ask(method, f"/index/index/{record['did']}{query}", "admin", json={}).status_code == status
+    assert ask("GET", f"/index/index/{record['did']}").json() == record
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/index/index/x"),
+        ("PUT", "/index/index/x?rev=1"),
+        ("DELETE", "/index/index/x?rev=1"),
+        ("GET", "/index/index/x/versions"),
+        ("GET", "/index/index/x/latest"),
+        ("GET", "/index/index/x/aliases"),
+        ("GET", "/index/index/x/blob"),
+        ("GET", "/index/x"),
+        ("GET", "/mds/metadata/x"),
+        ("GET", "/mds/aggregate/info/dg.X"),
+    ],
+)
+def test_what_does_not_exist_is_a_json_404(ask: Callable[..., requests.Response], method: str, path: str) -> None:
+    answer = ask(method, path, "admin", json={})
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/json")
+    assert answer.json()["error"]
+
+
+def test_a_guid_that_is_taken_is_a_conflict(
+    ask: Callable[..., requests.Response], made: Callable[..., dict[str, Any]]
+) -> None:
+    record = made()
+    answer = ask("POST", "/index/index", "admin", json=body(did=record["did"]))
+    assert answer.status_code == 409
+    assert record["did"] in answer.json()["error"]
+
+
+def test_a_filled_record_is_not_blank(
+    ask: Callable[..., requests.Response], made: Callable[..., dict[str, Any]]
+) -> None:
+    record = made()
+    path = f"/index/index/blank/{record['did']}?rev={record['rev']}"
+    answer = ask("PUT", path, "admin", json={"size": 1, "hashes": {"md5": MD5}})
+    assert answer.status_code == 400
+    assert answer.json()["error"] == "update api is not supported for non-empty record!"
+
+
+@pytest.mark.parametrize(
+    "fault", [{"hashes": {"md5": "zz"}, "size": 1}, {"size": 1}, {"hashes": {"md5": MD5}, "size": "1"}]
+)
+def test_what_fills_a_blank_record_is_checked(ask: Callable[..., requests.Response], fault: dict[str, Any]) -> None:
+    blank = ask("POST", "/index/index/blank", "admin", json={}).json()
+    path = f"/index/index/blank/{blank['did']}?rev={blank['rev']}"
+    assert ask("PUT", path, "admin", json=fault).status_code == 400
+
+
+# -- how it behaves -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/index/index/{did}",
+        "/index/index/{quoted}",
+        "/index/{did}",
+        "/index/index/{did}/latest",
+        "/index/index/{baseid}",
+        "/index/{baseid}",
+    ],
+)
+def test_a_record_is_found_with_slashes_in_its_guid_and_after_it(
+    ask: Callable[..., requests.Response], made: Callable[..., dict[str, Any]], path: str, slash: str
+) -> None:
+    record = made(did=f"dg.T/a/{uuid.uuid4()}")
+    quoted = record["did"].replace("/", "%2F")
+    assert ask("GET", path.format(**record, quoted=quoted) + slash).json() == record
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/index/index", "/index/urls", "/index/_query/urls/q", "/index/guid/mint", "/index/_stats", "/index/_dist"],
+)
+def test_a_route_answers_with_and_without_a_slash(ask: Callable[..., requests.Response], path: str) -> None:
+    for each in (path, path + "/"):
+        assert ask("GET", each, allow_redirects=False).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("size=4711", ["one", "two"]),
+        ("size=4711&limit=1", ["one"]),
+        ("size=4711&limit=0", []),
+        ("size=4711&limit=1&page=1", ["two"]),
+        ("size=4711&start={one}", ["two"]),
+        ("size=4711&file_name=one", ["one"]),
+        ("size=4711&version=2", ["two"]),
+        ("size=4711&uploader=u1", ["one"]),
+        ("size=4711&url=s3://l/one", ["one"]),
+        ("size=4711&urls=s3://l/one&url=s3://l/both", ["one"]),
+        ("size=4711&url=s3://l/both", ["one", "two"]),
+        ("size=4711&acl=a,b", ["two"]),
+        ("size=4711&acl=a", ["one", "two"]),
+        ("size=4711&acl=null", []),
+        ("size=4711&authz=null", ["one"]),
+        ("size=4711&authz=/programs/p", ["two"]),
+        ("size=4711&metadata=k:one", ["one"]),
+        ("size=4711&metadata=k:", ["one", "two"]),
+        ("size=4711&metadata=other:", []),
+        ('size=4711&urls_metadata={{"//l/one":{{}}}}', ["one"]),
+        ('size=4711&urls_metadata={{"//l":{{"s":""}}}}', ["one"]),
+        ('size=4711&urls_metadata={{"//l":{{"s":"up"}}}}', ["one"]),
+        ('size=4711&urls_metadata={{"//l":{{"s":"down"}}}}', []),
+        ("hash=sha1:{sha1}", ["one"]),
+        ("hash=sha1:{sha1}&hash=md5:{md5}", ["one"]),
+        ("ids={two},{one},missing", ["one", "two"]),
+        ('size=4711&negate_params={{"version":"1"}}', ["two"]),
+        ('size=4711&negate_params={{"file_name":"one"}}', ["two"]),
+        ('size=4711&negate_params={{"urls":["s3://l/one"]}}', ["two"]),
+        ('size=4711&negate_params={{"acl":["b"]}}', ["one"]),
+        ('size=4711&negate_params={{"authz":["x"]}}', ["two"]),
+        ('size=4711&negate_params={{"metadata":{{"k":""}}}}', []),
+        ('size=4711&negate_params={{"metadata":{{"k":"one"}}}}', ["two"]),
+        ('size=4711&negate_params={{"urls_metadata":{{"//l":{{"s":"up"}}}}}}', ["two"]),
+        ("size=4711&form=all", ["one", "two"]),
+        ("size=4711&form=bundle", []),
+    ],
+)
+def test_list_filters(
+    ask: Callable[..., requests.Response], listed: dict[str, str], query: str, found: list[str]
+) -> None:
+    answer = ask("GET", f"/index/index?{query.format(**listed)}").json()
+    assert [each["file_name"] for each in answer["records"]] == found
+    assert {"ids", "limit", "start", "page", "size", "hashes", "metadata", "urls_metadata"} <= answer.keys()
+
+
+@pytest.fixture(scope="module")
+def listed(url: str, token: Callable[..., str]) -> dict[str, str]:
+    """Two records to be filtered, in order of GUID and of date."""
+    one, two = (f"00000000-0000-4000-8000-00000000000{n}" for n in (1, 2))
+    sha1, md5 = uuid.uuid4().hex + "0" * 8, uuid.uuid4().hex
+    first = body(did=one, size=4711, file_name="one", version="1", uploader="u1", acl=["a"], metadata={"k": "one"})
+    first |= {"urls": ["s3://l/one", "s3://l/both"], "urls_metadata": {"s3://l/one": {"s": "up"}}}
+    first |= {"hashes": {"sha1": sha1, "md5": md5}}
+    second = body(did=two, size=4711, file_name="two", version="2", acl=["a", "b"], authz=["/programs/p"])
+    second |= {"urls": ["s3://l/both"], "metadata": {"k": "two"}}
+    for each in (first, second):
+        answer = requests.post(f"{url}/index/index", json=each, headers={"Authorization": f"bearer {token('admin')}"})
+        assert answer.status_code == 200, answer.text
+    return {"one": one, "two": two, "sha1": sha1, "md5": md5}
+
+
+def test_metadata_of_removed_urls_go_with_them(
+    ask: Callable[..., requests.Response], made: Callable[..., dict[str, Any]]
+) -> None:
+    record = made(urls=["s3://b/1", "s3://b/2"], urls_metadata={"s3://b/1": {"a": "b"}, "s3://b/2": {"c": "d"}})
+    ask("PUT", f"/index/index/{record['did']}?rev={record['rev']}", "admin", json={"urls": ["s3://b/2"]})
+    assert ask("GET", f"/index/index/{record['did']}").json()["urls_metadata"] == {"s3://b/2": {"c": "d"}}
+
+
+def test_dates_with_an_offset_are_kept_as_utc(made: Callable[..., dict[str, Any]]) -> None:
+    record = made(content_created_date="2023-03-14T17:02:54+02:00")
+    assert record["content_created_date"] == record["content_updated_date"] == "2023-03-14T15:02:54"
+
+
+def test_all_versions_get_the_same_grants(
+    ask: Callable[..., requests.Response], made: Callable[..., dict[str, Any]]
+) -> None:
+    first = made(acl=["old"])
+    second = ask("POST", f"/index/index/{first['did']}", "admin", json=body()).json()
+    answer = ask("PUT", f"/index/index/{first['did']}/versions", "admin", json={"authz": [PROJECT], "acl": []})
+    assert [each["did"] for each in answer.json()] == [first["did"], second["did"]]
+    versions = ask("GET", f"/index/index/{second['did']}/versions").json()
+    assert [versions[place]["authz"] for place in ("0", "1")] == [[PROJECT], [PROJECT]]
+    assert versions["0"]["acl"] == ["old"]
+
+
+@pytest.mark.parametrize(("given", "authz", "acl"), [({}, [PROJECT], ["a"]), ({"authz": [ELSEWHERE]}, [ELSEWHERE], [])])
+def test_a_blank_version_carries_the_grants_over_unless_new_ones_are_given(
+    ask: Callable[..., requests.Response],
+    made: Callable[..., dict[str, Any]],
+    given: dict[str, Any],
+    authz: list[str],
+    acl: list[str],
+) -> None:
+    record = made(authz=[PROJECT], acl=["a"])
+    answer = ask("POST", f"/index/index/blank/{record['did']}", "admin", json={"uploader": "u", **given})
+    assert answer.status_code == 201
+    version = ask("GET", f"/index/index/{answer.json()['did']}").json()
+    assert (version["baseid"], version["authz"], version["acl"]) == (record["baseid"], authz, acl)
+
+
+def test_aliases_are_added_replaced_and_removed(
+    ask: Callable[..., requests.Response], made: Callable[..., dict[str, Any]]
+) -> None:
+    path = f"/index/index/{made()['did']}/aliases"
+    names = [f"{word}/{uuid.uuid4()}" for word in ("a", "b", "c")]
+
+    def values(*aliases: str) -> dict[str, Any]:
+        return {"aliases": [{"value": alias} for alias in aliases]}
+
+    assert ask("POST", path, "admin", json=values(names[0])).json() == values(names[0])
+    assert ask("POST", path, "admin", json=values(names[1])).json() == values(*names[:2])
+    assert ask("DELETE", f"{path}/{names[0]}", "admin").status_code == 200
+    assert ask("GET", path).json() == values(names[1])
+    assert ask("PUT", path, "admin", json=values(names[2])).json() == values(names[2])
+    assert ask("GET", f"/index/{names[2]}").status_code == 200
+    assert ask("DELETE", path, "admin").status_code == 200
+    assert ask("GET", path).json() == values()
+
+
+def test_an_alias_belongs_to_one_record(
+    ask: Callable[..., requests.Response], made: Callable[..., dict[str, Any]]
+) -> None:
+    alias = {"aliases": [{"value": f"taken {uuid.uuid4()}"}]}
+    first, second = made(), made()
+    assert ask("POST", f"/index/index/{first['did']}/aliases", "admin", json=alias).status_code == 200
+    assert ask("POST", f"/index/index/{second['did']}/aliases", "admin", json=alias).status_code == 409
+    assert ask("POST", f"/index/index/{first['did']}/aliases", "admin", json=alias).status_code == 409
+
+
+def test_urls_are_found_by_their_metadata(
+    ask: Callable[..., requests.Response], made: Callable[..., dict[str, Any]]
+) -> None:
+    value = uuid.uuid4().hex
+    record = made(urls=["s3://m/1", "s3://m/2"], urls_metadata={"s3://m/1": {"state": value}})
+    answer = ask("GET", f"/index/_query/urls/metadata/q?key=state&value={value}&url=//m/")
+    assert answer.json() == [{"did": record["did"], "urls": ["s3://m/1"], "rev": record["rev"]}]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"), [("exclude=//x/1", ["s3://q/1"]), ("versioned=true", []), ("versioned=false&limit=0", [])]
+)
+def test_the_query_of_urls(
+    ask: Callable[..., requests.Response], made: Callable[..., dict[str, Any]], query: str, found: list[str]
+) -> None:
+    made(urls=["s3://q/1"])
+    answer = ask("GET", f"/index/_query/urls/q?include=//q/&fields=urls&{query}").json()
+    assert [url for each in answer[:1] for url in each["urls"]] == found
+
+
+def test_stats_of_a_month_count_what_was_made_until_its_end(
+    ask: Callable[..., requests.Response], made: Callable[..., dict[str, Any]]
+) -> None:
+    made()
+    assert ask("GET", "/index/_stats?month=12&year=2099").json() == ask("GET", "/index/_stats").json()
+    assert ask("GET", "/index/_stats?month=12&year=1999").json() == {"fileCount": 0, "totalFileSize": 0}
+
+
+def test_the_deprecated_alias_route_says_what_to_use(ask: Callable[..., requests.Response]) -> None:
+    answer = ask("PUT", "/index/alias/name", "admin", json={})
+    assert answer.status_code == 501
+    assert "/aliases" in answer.json()["error"]
