@@ -16,6 +16,7 @@ from commonshub.core.records import Draft, Record
 
 MAX_SIZE_BYTES = 2**63 - 1
 MAX_GUID_CHARS = 512
+MAX_DEPTH = 64
 FORMS = ("object", "container", "multipart")
 HASHES = {
     "md5": re.compile(r"[0-9a-f]{32}"),
@@ -91,17 +92,26 @@ def _hashes(value: Any) -> str | None:
     return None
 
 
-def _storable(value: Any) -> bool:
-    """Whether PostgreSQL can keep a JSON value: it has no NUL in any text."""
-    if isinstance(value, str):
-        return "\0" not in value
-    if isinstance(value, dict):
-        return all(_storable(each) for pair in value.items() for each in pair)
-    return all(map(_storable, value)) if isinstance(value, list) else True
+def _storable(document: Any) -> bool:
+    """Whether a JSON document can be kept: it has no NUL in any text, and is not nested too deeply."""
+    # Not recursive: what a client nests must not reach Python's recursion limit.
+    rest = [(document, 0)]
+    while rest:
+        value, depth = rest.pop()
+        if isinstance(value, str):
+            if "\0" in value:
+                return False
+        elif isinstance(value, dict | list):
+            if depth == MAX_DEPTH:
+                return False
+            inner = [*value, *value.values()] if isinstance(value, dict) else value
+            rest += [(each, depth + 1) for each in inner]
+    return True
 
 
 def _object(value: Any) -> str | None:
-    return None if isinstance(value, dict) and _storable(value) else "must be an object, without NUL in any text"
+    fits = isinstance(value, dict) and _storable(value)
+    return None if fits else f"must be an object of at most {MAX_DEPTH} levels, without NUL in any text"
 
 
 def _objects(value: Any) -> str | None:

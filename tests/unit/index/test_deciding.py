@@ -1,0 +1,169 @@
+"""Filters, permissions, DRS objects and measurements: what is decided without a database."""
+
+import hashlib
+import threading
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commonshub.core.access import access_ids
+from commonshub.core.errors import BadRequest
+from commonshub.core.identity import Identity
+from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
+from commonshub.core.records import Record
+from commonshub.index import drs, filters, ledger, permissions, store
+from commonshub.index.blobs import Stopped, measure
+from commonshub.index.ledger import Measurement
+
+SITE = drs.Site("commons.example.org", "https://commons.example.org/user", drs.CLOUDS)
+
+
+def record(**values: Any) -> Record:
+    blank: dict[str, Any] = dict.fromkeys(Record.__slots__)
+    blank |= {name: [] for name in ("urls", "acl", "authz", "aliases")}
+    blank |= {name: {} for name in ("urls_metadata", "hashes", "metadata")}
+    return Record(**(blank | {"did": "d"} | values))
+
+
+names = st.sampled_from(
+    "ids size hash metadata urls_metadata negate_params acl authz limit start page form".split(" ")  # noqa: SIM905
+)
+
+
+@given(st.dictionaries(names, st.lists(st.text(), min_size=1, max_size=2), max_size=4))
+def test_any_arguments_are_either_understood_or_refused(arguments: dict[str, list[str]]) -> None:
+    try:
+        filters.record_filter(arguments, 1024)
+    except BadRequest as error:
+        assert error.message  # noqa: PT017 -- either outcome is right, any other error is not
+
+
+def test_a_filter_without_arguments_lists_a_hundred() -> None:
+    assert filters.record_filter({}, 1024) == filters.Filter(limit=100)
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("Yes", True), ("t", True), ("false", False), ("", False)])
+def test_flags(text: str, value: bool) -> None:
+    assert filters.flag({"versioned": [text]}, "versioned") is value
+
+
+@pytest.mark.parametrize("text", ["١", "1e3", " 1", "1" * 5000, "-0", "+1", ""])
+def test_only_plain_digits_are_numbers(text: str) -> None:
+    with pytest.raises(BadRequest, match="size"):
+        filters.integer({"size": [text]}, "size", None)
+
+
+def snapshot(*granted: tuple[str, str]) -> Snapshot:
+    policies = {
+        str(place): Policy(
+            str(place), frozenset({Permission("indexd", method)}), frozenset({tuple(path[1:].split("/"))})
+        )
+        for place, (method, path) in enumerate(granted)
+    }
+    return Snapshot(policies=policies, users={"u": User(policies=tuple(map(Binding, policies)))})
+
+
+@pytest.mark.parametrize(
+    ("granted", "authz", "allowed"),
+    [
+        ([("update", "/programs/p")], ["/programs/p/projects/q"], True),
+        ([("update", "/programs/p")], ["/programs/p", "/programs/q"], False),
+        ([("create", "/programs/p")], ["/programs/p"], False),
+        ([("update", "/services/indexd/admin")], ["/anything"], True),
+        ([("update", "/services/indexd/admin")], [], True),
+        ([("update", "/services/indexd")], [], True),
+        ([("update", "/services/indexd/bundles")], [], False),
+        ([("update", "/programs")], [], True),
+        ([("update", "/programs/p")], [], False),
+        ([("file_upload", "/data_file")], [], False),
+        ([], [], False),
+    ],
+)
+def test_who_may_update(granted: list[tuple[str, str]], authz: list[str], allowed: bool) -> None:
+    assert permissions.allows(snapshot(*granted), Identity("u"), "update", authz) is allowed
+
+
+def test_a_client_acts_within_its_own_rights_too() -> None:
+    assert not permissions.allows(
+        snapshot(("update", "/programs")), Identity("u", client="c"), "update", ["/programs/p"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name", "spellings"),
+    [("", "x", ["x"]), ("dg.X/", "x", ["x", "dg.X/x"]), ("dg.X/", "dg.X/x", ["dg.X/x", "x"])],
+)
+def test_spellings_of_a_guid(prefix: str, name: str, spellings: list[str]) -> None:
+    assert store.spellings(name, prefix) == spellings
+
+
+@given(st.lists(st.sampled_from(["s3://b/k", "https://h/p", "gs://b/k", "plain text", "s3://[", "://"])))
+def test_access_ids_are_unique(urls: list[str]) -> None:
+    distinct = list(dict.fromkeys(urls))
+    found = access_ids(distinct)
+    assert list(found.values()) == distinct
+
+
+@pytest.mark.parametrize(
+    ("dates", "created", "updated"),
+    [
+        ({}, "1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
+        ({"created_date": datetime(2026, 1, 1)}, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+        (
+            {"created_date": datetime(2026, 1, 1), "content_created_date": datetime(2020, 1, 1, 1, 2, 3, 4)},
+            "2020-01-01T01:02:03.000004Z",
+            "2026-01-01T00:00:00Z",
+        ),
+    ],
+)
+def test_times_of_an_object_are_always_valid(dates: dict[str, Any], created: str, updated: str) -> None:
+    found = drs.drs_object(record(size=1, **dates), SITE, public=False)
+    assert (found["created_time"], found["updated_time"]) == (created, updated)
+
+
+@pytest.mark.parametrize(
+    ("told", "cloud", "region", "available"),
+    [
+        ({}, "gcp", "", True),
+        ({"cloud": "own", "region": "eu", "available": "false"}, "own", "eu", False),
+        ({"available": False}, "gcp", "", False),
+        ({"available": "True"}, "gcp", "", True),
+    ],
+)
+def test_metadata_of_a_url_describe_its_access_method(
+    told: dict[str, Any], cloud: str, region: str, available: bool
+) -> None:
+    url = "gs://b/k"
+    [method] = drs.drs_object(record(size=1, urls=[url], urls_metadata={url: told}), SITE, False)["access_methods"]
+    assert (method["cloud"], method["region"], method["available"]) == (cloud, region, available)
+
+
+@given(st.lists(st.binary(max_size=100)))
+def test_a_stream_is_measured_whole(chunks: list[bytes]) -> None:
+    data = b"".join(chunks)
+    found = measure(chunks, threading.Event())
+    assert found == (len(data), {"md5": hashlib.md5(data).hexdigest(), "sha256": hashlib.sha256(data).hexdigest()})
+
+
+def test_measuring_ends_when_the_service_stops() -> None:
+    stopping = threading.Event()
+    stopping.set()
+    with pytest.raises(Stopped):
+        measure([b"x"], stopping)
+
+
+@pytest.mark.parametrize(
+    ("said", "differs"),
+    [
+        ({}, False),
+        ({"size": 1}, False),
+        ({"size": 2}, True),
+        ({"hashes": {"md5": "b"}}, True),
+        ({"hashes": {"sha1": "b"}}, False),
+    ],
+)
+def test_a_record_is_compared_with_its_bytes(said: dict[str, Any], differs: bool) -> None:
+    assert bool(ledger.difference(record(**said), Measurement(1, {"md5": "a"}))) is differs
