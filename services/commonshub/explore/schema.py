@@ -53,8 +53,10 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
-# Guppy declares every number as Float; whole numbers stay whole in the JSON, at any size.
-FLOAT = GraphQLScalarType("Float", serialize=_plain, parse_value=lambda value: _finite(value))
+# Guppy declares every number as Float; whole numbers stay whole in the JSON, at any size. graphql-core keeps the name
+# for its own scalar, which would write 61 as 61.0, so it is given afterwards.
+FLOAT = GraphQLScalarType("Number", serialize=_plain, parse_value=lambda value: _finite(value))
+FLOAT.name = "Float"
 JSON = GraphQLScalarType("JSON", serialize=lambda value: value, parse_value=lambda value: value)
 ACCESSIBILITY = GraphQLEnumType("Accessibility", {name: name for name in ("all", "accessible", "unaccessible")})
 FORMAT = GraphQLEnumType("Format", {name: name for name in ("json", "tsv", "csv")})

@@ -45,7 +45,7 @@ def _tables(schema: str) -> tuple[sa.Table, sa.Table]:
         sa.Column("counts", JSONB),
         sa.Column("message", sa.Text),
     )
-    active = sa.Table("active_run", metadata, sa.Column("only", sa.Boolean, primary_key=True), sa.Column("run_id"))
+    active = sa.Table("active_run", metadata, sa.Column("single", sa.Boolean, primary_key=True), sa.Column("run_id"))
     return run, active
 
 
@@ -84,8 +84,8 @@ def activate(
     values: dict[str, Any] = {"state": "ready", "finished": sa.func.now(), "fingerprint": fingerprint}
     values |= {"catalog": catalog, "counts": counts}
     connection.execute(sa.update(run).where(run.c.id == number).values(values))
-    pointer = insert(active).values(only=True, run_id=number)
-    connection.execute(pointer.on_conflict_do_update(index_elements=["only"], set_={"run_id": number}))
+    pointer = insert(active).values(single=True, run_id=number)
+    connection.execute(pointer.on_conflict_do_update(index_elements=["single"], set_={"run_id": number}))
     connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
 
 

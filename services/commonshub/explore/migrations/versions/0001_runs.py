@@ -26,9 +26,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "active_run",
-        sa.Column("only", sa.Boolean, primary_key=True, server_default=sa.true()),
+        sa.Column("single", sa.Boolean, primary_key=True, server_default=sa.true()),
         sa.Column("run_id", sa.BigInteger, sa.ForeignKey("etl_run.id"), nullable=False),
-        sa.CheckConstraint("only", name="active_run_only"),
+        sa.CheckConstraint("single", name="active_run_only"),
     )
 
 

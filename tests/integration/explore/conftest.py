@@ -1,0 +1,223 @@
+"""A small graph of two projects, and the explore service over it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import sqlalchemy as sa
+
+import commonshub.hub.demo as demo
+from commonshub.core.dictionary import load
+from commonshub.core.graph import Graph
+from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
+from commonshub.explore.app import ExploreApp
+
+DEMO = Path(demo.__file__).parent
+DICTIONARY = DEMO / "dictionary"
+
+MAPPING = """\
+mappings:
+- name: test_case
+  doc_type: case
+  type: aggregator
+  root: case
+  props:
+  - {name: submitter_id}
+  - {name: project_id}
+  - {name: site, src: primary_site, value_mappings: [{Lung: lung}]}
+  parent_props:
+  - {path: "projects[project_name:name,code].programs[program_names:name]"}
+  - {path: "projects[license]", relation: 1-1}
+  flatten_props:
+  - path: demographics
+    props: [{name: sex}, {name: age, src: age_at_enrollment_years}]
+  - path: diagnoses
+    sorted_by: survival_days, desc
+    props: [{name: vital_status}]
+  aggregated_props:
+  - {name: _samples_count, path: samples, fn: count}
+  - {name: _aliquots_count, path: samples.aliquots, fn: count}
+  - {name: sample_types, src: sample_type, path: samples, fn: set}
+  - {name: all_sample_types, src: sample_type, path: samples, fn: list}
+  - {name: radius_sum, src: nuclear_radius_mean, path: samples.aliquots, fn: sum}
+  - {name: radius_min, src: nuclear_radius_mean, path: samples.aliquots, fn: min}
+  - {name: radius_max, src: nuclear_radius_mean, path: samples.aliquots, fn: max}
+  nested_props:
+  - name: samples
+    path: samples
+    props: [{name: submitter_id}, {name: sample_type}]
+    nested_props:
+    - {name: aliquots, path: aliquots, props: [{name: submitter_id}, {name: radius, src: nuclear_radius_mean}]}
+  joining_props:
+  - {index: file, join_on: _case_id, props: [{name: data_format, fn: set}, {name: file_total, src: file_size, fn: sum}]}
+- name: test_file
+  doc_type: file
+  type: collector
+  root: None
+  category: data_file
+  props: [{name: object_id}, {name: file_name}, {name: file_size}, {name: data_format}, {name: modality},
+          {name: source_node}]
+  injecting_props:
+    case: {props: [{name: _case_id, src: id, fn: set}, {name: case_submitter_id, src: submitter_id}, {name: project_id}]}
+- name: test_project
+  doc_type: project
+  type: aggregator
+  root: project
+  props: [{name: code}]
+"""
+
+
+class Builder:
+    """Puts records and links into the graph, as committed submissions do."""
+
+    def __init__(self, database_url: str) -> None:
+        self.engine = sa.create_engine(database_url)
+        self.dictionary = load(str(DICTIONARY))
+        self.graph = Graph(self.dictionary, "graph")
+        self.ids: dict[str, str] = {}
+        with self.engine.begin() as connection:
+            self.graph.create(connection)
+
+    def add(self, node: str, name: str, parents: dict[str, list[str]] | None = None, /, **props: Any) -> None:
+        """A record named `name`, with the names of its parents by link."""
+        self.ids[name] = str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+        links = self.dictionary.nodes[node].links_by_name
+        if node not in ("program", "project"):
+            props = {"submitter_id": name, "type": node, **props}
+        with self.engine.begin() as connection:
+            connection.execute(sa.insert(self.graph.node(node)).values(node_id=self.ids[name], _props=props))
+            for link, targets in (parents or {}).items():
+                for target in targets:
+                    ends = {"src_id": self.ids[name], "dst_id": self.ids[target]}
+                    connection.execute(sa.insert(self.graph.edge(links[link])).values(ends))
+
+    def notify(self, project: str = "P-one") -> None:
+        """Tell the services of a committed submission."""
+        with self.engine.begin() as connection:
+            connection.execute(sa.select(sa.func.pg_notify("commonshub_graph", project)))
+
+
+@pytest.fixture(scope="module")
+def graph(database_url: str) -> Iterator[Builder]:
+    builder = Builder(database_url)
+    builder.add("program", "P", name="P")
+    for code in ("one", "two"):
+        builder.add("project", code, {"programs": ["P"]}, code=code, name=f"Project {code}", license="CC0")
+    one, two = {"project_id": "P-one"}, {"project_id": "P-two"}
+    builder.add("case", "c1", {"projects": ["one"]}, primary_site="Lung", **one)
+    builder.add("case", "c2", {"projects": ["one"]}, primary_site="Breast", **one)
+    builder.add("case", "c3", {"projects": ["one"]}, **one)
+    builder.add("case", "c4", {"projects": ["two"]}, primary_site="Secret", **two)
+    builder.add("demographic", "d1", {"cases": ["c1"]}, sex="female", age_at_enrollment_years=61, **one)
+    builder.add("demographic", "d2", {"cases": ["c2"]}, sex="male", age_at_enrollment_years=40, **one)
+    builder.add("demographic", "d4", {"cases": ["c4"]}, sex="intersex", age_at_enrollment_years=99, **two)
+    builder.add("diagnosis", "g1", {"cases": ["c1"]}, vital_status="alive", survival_days=10, **one)
+    builder.add("diagnosis", "g2", {"cases": ["c1"]}, vital_status="dead", survival_days=20, **one)
+    builder.add("sample", "s1", {"cases": ["c1"]}, sample_type="Tumor", **one)
+    builder.add("sample", "s2", {"cases": ["c1"]}, sample_type='Blood, "whole"\nand fresh', **one)
+    builder.add("sample", "s3", {"cases": ["c2"]}, sample_type="Tumor", **one)
+    builder.add("sample", "s4", {"cases": ["c4"]}, sample_type="Hidden", **two)
+    for name, sample, radius in (("a1", "s1", 1.5), ("a2", "s1", 3.0), ("a3", "s2", 7.25), ("a4", "s3", 2.0)):
+        builder.add("aliquot", name, {"samples": [sample]}, nuclear_radius_mean=radius, **one)
+    builder.add("aliquot", "a5", {"samples": ["s4"]}, nuclear_radius_mean=1000.0, **two)
+    big = {"file_size": 5_000_000_000, "data_format": "CSV"}
+    builder.add("measurement_file", "f1", {"cases": ["c1", "c2"]}, file_name="m.csv", **big, **one)
+    builder.add(
+        "imaging_file", "f2", {"cases": ["c1"]}, file_name="i.dcm", file_size=7, data_format="DCM", modality="CT", **one
+    )
+    builder.add(
+        "measurement_file", "f3", {"aliquots": ["a4"]}, file_name="x.csv", file_size=1, data_format="TSV", **one
+    )
+    builder.add("imaging_file", "f4", {"cases": ["c4"]}, file_name="secret.dcm", file_size=3, data_format="DCM", **two)
+    yield builder
+    builder.engine.dispose()
+
+
+def rights(**paths: list[str]) -> Snapshot:
+    """Policies by which each named user may read documents at and below some paths."""
+    read = frozenset({Permission("guppy", "read")})
+    return Snapshot(
+        policies={
+            name: Policy(name, read, frozenset(tuple(path[1:].split("/")) for path in found))
+            for name, found in paths.items()
+        },
+        users={name: User(policies=(Binding(name),)) for name in paths},
+    )
+
+
+class Explorer:
+    """The running service as a client sees it."""
+
+    def __init__(self, running: Any, token: Callable[..., str]) -> None:
+        self.running = running
+        self.url = running.url
+        self._token = token
+
+    def post(self, path: str, body: Any, user: str | None = "all", **options: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self._token(user)}"} if user else {}
+        return requests.post(f"{self.url}/guppy/{path}", json=body, headers=headers, timeout=30, **options)
+
+    def query(self, text: str, user: str | None = "all", **variables: Any) -> Any:
+        """Data of a query that must succeed."""
+        answer = self.post("graphql", {"query": text, "variables": variables}, user).json()
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+    def count(self, filter: Any, doc_type: str = "case", user: str | None = "all") -> int:
+        text = f"query($f: JSON) {{ _aggregation {{ {doc_type}(filter: $f) {{ _totalCount }} }} }}"
+        found: int = self.query(text, user, f=filter)["_aggregation"][doc_type]["_totalCount"]
+        return found
+
+    def wait(self, condition: Callable[[], Any], seconds: float = 30) -> Any:
+        end = time.monotonic() + seconds
+        while True:
+            found = condition()
+            if found:
+                return found
+            assert time.monotonic() < end, "it did not come to pass"
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def explorer(
+    run_service: Callable[..., Any], graph: Builder, token: Callable[..., str], tmp_path_factory: Any
+) -> Explorer:
+    """The service, after its first build."""
+    folder = tmp_path_factory.mktemp("explore")
+    (folder / "etlMapping.yaml").write_text(MAPPING)
+    running = run_service(
+        ExploreApp,
+        Commons={"dictionary": str(DICTIONARY)},
+        ExploreSettings={
+            "mapping_file": str(folder / "etlMapping.yaml"), "index_dir": str(folder / "index"), "debounce_s": 0.3,
+        },
+    )  # fmt: skip
+    running.app.grants.snapshot = rights(
+        all=["/programs"],
+        one=["/programs/P/projects/one"],
+        two=["/programs/P/projects/two"],
+        near=["/programs/P/projects/on"],
+    )
+    found = Explorer(running, token)
+    found.wait(lambda: running.app.active)
+    return found
+
+
+def etl(database_url: str, folder: Path, *command: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+    """Run an operator command with settings of its own."""
+    config = {
+        "Commons": {"data_dir": str(folder), "dictionary": str(DICTIONARY)},
+        "DatabaseSettings": {"url": database_url},
+        "ExploreSettings": settings,
+    }
+    full = [sys.executable, "-P", "-m", "commonshub.explore", "etl", *command, "--settings-stdin"]
+    environment = {**os.environ, "COMMONSHUB_DATA_DIR": str(folder)}
+    return subprocess.run(full, input=json.dumps(config), capture_output=True, text=True, timeout=60, env=environment)
