@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import orjson
-from tornado import httpserver, netutil, web
+from tornado import httpserver, httputil, netutil, web
 from traitlets import Integer, Unicode, default
 from traitlets.config import Application
 
@@ -32,6 +32,14 @@ from .tokens import KeySet, Verifier, identity_of
 from .web import MetricsHandler, NotFoundHandler, StatusHandler, VersionHandler, log_request
 
 Route = tuple[Any, ...]
+
+
+class _Application(web.Application):
+    def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> Any:
+        # Gen3's own client joins an origin and a path that both bring a slash.
+        if request.path.startswith("//"):
+            request.path = "/" + request.path.lstrip("/")
+        return super().find_handler(request, **kwargs)
 
 
 class ServiceApplication(Application):
@@ -137,7 +145,7 @@ class ServiceApplication(Application):
                 (rf"{prefix}/_version/?", VersionHandler),
                 (rf"{prefix}/metrics/?", MetricsHandler),
             ]
-        return web.Application(
+        return _Application(
             [*common, *self.routes()],
             service=self,
             default_handler_class=NotFoundHandler,

@@ -53,6 +53,7 @@ def read(text: str) -> Document:
     document = Document()
     loader = yaml.CSafeLoader(text)
     try:
+        _check_depth(text)
         node = loader.get_single_node()
         if node is not None:
             document.data = _Builder(loader, document).build(node, ())
@@ -64,6 +65,20 @@ def read(text: str) -> Document:
     finally:
         loader.dispose()
     return document
+
+
+def _check_depth(text: str) -> None:
+    """Refuse deep nesting before the tree is composed: libyaml's composer recurses in C, which a deep file crashes."""
+    loader = yaml.CSafeLoader(text)
+    depth = 0
+    while loader.check_event():
+        event = loader.get_event()
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError(f"nested more than {MAX_DEPTH} deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 class _Builder:

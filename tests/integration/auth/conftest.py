@@ -101,14 +101,14 @@ class Auth:
 def auth(
     run_service: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Auth:
-    """The service with the users above; a module may set ``AUTH_TRAITS``."""
+    """The service with the users above; a module may set ``PORT`` where clients must reach the origin."""
     folder: Path = tmp_path_factory.mktemp("auth")
     (folder / "user.yaml").write_text(USER_FILE)
-    traits = {"user_file": str(folder / "user.yaml"), **getattr(request.module, "AUTH_TRAITS", {})}
+    port = getattr(request.module, "PORT", 0)
     running = run_service(
         AuthApp,
-        AuthApp=traits,
-        Commons={"data_dir": str(folder)},
+        Commons={"data_dir": str(folder), **({"origin": f"http://127.0.0.1:{port}"} if port else {})},
+        ServiceApplication={"url": f"http://127.0.0.1:{port}"},
         TokenSettings={"jwks_file": str(folder / "keys" / "jwks.json")},
     )
     started = Auth(running)
