@@ -129,7 +129,7 @@ class Commons:
             self._dictionary = {
                 name: node
                 for name, node in document.items()
-                if not name.startswith("_") and isinstance(node, dict) and isinstance(node.get("properties"), dict)
+                if not name.startswith("_") and isinstance(node, dict) and "category" in node and "properties" in node
             }
         return self._dictionary
 

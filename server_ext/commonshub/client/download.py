@@ -6,6 +6,7 @@ more from the start.
 """
 
 import os
+import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -23,6 +24,7 @@ from .progress import Meter, Progress
 from .session import Session
 
 CHUNK_BYTES = 2**18
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-")
 ATTEMPTS = 6  # in a row without a byte of progress
 DELAY_S = 0.25  # before the second attempt; doubles each time
 
@@ -294,14 +296,13 @@ class Fetch:
 
     def _check(self, answer: httpx.Response, part: Part) -> None:
         """Make the part ready for what the storage is about to send."""
-        status = answer.status_code
-        if status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {part.count}-"):
+        status, begin = answer.status_code, range_begin(answer)
+        if status in (200, 206) and begin == part.count:
             return
-        if status == 200:
-            if part.count:
-                self._restart(part)
+        if status == 200 and begin == 0:
+            self._restart(part)
             return
-        if status in (206, 416):
+        if status in (200, 206, 416):
             self._restart(part)
             raise _Again("it answered another range")
         if status == 404:
@@ -312,6 +313,17 @@ class Fetch:
     def _restart(self, part: Part) -> None:
         self._meter.update(-part.count)
         part.restart()
+
+
+def range_begin(answer: httpx.Response) -> int | None:
+    """Position in the object of the first byte of an answer; None where it cannot be told.
+
+    Some storages (rclone among them) answer a range with 200 instead of 206, so the header decides, not the status.
+    """
+    found = _CONTENT_RANGE.match(answer.headers.get("Content-Range", ""))
+    if found:
+        return int(found[1])
+    return 0 if answer.status_code == 200 else None
 
 
 class _Again(Exception):

@@ -10,6 +10,7 @@ import httpx
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 
 from .commons import Commons
+from .download import range_begin
 from .errors import NotFound, TransferFailed
 from .objects import DataObject
 from .session import Session
@@ -140,11 +141,9 @@ class Reader:
             except httpx.TransportError as error:
                 reason = type(error).__name__
                 continue
-            content = answer.content
-            if answer.status_code == 206 and len(content) == end - start:
-                return content
-            if answer.status_code == 200 and len(content) >= end:
-                return content[start:end]
+            content, begin = answer.content, range_begin(answer)
+            if answer.is_success and begin is not None and begin <= start and begin + len(content) >= end:
+                return content[start - begin : end - begin]
             reason = f"the storage answered {answer.status_code} with {len(content)} bytes"
             self._url = None
         raise TransferFailed(f"{self._object.guid} cannot be read: {reason}. Try again in a minute.")

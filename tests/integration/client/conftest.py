@@ -37,6 +37,7 @@ class Fake:
     # Each storage request takes the first fault off this list: "cut:<n>" closes after n bytes, a number is a status.
     faults: list[str] = field(default_factory=list)
     ranges: bool = True
+    partial_status: int = 206
     storage_requests: list[dict[str, str]] = field(default_factory=list)
     exchanges: list[tuple[str, str, Any]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
@@ -153,7 +154,7 @@ class Storage(Handler):
             start, end = int(low), int(high) + 1 if high else len(content)
             if start >= len(content):
                 raise web.HTTPError(416, "no")
-            self.set_status(206)
+            self.set_status(self.fake.partial_status)
             self.set_header("Content-Range", f"bytes {start}-{min(end, len(content)) - 1}/{len(content)}")
         part = content[start:end]
         self.set_header("Content-Length", str(len(part)))

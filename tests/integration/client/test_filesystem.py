@@ -30,7 +30,11 @@ def test_a_file_is_found_by_every_form(files: DrsFileSystem, form: str) -> None:
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 10), (5, 5), (100, None), (-20, None), (-20, -10), (0, 10**9)])
-def test_a_range_is_what_a_slice_is(files: DrsFileSystem, start: int, end: int | None) -> None:
+@pytest.mark.parametrize("storage", [{}, {"partial_status": 200}, {"ranges": False}], ids=str)
+def test_a_range_is_what_a_slice_is(
+    files: DrsFileSystem, fake: Any, start: int, end: int | None, storage: dict[str, Any]
+) -> None:
+    vars(fake).update(storage)
     assert files.cat_file("g1", start, end) == CONTENT[start:end]
 
 
