@@ -9,6 +9,7 @@ Everything set here can be overridden afterwards, or in ``commonshub_config.py``
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,9 @@ def configure(c: Any, data_dir: str | Path | None = None) -> None:
     _configure_rights(c, settings)
     _configure_sign_in(c, folder)
     _configure_workspaces(c, commons, settings, folder, secrets)
+    # The hub needs neither; what it does not know cannot be shown by its pages or logs.
+    config.pop("DatabaseSettings", None)
+    config.pop("StorageSettings", None)
     c.merge(config)
 
 
@@ -78,7 +82,6 @@ def _configure_hub(
     c.JupyterHub.cookie_secret = bytes.fromhex(secrets["cookie_secret"])
     # A restarted hub finds the workspaces again; `commonshub down` stops them itself.
     c.JupyterHub.cleanup_servers = False
-    c.JupyterHub.template_vars = {"announcement": ""}
     c.JupyterHub.log_level = "INFO"
 
 
@@ -110,7 +113,7 @@ def _services(
         if name not in settings.external_services:
             command = [sys.executable, "-P", "-m", f"commonshub.{name}"]
             service |= {
-                "command": _logged(folder.logs / f"{name}.log", command),
+                "command": logged(folder.logs / f"{name}.log", command),
                 "environment": environment,
                 "timeout": settings.service_timeout_s,
             }
@@ -122,15 +125,15 @@ def _services(
             {
                 "name": "culler",
                 "api_token": secrets["tokens"]["culler"],
-                "command": _logged(folder.logs / "culler.log", command),
+                "command": logged(folder.logs / "culler.log", command),
                 "environment": environment,
             }
         )
     return declared
 
 
-def _logged(log: Path, command: list[str]) -> list[str]:
-    # The shell becomes the command, so the process is the service itself.
+def logged(log: Path, command: Sequence[str]) -> list[str]:
+    """The command with its output in a file; the shell becomes the command, so the process is the command's own."""
     return ["/bin/sh", "-c", 'log=$1; shift; exec "$@" >>"$log" 2>&1', "sh", str(log), *command]
 
 

@@ -15,12 +15,16 @@ from jupyterhub.spawner import LocalProcessSpawner
 from tornado import web
 from traitlets import Integer, Unicode, default
 
+from commonshub.core.errors import ValidationFailed
+
 from .accounts import DEFAULT_FIRST_UID, Accounts, folder_name, give, launcher
+from .configuration import logged
 from .folder import DataFolder
 from .isolation import Account
 from .profiles import choose, form, offered, read
 
 FIRST_NOTEBOOK = "Start here.ipynb"
+LOG = ".workspace.log"
 
 
 class WorkspaceSpawner(LocalProcessSpawner):  # type: ignore[misc]
@@ -58,8 +62,18 @@ class WorkspaceSpawner(LocalProcessSpawner):  # type: ignore[misc]
         return accounts.user(self.user.name, str(self.home))
 
     def profiles(self) -> list[Any]:
-        """The profiles that this user may choose."""
-        return offered(read(self.folder.path / "profiles.yaml"), (group.name for group in self.user.groups))
+        """The profiles that this user may choose.
+
+        Raises
+        ------
+        web.HTTPError
+            ``profiles.yaml`` is faulty; the message names the line.
+        """
+        try:
+            known = read(self.folder.path / "profiles.yaml")
+        except ValidationFailed as error:
+            raise web.HTTPError(500, f"The list of workspaces needs mending: {error.message}") from error
+        return offered(known, (group.name for group in self.user.groups))
 
     def options_from_form(self, form_data: dict[str, list[str]]) -> dict[str, Any]:
         """The choice made on the hub's page."""
@@ -91,7 +105,8 @@ class WorkspaceSpawner(LocalProcessSpawner):  # type: ignore[misc]
         account = self.account
         prepare(self.home, account)
         wrap = launcher(account, writable=[self.home], hidden=[self.folder.path], create=[self.home / "pd"])
-        self.cmd = wrap(self._default_cmd())
+        # A log of the workspace's own: a process can read whatever its output goes to, and the hub's log is not for it.
+        self.cmd = wrap(logged(self.home / LOG, self._default_cmd()))
         self.popen_kwargs: Any = {**self.popen_kwargs, "cwd": str(self.home)}
         address: tuple[str, int] = await super().start()
         return address

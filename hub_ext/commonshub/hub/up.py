@@ -37,6 +37,7 @@ def up(folder: DataFolder, port: int, *, empty: bool, say: Say, announce: bool =
     CommonsError
         It cannot be brought up; everything that was started has been stopped again.
     """
+    os.umask(0o077)
     folder.create()
     with folder.lock():
         folder.write_content()
