@@ -64,6 +64,8 @@ def running(run_service: Callable[..., Any], database_url: str) -> Any:
         records.tables("index").record.metadata.create_all(connection)
     engine.dispose()
     running = run_service(SubmissionApp, Commons={"dictionary": str(SMALL)})
+    # The policies of the test must not be replaced by those of the database.
+    running.call(running.app.grants.stop())
     running.app.grants.snapshot = SNAPSHOT
     return running
 
