@@ -36,16 +36,21 @@ class KeySet:
         self._stamp = -1.0
         self._keys: dict[str, jwt.PyJWK] = {}
 
-    def get(self, kid: str) -> jwt.PyJWK | None:
-        """The key named `kid`, or None."""
+    def refresh(self) -> bool:
+        """Read the file again if it has changed; whether it had."""
         try:
             stamp = self.path.stat().st_mtime
         except FileNotFoundError:
-            return None
-        if stamp != self._stamp:
-            document = json.loads(self.path.read_text())
-            self._keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(document).keys if key.key_id}
-            self._stamp = stamp
+            stamp = -1.0
+        if stamp == self._stamp:
+            return False
+        keys = json.loads(self.path.read_text())["keys"] if stamp >= 0 else []
+        self._keys = {key["kid"]: jwt.PyJWK(key) for key in keys if "kid" in key}
+        self._stamp = stamp
+        return True
+
+    def get(self, kid: str) -> jwt.PyJWK | None:
+        """The key named `kid`, or None."""
         return self._keys.get(kid)
 
 
@@ -81,6 +86,9 @@ class Verifier:
         """
         if len(token) > MAX_TOKEN_CHARS:
             raise AuthenticationRequired("Authentication Error: the token is too long.")
+        # A withdrawn key must not live on in what was verified with it.
+        if self.keys.refresh():
+            self._seen.clear()
         digest = hashlib.sha256(token.encode()).digest()
         claims = self._seen.get(digest)
         if claims is None or claims["exp"] <= time.time() - LEEWAY_S:
