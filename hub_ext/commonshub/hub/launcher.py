@@ -77,6 +77,8 @@ def check_reachable(launch: Launch) -> None:
 
 def enclose(launch: Launch) -> None:
     """Give this process its own view of the file system."""
+    # The folders made on the way to a need must be open to the account, whatever the caller's mask.
+    os.umask(0o022)
     _mount("none", "/", MS_REC | MS_PRIVATE)
     sources = {need.path: os.open(need.path, os.O_PATH) for need in launch.needs}
     for step in plan(launch.needs, launch.covers):
