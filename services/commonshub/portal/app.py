@@ -1,11 +1,11 @@
 """The portal: what this commons holds, sign-in, and each user's own page."""
 
+import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
-from jupyterhub.services.auth import HubOAuth
 from tornado import web
 from traitlets import Integer, Unicode, default
 
@@ -13,6 +13,7 @@ from commonshub.core.app import Route, ServiceApplication
 
 from . import handlers
 from .gateway import Gateway
+from .hub import Hub, Registration
 from .redirects import HOME
 
 FOLDER = Path(__file__).parent
@@ -25,7 +26,6 @@ class PortalApp(ServiceApplication):
     description = "The web pages of the commons: what it holds, sign-in, profile and API keys."
     prefixes: ClassVar[tuple[str, ...]] = ("/portal",)
     uses_database: ClassVar[bool] = False
-    classes = [*ServiceApplication.classes, HubOAuth]
 
     services_url = Unicode(
         help="Scheme, host and port where the portal reaches the other services; default: the origin of the commons."
@@ -45,9 +45,27 @@ class PortalApp(ServiceApplication):
         "/jupyter/hub/", help="Public address of the hub's pages, with a slash at the end; a path or a whole URL."
     ).tag(config=True)
 
+    hub_client_id = Unicode(help="OAuth client id of the portal at the hub.").tag(config=True)
+
+    hub_service_name = Unicode(help="Name of the portal among the hub's services.").tag(config=True)
+
+    hub_api_token = Unicode(help="Token of the portal at the hub, which is its OAuth secret too.").tag(config=True)
+
     cookie_secret_file = Unicode(
         help="File (mode 0600) with the secret that signs the portal's cookies; made when missing."
     ).tag(config=True)
+
+    @default("hub_client_id")
+    def _default_hub_client_id(self) -> str:
+        return os.environ.get("JUPYTERHUB_CLIENT_ID") or f"service-{self.hub_service_name}"
+
+    @default("hub_service_name")
+    def _default_hub_service_name(self) -> str:
+        return os.environ.get("JUPYTERHUB_SERVICE_NAME") or "portal"
+
+    @default("hub_api_token")
+    def _default_hub_api_token(self) -> str:
+        return os.environ.get("JUPYTERHUB_API_TOKEN", "")
 
     @default("cookie_secret_file")
     def _default_cookie_secret_file(self) -> str:
@@ -72,19 +90,15 @@ class PortalApp(ServiceApplication):
     async def start_service(self) -> None:
         """Get ready to sign visitors in and to ask the other services."""
         self.gateway = Gateway(self.services_url or self.commons.origin, self.services_timeout_s, self.dictionary_ttl_s)
-        self.hub_auth = HubOAuth(
-            parent=self,
-            base_url=HOME,
-            # Set always, since the environment's own default is the place of a service behind the hub's prefix.
-            oauth_redirect_uri=f"{HOME}oauth_callback",
-            oauth_authorization_url=f"{self.hub_url}api/oauth2/authorize",
-            cache_max_age=self.user_ttl_s,
-            cookie_options={"samesite": "Lax"} | ({"secure": True} if self.secure else {}),
+        registration = Registration(
+            self.hub_client_id, self.hub_api_token, self.hub_service_name, f"{HOME}oauth_callback"
         )
+        self.hub = Hub(self.hub_url, self.commons.hub_api_url, registration, self.user_ttl_s, self.services_timeout_s)
 
     async def stop_service(self) -> None:
         """Close the connections to the other services."""
         self.gateway.close()
+        self.hub.close()
 
     @property
     def secure(self) -> bool:
@@ -100,8 +114,8 @@ class PortalApp(ServiceApplication):
             "static_url_prefix": "/portal/static/",
             "static_handler_class": handlers.AssetHandler,
             "cookie_secret": _secret(Path(self.cookie_secret_file)),
+            # Tornado then asks handlers to check every request that changes something; see PortalHandler.
             "xsrf_cookies": True,
-            "xsrf_cookie_kwargs": {"httponly": True, "samesite": "Lax", "secure": self.secure},
         }
         return application
 

@@ -1,21 +1,25 @@
 """The pages: each collects what it shows from the services, at the same time, and renders a template.
 
-A visitor is known by the cookie that the hub's OAuth sign-in left (path ``/portal/``, so that no workspace is ever sent
-it). The hub's token in it is exchanged at the auth service for a short-lived access token; only that one reaches the
-other services or the page's own scripts.
+A visitor is known by the signed cookie that the sign-in through the hub left (path ``/portal/``, so that no workspace
+is ever sent it). The hub's token in it is exchanged at the auth service for a short-lived access token; only that one
+reaches the other services or the page's own scripts.
+
+What changes something must carry a token that is computed from the session (no second cookie, which a server on a
+neighbouring host name could plant), in the field ``_xsrf`` or the header ``X-XSRFToken``.
 """
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Iterable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from jupyterhub.services.auth import HubOAuth, HubOAuthCallbackHandler, HubOAuthenticated, UserNotAllowed
+import orjson
 from tornado import web
-from tornado.httputil import url_concat
 
 from commonshub.core.errors import (
     AuthenticationRequired,
+    BadRequest,
     CommonsError,
     NotFound,
     PermissionDenied,
@@ -28,6 +32,7 @@ from commonshub.core.web import BaseHandler
 from .access import grants_of
 from .diagram import draw
 from .gateway import Gateway, counts_of
+from .hub import Attempt, Hub, Visitor
 from .model import NodeView, children
 from .redirects import HOME, safe_next
 
@@ -35,6 +40,11 @@ if TYPE_CHECKING:
     from .app import PortalApp
 
 T = TypeVar("T")
+
+SESSION_COOKIE = "commonshub-portal"
+ATTEMPT_COOKIE = "commonshub-portal-attempt-"
+SESSION_DAYS = 14
+ATTEMPT_S = 600
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -60,8 +70,10 @@ def secure_headers(handler: web.RequestHandler) -> None:
     handler.clear_header("Server")
 
 
-class PortalHandler(HubOAuthenticated, BaseHandler):  # type: ignore[misc]
+class PortalHandler(BaseHandler):
     """Base of everything that looks at who is visiting."""
+
+    visitor: Visitor | None = None
 
     @property
     def portal(self) -> "PortalApp":
@@ -74,9 +86,9 @@ class PortalHandler(HubOAuthenticated, BaseHandler):  # type: ignore[misc]
         return self.portal.gateway
 
     @property
-    def hub_auth(self) -> HubOAuth:
-        """The sign-in through the hub."""
-        return self.portal.hub_auth
+    def hub(self) -> Hub:
+        """The hub."""
+        return self.portal.hub
 
     def set_default_headers(self) -> None:
         """Headers of every answer, errors too; what a visitor sees is nobody else's, so nothing is kept."""
@@ -85,29 +97,63 @@ class PortalHandler(HubOAuthenticated, BaseHandler):  # type: ignore[misc]
         self.set_header("Cache-Control", "no-store")
 
     async def prepare(self) -> None:
-        """Find out who is visiting; asking the hub must not hold up the other visitors."""
-        self.current_user = None
-        if self.get_cookie(self.hub_auth.cookie_name):
-            self.current_user = await self._visitor()
-        if self.current_user:
-            self.identity = Identity(self.current_user["name"])
-
-    async def _visitor(self) -> dict[str, Any] | None:
-        model = await self.hub_auth.get_user(self, sync=False)
+        """Find out who is visiting."""
+        token = self.hub_token()
+        if token is None:
+            return
         try:
-            found = self.check_hub_user(model) if model else None
-        except UserNotAllowed as error:
-            raise PermissionDenied("Your account may not use this portal; ask an administrator.") from error
-        return found if found and found.get("kind", "user") == "user" else None
+            self.visitor = await self.hub.owner(token)
+        except AuthenticationRequired:
+            self.drop(SESSION_COOKIE)
+        except PermissionDenied:
+            self.drop(SESSION_COOKIE)
+            raise
+        else:
+            self.identity = Identity(self.visitor.name)
 
     def hub_token(self) -> str | None:
-        """The hub's token of this visitor."""
-        value = self.get_signed_cookie(self.hub_auth.cookie_name)
-        return value.decode("ascii", "replace") if value and self.current_user else None
+        """The hub's token in the session cookie; whether the hub still knows it is another question."""
+        value = self.get_signed_cookie(SESSION_COOKIE, max_age_days=SESSION_DAYS)
+        return value.decode("ascii", "replace") if value else None
+
+    @property
+    def xsrf(self) -> str:
+        """What a request of this session must carry to change something; empty without a session."""
+        token = self.hub_token()
+        secret = self.application.settings["cookie_secret"].encode()
+        return hmac.new(secret, b"xsrf:" + token.encode(), "sha256").hexdigest() if token else ""
+
+    def check_xsrf_cookie(self) -> None:
+        """Refuse what a page of somebody else made this browser send.
+
+        An ``Authorization`` header makes no difference: the portal takes none.
+        """
+        if self.request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            raise PermissionDenied("This request came from a page of another site.")
+        given = self.request.headers.get("X-XSRFToken") or self.get_body_argument("_xsrf", "")
+        if not hmac.compare_digest(given.encode(), self.xsrf.encode()):
+            raise PermissionDenied("The page is too old, or not ours. Reload it and try again.")
+
+    def keep(self, name: str, value: str | bytes, max_age_s: int | None = None) -> None:
+        """Set a cookie of the portal's own."""
+        self.set_signed_cookie(
+            name,
+            value,
+            expires_days=None,
+            path=HOME,
+            httponly=True,
+            samesite="Lax",
+            secure=self.portal.secure,
+            max_age=max_age_s,
+        )
+
+    def drop(self, name: str) -> None:
+        """Delete a cookie of the portal's own."""
+        self.clear_cookie(name, path=HOME, httponly=True, samesite="Lax", secure=self.portal.secure)
 
     async def authorization(self) -> str | None:
         """``Authorization`` header for the other services, or None for a visitor who is not signed in."""
-        token = self.hub_token()
+        token = self.hub_token() if self.visitor else None
         return f"bearer {(await self.gateway.exchange(token))['access_token']}" if token else None
 
 
@@ -116,7 +162,7 @@ class TokenHandler(PortalHandler):
 
     async def post(self) -> None:
         token = self.hub_token()
-        if token is None:
+        if token is None or self.visitor is None:
             raise AuthenticationRequired("Authentication Error: nobody is signed in.")
         answer = await self.gateway.exchange(token)
         self.reply({key: answer[key] for key in ("access_token", "expires_in", "username")})
@@ -129,12 +175,12 @@ class PageHandler(PortalHandler):
 
     def get_template_namespace(self) -> dict[str, Any]:
         """What every template may use."""
-        user = self.current_user
         return {
             **super().get_template_namespace(),
             "commons": self.portal.commons,
             "section": self.section,
-            "user": user["name"] if user else None,
+            "user": self.visitor.name if self.visitor else None,
+            "xsrf": self.xsrf if self.visitor else "",
             "workspace_url": f"{self.portal.hub_url}spawn",
             "version": version("commonshub"),
             "notices": [],
@@ -248,7 +294,7 @@ class ProfileHandler(PageHandler):
     section = "profile"
 
     async def get(self) -> None:
-        if self.current_user is None:
+        if self.visitor is None:
             self.redirect("/portal/login?next=/portal/profile")
             return
         notices: list[str] = []
@@ -270,7 +316,7 @@ class ProfileHandler(PageHandler):
         self.show(
             "profile.html",
             information=information,
-            groups=sorted(set(self.current_user.get("groups") or ()) | set(information.get("groups") or ())),
+            groups=sorted({*self.visitor.groups, *(information.get("groups") or ())}),
             grants=grants_of(information.get("authz") or {}),
             keys=sorted(keys.get("jtis") or [], key=lambda key: -int(key["exp"])),
             notices=list(dict.fromkeys(notices)),
@@ -282,24 +328,56 @@ class LoginHandler(PageHandler):
 
     def get(self) -> None:
         target = safe_next(self.get_query_argument("next", None))
-        if self.current_user is not None:
+        if self.visitor is not None:
             self.redirect(target)
             return
-        verifier, challenge, method = self.hub_auth.generate_pkce_code_challenge()
-        state = self.hub_auth.set_state_cookie(self, next_url=target, code_verifier=verifier)
-        challenged = {"state": state, "code_challenge": challenge, "code_challenge_method": method}
-        self.redirect(url_concat(self.hub_auth.login_url, challenged))
+        attempt = Attempt.begin(target)
+        self.keep(attempt_cookie(attempt.state), orjson.dumps(attempt), ATTEMPT_S)
+        self.redirect(self.hub.authorize_url(attempt))
 
 
-class CallbackHandler(HubOAuthCallbackHandler, PageHandler):  # type: ignore[misc]
+def attempt_cookie(state: str) -> str:
+    """Name of the cookie of one sign-in; several may be under way, one in each tab."""
+    return ATTEMPT_COOKIE + state[:8]
+
+
+class CallbackHandler(PageHandler):
     """``/portal/oauth_callback``: where the hub sends browsers after the sign-in."""
+
+    async def get(self) -> None:
+        attempt = self._attempt(self.get_query_argument("state", ""))
+        self.drop(attempt_cookie(attempt.state))
+        code = self.get_query_argument("code", "")
+        if not code:
+            raise BadRequest("The hub did not complete the sign-in. Please sign in again.")
+        token = await self.hub.redeem(code, attempt)
+        visitor = await self.hub.owner(token)
+        self.identity = Identity(visitor.name)
+        self.keep(SESSION_COOKIE, token)
+        self.redirect(attempt.target)
+
+    def _attempt(self, state: str) -> Attempt:
+        """The sign-in that this browser began.
+
+        Raises
+        ------
+        PermissionDenied
+            It began none, began another one, or did so too long ago.
+        """
+        name = attempt_cookie(state)
+        known = state and state.replace("-", "").replace("_", "").isalnum() and state.isascii()
+        value = self.get_signed_cookie(name, max_age_days=ATTEMPT_S / 86400) if known else None
+        attempt = Attempt(**orjson.loads(value)) if value else None
+        if attempt is None or not hmac.compare_digest(attempt.state, state):
+            raise PermissionDenied("This sign-in was not begun in this browser, or too long ago. Please sign in again.")
+        return attempt
 
 
 class LogoutHandler(PageHandler):
     """``/portal/logout``: end the portal's session, then the hub's."""
 
     def get(self) -> None:
-        if self.current_user is None:
+        if self.visitor is None:
             self.redirect(HOME)
             return
         self.show("logout.html")
@@ -308,10 +386,9 @@ class LogoutHandler(PageHandler):
         token = self.hub_token()
         if token:
             self.gateway.forget(token)
-            self.hub_auth.cache.clear()
-        for name in (self.hub_auth.cookie_name, "_xsrf"):
-            self.clear_cookie(name, path=HOME)
-        self.redirect(f"{self.portal.hub_url}logout")
+            self.hub.forget(token)
+        self.drop(SESSION_COOKIE)
+        self.redirect(f"{self.hub.pages_url}logout")
 
 
 class MissingPageHandler(PageHandler):

@@ -82,13 +82,13 @@ def portal_url(run_service: Callable[..., Any], hub_url: str, auth_url: str) -> 
     """The portal; of the other services, only auth answers."""
     running = run_service(
         PortalApp,
-        PortalApp={"services_url": auth_url, "hub_url": f"{hub_url}/jupyter/hub/", "dictionary_ttl_s": 0},
-        HubOAuth={
-            "api_url": f"{hub_url}/jupyter/hub/api",
-            "api_token": PORTAL_TOKEN,
-            "oauth_client_id": "service-portal",
-            "access_scopes": ["access:services", "access:services!service=portal"],
+        PortalApp={
+            "services_url": auth_url,
+            "hub_url": f"{hub_url}/jupyter/hub/",
+            "hub_api_token": PORTAL_TOKEN,
+            "dictionary_ttl_s": 0,
         },
+        Commons={"hub_api_url": f"{hub_url}/jupyter/hub/api"},
     )
     return str(running.url)
 

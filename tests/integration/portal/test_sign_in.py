@@ -23,8 +23,8 @@ def test_every_cookie_stays_below_the_portal_and_away_from_scripts(browser: Brow
     for cookie in browser.received:
         told = attributes(cookie)
         assert told["path"] == "/portal/"
-        assert "httponly" in told or "expires" in told
-        assert told.get("samesite", "Lax") == "Lax"
+        assert "httponly" in told
+        assert told["samesite"] == "Lax"
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,16 @@ def test_a_state_of_another_browser_is_refused(browser: Browser, portal_url: str
     assert browser.open(f"/portal/oauth_callback?code=x&state={state}").status_code == 403
 
 
+def test_two_sign_ins_may_be_under_way_in_one_browser(browser: Browser) -> None:
+    browser.open("/portal/login")
+    assert browser.sign_in("bob").headers["Location"] == "/portal/profile"
+
+
+def test_a_callback_serves_once(browser: Browser) -> None:
+    done = browser.sign_in("bob")
+    assert browser.open(done.request.path_url).status_code == 403
+
+
 def test_the_sign_in_is_bound_to_the_browser_by_a_challenge(browser: Browser) -> None:
     location = browser.open("/portal/login").headers["Location"]
     assert "code_challenge_method=S256" in location
@@ -68,12 +78,17 @@ def test_a_page_gets_a_token_for_its_user(alice: Browser) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"X-XSRFToken": "made-up"}, {"Authorization": "token made-up"}, {"Authorization": "bearer made-up"}],
-    ids=["none", "wrong", "hub token", "bearer"],
+    [{}, {"X-XSRFToken": "made-up"}, {"X-XSRFToken": "é"}, {"Authorization": "token x"}, {"Authorization": "bearer x"}],
+    ids=["none", "wrong", "not ASCII", "hub token", "bearer"],
 )
 @pytest.mark.parametrize("path", ["/portal/token", "/portal/logout"])
 def test_a_cookie_alone_changes_nothing(alice: Browser, path: str, headers: dict[str, str]) -> None:
     assert alice.script(path, headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_page_of_another_site_changes_nothing_even_with_the_right_token(alice: Browser, site: str) -> None:
+    assert alice.script("/portal/token", alice.xsrf(), headers={"Sec-Fetch-Site": site}).status_code == 403
 
 
 def test_the_xsrf_token_of_one_user_does_not_serve_another(alice: Browser, browser: Browser) -> None:
@@ -90,9 +105,9 @@ def test_a_visitor_gets_no_token(browser: Browser) -> None:
     assert browser.script("/portal/token", "made-up").status_code in (401, 403)
 
 
-@pytest.mark.parametrize("cookie", ["nonsense", "2|1:0|10:1|14:service-portal|4:eA==|0"])
+@pytest.mark.parametrize("cookie", ["nonsense", "2|1:0|10:1|17:commonshub-portal|4:eA==|0"])
 def test_a_forged_cookie_is_nobody_s(browser: Browser, cookie: str) -> None:
-    assert browser.open("/portal/profile", cookies={"service-portal": cookie}).status_code == 302
+    assert browser.open("/portal/profile", cookies={"commonshub-portal": cookie}).status_code == 302
 
 
 def test_signing_out_ends_the_session_here_and_leads_to_the_hub(browser: Browser) -> None:
