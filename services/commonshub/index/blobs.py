@@ -216,9 +216,8 @@ class Worker:
         looks = [loop.run_in_executor(self._checkers, self.storage.head, blob.location) for blob in blobs]
         try:
             heads = await asyncio.gather(*looks, return_exceptions=True)
-            for blob, head in zip(blobs, heads, strict=True):
-                if isinstance(head, BaseException):
-                    log.warning("The store did not say whether %s is there: %s", blob.location, head)
+            if faults := [head for head in heads if isinstance(head, BaseException)]:
+                log.warning("The store did not say whether %d expected uploads are there: %s", len(faults), faults[0])
             there = [blob for blob, head in zip(blobs, heads, strict=True) if isinstance(head, Head)]
             if there:
                 await self.database.run(ledger.arrive, self.schema, there)
@@ -235,6 +234,8 @@ class Worker:
             found = await loop.run_in_executor(self._readers, self._read, blob)
             if await self.database.run(ledger.settle, self.schema, blob, found):
                 log.info("%s is verified: %d bytes.", blob.location, found.size)
+        except Stopped:
+            await self.database.run(ledger.release, self.schema, [blob.guid])
         except Exception as error:  # noqa: BLE001 -- one bad upload must not end the others' worker
             log.warning("%s could not be verified: %s", blob.location, error)
             await self._postpone(blob, str(error) or type(error).__name__)

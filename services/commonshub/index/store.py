@@ -42,8 +42,11 @@ def resolve(
         There is none.
     """
     names = spellings(identifier, prefix)
-    found = records.get_many(connection, schema, names)
-    record = next((found[name] for name in names if name in found), None)
+    if len(names) == 1:
+        record = records.get(connection, schema, identifier)
+    else:
+        found = records.get_many(connection, schema, names)
+        record = next((found[name] for name in names if name in found), None)
     record = record or _newest(connection, schema, names)
     if record is None and aliases:
         table = records.tables(schema).record
