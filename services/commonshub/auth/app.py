@@ -18,7 +18,7 @@ from . import transfers as t
 from .claims import Minter
 from .hub import HubTokens
 from .keys import KeyPairs
-from .uploads import Uploads
+from .multipart import MultipartUploads
 
 SCRIPTS = Path(__file__).parent / "migrations"
 HEAD = "0001"
@@ -95,6 +95,9 @@ class AuthApp(ServiceApplication):
             (r"/user/data/upload/?", t.UploadHandler),
             (r"/user/data/upload/(.+?)/?", t.UploadUrlHandler),
             (r"/user/data/download/(.+?)/?", t.DownloadHandler),
+            (r"/user/data/multipart/init/?", t.MultipartStartHandler),
+            (r"/user/data/multipart/upload/?", t.MultipartPartHandler),
+            (r"/user/data/multipart/complete/?", t.MultipartCompleteHandler),
             (r"/user/data/buckets/?", t.BucketsHandler),
             (r"/user/data/(.+?)/?", t.DataHandler),
             (r"/authz/?", h.DecisionHandler),
@@ -118,7 +121,7 @@ class AuthApp(ServiceApplication):
         await asyncio.to_thread(self.load_keys)
         self.hub = HubTokens(self.commons.hub_api_url, self.hub_service_name, self.hub_cache_s, self.hub_timeout_s)
         self.access = DataAccess(self.database, Storage(self.storage_settings))
-        self.uploads = Uploads(self.access)
+        self.uploads = MultipartUploads(self.access)
         await self._import_user_file()
         await self.grants.reload()
 

@@ -3,7 +3,8 @@
 from commonshub.core.access import Asker
 
 from .handlers import AuthHandler
-from .uploads import Wish, require_s3
+from .multipart import Running, part_number, read_parts
+from .uploads import Wish, require_s3, seconds
 
 
 class TransferHandler(AuthHandler):
@@ -49,6 +50,36 @@ class UploadUrlHandler(TransferHandler):
         bucket = self.get_query_argument("bucket", None)
         expires_in = self.integer("expires_in", low=1)
         self.reply({"url": await self.auth.uploads.url(self.asker, guid, file_name, bucket, expires_in)})
+
+
+class MultipartStartHandler(TransferHandler):
+    """``POST /user/data/multipart/init``: begin an upload in parts."""
+
+    async def post(self) -> None:
+        self.require_user()
+        guid, upload_id = await self.auth.uploads.start(self.asker, Wish.read(self.json_object()))
+        self.reply({"guid": guid, "uploadId": upload_id}, 201)
+
+
+class MultipartPartHandler(TransferHandler):
+    """``POST /user/data/multipart/upload``: a URL to put one part to."""
+
+    async def post(self) -> None:
+        self.require_user()
+        body = self.json_object()
+        number, expires_in = part_number(body.get("partNumber")), seconds(body.get("expires_in"))
+        url = await self.auth.uploads.part_url(self.asker, Running.read(body), number, expires_in)
+        self.reply({"presigned_url": url})
+
+
+class MultipartCompleteHandler(TransferHandler):
+    """``POST /user/data/multipart/complete``: put the parts together."""
+
+    async def post(self) -> None:
+        self.require_user()
+        body = self.json_object()
+        await self.auth.uploads.complete(self.asker, Running.read(body), read_parts(body))
+        self.reply({"message": "OK"})
 
 
 class DataHandler(TransferHandler):

@@ -49,17 +49,30 @@ class Wish:
         for name in ("file_name", "guid", "bucket", "protocol"):
             if not isinstance(body.get(name), str | None):
                 raise BadRequest(f"{name} must be a string.")
-        authz, expires_in = body.get("authz") or [], body.get("expires_in")
+        authz = body.get("authz") or []
         if not body.get("file_name"):
             raise BadRequest("The body lacks file_name.")
         if not isinstance(authz, list) or not all(isinstance(path, str) for path in authz):
             raise BadRequest("authz must be a list of resource paths.")
-        if expires_in is not None and (not isinstance(expires_in, int) or isinstance(expires_in, bool)):
-            raise BadRequest("expires_in must be an integer.")
         require_s3(body.get("protocol"))
         for path in authz:
             parse_path(path)
-        return cls(body["file_name"], tuple(authz), body.get("guid"), body.get("bucket"), expires_in)
+        return cls(
+            body["file_name"], tuple(authz), body.get("guid"), body.get("bucket"), seconds(body.get("expires_in"))
+        )
+
+
+def seconds(value: Any) -> int | None:
+    """``expires_in`` of a body.
+
+    Raises
+    ------
+    BadRequest
+        It is not an integer.
+    """
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+        raise BadRequest("expires_in must be an integer.")
+    return value
 
 
 def require_s3(protocol: str | None) -> None:
@@ -140,10 +153,10 @@ class Uploads:
             outcome = error
             refused = isinstance(error, AuthenticationRequired | PermissionDenied)
             decision = "denied" if refused else "failed"
-        if decision == "allowed" and outcome is not None:
-            subject = outcome[0]
+        if isinstance(outcome, CommonsError):
+            subject = arguments[0] if isinstance(arguments[0], str) else getattr(arguments[0], "guid", None) or ""
         else:
-            subject = arguments[0] if isinstance(arguments[0], str) else arguments[0].guid or ""
+            subject = outcome[0]
         audit.write(
             connection,
             self.access.auth_schema,
@@ -157,8 +170,13 @@ class Uploads:
         return outcome
 
     def _create(self, connection: sa.Connection, asker: Asker, wish: Wish, ttl_s: int) -> tuple[str, str]:
+        guid, location = self._place(connection, asker, wish)
+        return guid, self.storage.presign("put_object", location, ttl_s)
+
+    def _place(self, connection: sa.Connection, asker: Asker, wish: Wish) -> tuple[str, Location]:
+        """GUID and location of what is going to be uploaded, once the caller is found to have the right."""
         if wish.guid is not None:
-            return self._renew(connection, asker, wish.guid, wish.file_name, wish.bucket, ttl_s)
+            return self._place_again(connection, asker, wish.guid, wish.file_name, wish.bucket)
         if wish.authz:
             pairs = [(method, path) for method in ("create", "write-storage") for path in wish.authz]
         else:
@@ -172,18 +190,23 @@ class Uploads:
             authz=wish.authz,
             bucket=self._bucket(wish.bucket),
         )
-        location = records.blob_location(self._bucket(wish.bucket), record.did, wish.file_name)
-        return record.did, self.storage.presign("put_object", location, ttl_s)
+        return record.did, records.blob_location(self._bucket(wish.bucket), record.did, wish.file_name)
 
     def _renew(
         self, connection: sa.Connection, asker: Asker, guid: str, file_name: str, bucket: str | None, ttl_s: int
     ) -> tuple[str, str]:
+        guid, location = self._place_again(connection, asker, guid, file_name, bucket)
+        return guid, self.storage.presign("put_object", location, ttl_s)
+
+    def _place_again(
+        self, connection: sa.Connection, asker: Asker, guid: str, file_name: str, bucket: str | None
+    ) -> tuple[str, Location]:
         record = self._record(connection, guid)
         if not may_write(asker, record):
             raise AuthenticationRequired("You don't have access permission on this file")
         location = records.blob_location(self._bucket(bucket), guid, file_name)
         records.register_blob(connection, self.schema, guid, location)
-        return guid, self.storage.presign("put_object", location, ttl_s)
+        return guid, location
 
     def _bucket(self, name: str | None) -> str:
         chosen = name or self.storage.settings.upload_bucket

@@ -125,6 +125,35 @@ class Storage:
         with closing(answer["Body"]) as body:
             yield from body.iter_chunks(chunk_bytes)
 
+    def start_multipart(self, location: Location) -> str:
+        """Begin an upload in parts; the identifier of the upload."""
+        return str(self.client.create_multipart_upload(Bucket=location.bucket, Key=location.key)["UploadId"])
+
+    def complete_multipart(self, location: Location, upload_id: str, parts: list[dict[str, Any]]) -> None:
+        """Put the parts of an upload together.
+
+        Parameters
+        ----------
+        parts
+            ``PartNumber`` and ``ETag`` of each.
+
+        Raises
+        ------
+        BadRequest
+            The store does not know the upload, or the parts are not what it has.
+        """
+        from botocore.exceptions import ClientError
+
+        try:
+            self.client.complete_multipart_upload(
+                Bucket=location.bucket, Key=location.key, UploadId=upload_id, MultipartUpload={"Parts": parts}
+            )
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
+                code = error.response.get("Error", {}).get("Code", "")
+                raise BadRequest(f"The object store refuses to put these parts together ({code}).") from error
+            raise
+
     def delete(self, location: Location) -> None:
         """Delete an object; no error where there is none."""
         self.client.delete_object(Bucket=location.bucket, Key=location.key)

@@ -206,3 +206,16 @@ def test_a_token_of_ours_for_something_else_is_refused(auth: Auth, changes: dict
     claims = {**claims_of(auth.access_token("alice")), **changes}
     token = auth.app.keys.sign({name: value for name, value in claims.items() if value is not None})
     assert auth.get("/user/user", headers={"Authorization": f"bearer {token}"}).status_code == 401
+
+
+def test_no_credential_is_written_to_the_log(auth: Auth, capfd: pytest.CaptureFixture[str]) -> None:
+    key = auth.api_key("alice")
+    exchange(auth, key)
+    exchange(auth, key + "x")
+    exchange(auth, auth.access_token("alice"))
+    auth.post("/user/credentials/hub/access_token", headers={"Authorization": "token very-secret-hub-token"})
+    auth.post("/user/credentials/api", "alice")
+    written = "".join(capfd.readouterr())
+    assert "/user/credentials/api" in written
+    assert "eyJ" not in written
+    assert "very-secret-hub-token" not in written

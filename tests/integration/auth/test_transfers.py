@@ -313,3 +313,83 @@ def test_deleting_a_record_spares_bytes_that_are_not_its_own(auth: Auth) -> None
 def test_the_buckets_are_for_who_is_signed_in(auth: Auth) -> None:
     assert auth.get("/user/data/buckets").status_code == 401
     assert "commons" in auth.get("/user/data/buckets", "nobody").json()["S3_BUCKETS"]
+
+
+PARTS = [b"a" * (5 * 2**20), b"b" * 1000]
+
+
+def start(auth: Auth, user: str = "alice", **body: Any) -> dict[str, Any]:
+    answer = auth.post("/user/data/multipart/init", user, json={"file_name": "big/file.bin", **body})
+    assert answer.status_code == 201
+    made = answer.json()
+    return {"key": f"{made['guid']}/big/file.bin", "uploadId": made["uploadId"]}
+
+
+def part(auth: Auth, running: dict[str, Any], number: Any, user: str | None = "alice") -> requests.Response:
+    return auth.post("/user/data/multipart/upload", user, json={**running, "partNumber": number})
+
+
+def complete(auth: Auth, running: dict[str, Any], parts: Any, user: str | None = "alice") -> requests.Response:
+    return auth.post("/user/data/multipart/complete", user, json={**running, "parts": parts})
+
+
+def test_a_large_file_arrives_in_parts(auth: Auth) -> None:
+    running = start(auth)
+    sent = []
+    for number, data in enumerate(PARTS, 1):
+        answer = requests.put(part(auth, running, number).json()["presigned_url"], data=data)
+        assert answer.status_code == 200
+        sent.append({"PartNumber": number, "ETag": answer.headers["ETag"]})
+    answer = complete(auth, running, sent[::-1])
+    assert (answer.status_code, answer.json()) == (200, {"message": "OK"})
+    assert b"".join(auth.app.access.storage.stream(Location("commons", running["key"]))) == b"".join(PARTS)
+
+
+def test_parts_that_the_store_does_not_have_are_refused(auth: Auth) -> None:
+    running = start(auth)
+    requests.put(part(auth, running, 1).json()["presigned_url"], data=PARTS[1])
+    assert complete(auth, running, [{"PartNumber": 1, "ETag": '"fake"'}]).status_code == 400
+    assert auth.app.access.storage.head(Location("commons", running["key"])) is None
+
+
+@pytest.mark.parametrize("number", [0, -1, 10_001, "1", None, True, 1.5])
+def test_a_part_has_a_number_from_one_to_ten_thousand(auth: Auth, number: Any) -> None:
+    assert part(auth, start(auth), number).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [None, [], {}, [1], [{"PartNumber": 1}], [{"PartNumber": 1, "ETag": "x"}] * 2, [{"PartNumber": 0, "ETag": "x"}]],
+)
+def test_a_malformed_list_of_parts_is_400(auth: Auth, parts: Any) -> None:
+    assert complete(auth, start(auth), parts).status_code == 400
+
+
+@pytest.mark.parametrize("user", ["bob", "root", None])
+def test_parts_are_for_the_uploader_alone(auth: Auth, user: str | None) -> None:
+    running = start(auth)
+    assert part(auth, running, 1, user).status_code == 401
+    assert complete(auth, running, [{"PartNumber": 1, "ETag": "x"}], user).status_code == 401
+
+
+def test_only_the_registered_key_is_signed(auth: Auth) -> None:
+    victim, running = start(auth, "bob"), start(auth)
+    guid = running["key"].split("/")[0]
+    for key in (victim["key"], f"{guid}/other.bin", f"{guid}/../{victim['key']}", guid, "x", "/"):
+        assert part(auth, {**running, "key": key}, 1).status_code == 401
+    assert part(auth, {**running, "bucket": "elsewhere"}, 1).status_code == 403
+    for key in ("", 1, None, "a\x00b"):
+        assert part(auth, {**running, "key": key}, 1).status_code == 400
+
+
+def test_the_identifier_of_a_foreign_upload_leads_nowhere(auth: Auth) -> None:
+    victim, running = start(auth, "bob"), start(auth)
+    mixed = {**running, "uploadId": victim["uploadId"]}
+    assert requests.put(part(auth, mixed, 1).json()["presigned_url"], data=b"x").status_code >= 400
+    assert complete(auth, mixed, [{"PartNumber": 1, "ETag": "x"}]).status_code == 400
+
+
+def test_who_may_not_upload_starts_no_parts(auth: Auth) -> None:
+    body = {"file_name": "x"}
+    assert auth.post("/user/data/multipart/init", "nobody", json=body).status_code == 403
+    assert auth.post("/user/data/multipart/init", "alice", json={"guid": "unknown", **body}).status_code == 404
