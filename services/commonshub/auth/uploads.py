@@ -171,7 +171,7 @@ class Uploads:
 
     def _create(self, connection: sa.Connection, asker: Asker, wish: Wish, ttl_s: int) -> tuple[str, str]:
         guid, location = self._place(connection, asker, wish)
-        return guid, self.storage.presign("put_object", location, ttl_s)
+        return guid, self.storage.presign("PUT", location, ttl_s)
 
     def _place(self, connection: sa.Connection, asker: Asker, wish: Wish) -> tuple[str, Location]:
         """GUID and location of what is going to be uploaded, once the caller is found to have the right."""
@@ -196,7 +196,7 @@ class Uploads:
         self, connection: sa.Connection, asker: Asker, guid: str, file_name: str, bucket: str | None, ttl_s: int
     ) -> tuple[str, str]:
         guid, location = self._place_again(connection, asker, guid, file_name, bucket)
-        return guid, self.storage.presign("put_object", location, ttl_s)
+        return guid, self.storage.presign("PUT", location, ttl_s)
 
     def _place_again(
         self, connection: sa.Connection, asker: Asker, guid: str, file_name: str, bucket: str | None

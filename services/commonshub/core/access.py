@@ -242,4 +242,4 @@ class DataAccess:
                 f"The record {record.did} may not stand for {location}: it lies neither in the record's own folder of "
                 "the upload bucket nor where StorageSettings.bucket_resources ties it to the record's authz."
             )
-        return self.storage.presign("get_object", location, ttl_s)
+        return self.storage.presign("GET", location, ttl_s)

@@ -121,8 +121,6 @@ class StorageSettings(Configurable):
         help="Default and longest life of a presigned URL, in seconds.",
     ).tag(config=True)
 
-    extra = Dict(help="Further keyword arguments for boto3's S3 client.").tag(config=True)
-
 
 class TokenSettings(Configurable):
     """Life of tokens and keys."""

@@ -1,18 +1,30 @@
 """S3 as the services use it: presigned URLs for the clients, streams for the verifier.
 
-The bytes of a data object never pass through a handler. boto3 is imported on first use, because it is the largest
-import of all and several services never sign anything.
+The bytes of a data object never pass through a handler. botocore signs, and nothing more of it is loaded: its S3 client
+reads a model of the whole service, which would cost each process some 20 MB, while signing a URL needs none of it.
 """
 
 import json
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+from urllib.parse import quote
 
-from .errors import BadRequest, NotFound
+from .errors import BadRequest, NotFound, UpstreamError
 from .settings import StorageSettings
+
+if TYPE_CHECKING:
+    from botocore.credentials import Credentials
+    from urllib3 import BaseHTTPResponse, PoolManager
+
+Method = Literal["GET", "HEAD", "PUT", "DELETE"]
+
+# Life of the URLs that the services use themselves, at once.
+_OWN_TTL_S = 300
+_ATTEMPTS = 3
+_TIMEOUT_S = 30.0
 
 
 class Location(NamedTuple):
@@ -59,51 +71,89 @@ class Storage:
         return {self.settings.upload_bucket, *self.settings.buckets}
 
     @cached_property
-    def client(self) -> Any:
-        """The boto3 client; thread-safe."""
-        import boto3
-        from botocore.config import Config
+    def _credentials(self) -> "Credentials":
+        from botocore.credentials import Credentials
 
-        keys = {}
         if self.settings.credentials_file:
             stored = json.loads(Path(self.settings.credentials_file).read_text())
-            keys = {"aws_access_key_id": stored["access_key"], "aws_secret_access_key": stored["secret_key"]}
-        return boto3.client(
-            "s3",
-            endpoint_url=self.settings.endpoint_url or None,
-            region_name=self.settings.region,
-            config=Config(signature_version="s3v4", s3={"addressing_style": "path"}, retries={"max_attempts": 3}),
-            **keys,
-            **self.settings.extra,
-        )
+            return Credentials(stored["access_key"], stored["secret_key"])
+        from botocore.session import get_session
 
-    def presign(self, method: str, location: Location, ttl_s: int, **parameters: Any) -> str:
+        found: Credentials | None = get_session().get_credentials()
+        if found is None:
+            raise UpstreamError("The commons has no credentials for its object store; see StorageSettings.")
+        return found
+
+    @cached_property
+    def _pool(self) -> "PoolManager":
+        from urllib3 import PoolManager, Retry
+
+        return PoolManager(retries=Retry(_ATTEMPTS, backoff_factor=0.2), timeout=_TIMEOUT_S, maxsize=8)
+
+    def address(self, location: Location) -> str:
+        """The unsigned URL of an object: by path at an endpoint of ours, by host name at AWS."""
+        key = quote(location.key, safe="/-_.~")
+        if self.settings.endpoint_url:
+            return f"{self.settings.endpoint_url.rstrip('/')}/{location.bucket}/{key}"
+        return f"https://{location.bucket}.s3.{self.settings.region}.amazonaws.com/{key}"
+
+    def presign(self, method: Method, location: Location, ttl_s: int, **query: str) -> str:
         """A URL that does exactly one thing with one object for `ttl_s` seconds.
 
         Signing is local computation: no request is made.
 
         Parameters
         ----------
-        method
-            boto3's name of the operation: ``get_object``, ``put_object``, ``upload_part``…
+        query
+            Further parameters of S3's API, such as ``partNumber``; they are part of what is signed.
+
+        Raises
+        ------
+        NotFound
+            The bucket is none of this commons'.
         """
+        from botocore.auth import S3SigV4QueryAuth
+        from botocore.awsrequest import AWSRequest
+
         if location.bucket not in self.buckets:
             raise NotFound(f"This commons has no access to bucket {location.bucket!r}.")
-        parameters = {"Bucket": location.bucket, "Key": location.key, **parameters}
-        url: str = self.client.generate_presigned_url(method, Params=parameters, ExpiresIn=ttl_s)
-        return url
+        request = AWSRequest(method=method, url=self.address(location), params=query)
+        signer = S3SigV4QueryAuth(self._credentials.get_frozen_credentials(), "s3", self.settings.region, expires=ttl_s)
+        signer.add_auth(request)
+        return str(request.url)
+
+    @contextmanager
+    def _request(self, method: Method, location: Location) -> Iterator["BaseHTTPResponse | None"]:
+        """The store's answer, or None where there is no such object.
+
+        Raises
+        ------
+        UpstreamError
+            The store does not answer, breaks off, or refuses for another reason.
+        """
+        from urllib3.exceptions import HTTPError
+
+        url = self.presign(method, location, _OWN_TTL_S)
+        try:
+            answer = self._pool.request(method, url, preload_content=False, decode_content=False)
+            try:
+                if answer.status not in (200, 204, 403, 404):
+                    raise UpstreamError(f"The object store answered {answer.status} to {method} {location}.")
+                yield answer if answer.status in (200, 204) else None
+            finally:
+                answer.close()
+                answer.release_conn()
+        except HTTPError as error:
+            raise UpstreamError(
+                f"The object store broke off at {method} {location}: {type(error).__name__}."
+            ) from error
 
     def head(self, location: Location) -> Head | None:
         """Size and ETag of an object, or None where there is none."""
-        from botocore.exceptions import ClientError
-
-        try:
-            answer = self.client.head_object(Bucket=location.bucket, Key=location.key)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
+        with self._request("HEAD", location) as answer:
+            if answer is None:
                 return None
-            raise
-        return Head(answer["ContentLength"], answer["ETag"])
+            return Head(int(answer.headers["Content-Length"]), answer.headers.get("ETag", ""))
 
     def stream(self, location: Location, chunk_bytes: int = 2**20) -> Iterator[bytes]:
         """The bytes of an object in order, a chunk at a time.
@@ -113,47 +163,12 @@ class Storage:
         NotFound
             There is no such object.
         """
-        from botocore.exceptions import ClientError
-
-        try:
-            answer = self.client.get_object(Bucket=location.bucket, Key=location.key)
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
-                raise NotFound(f"There is no object at {location}.") from error
-            raise
-        # Entering the body itself would give urllib3's response, which has no iter_chunks.
-        with closing(answer["Body"]) as body:
-            yield from body.iter_chunks(chunk_bytes)
-
-    def start_multipart(self, location: Location) -> str:
-        """Begin an upload in parts; the identifier of the upload."""
-        return str(self.client.create_multipart_upload(Bucket=location.bucket, Key=location.key)["UploadId"])
-
-    def complete_multipart(self, location: Location, upload_id: str, parts: list[dict[str, Any]]) -> None:
-        """Put the parts of an upload together.
-
-        Parameters
-        ----------
-        parts
-            ``PartNumber`` and ``ETag`` of each.
-
-        Raises
-        ------
-        BadRequest
-            The store does not know the upload, or the parts are not what it has.
-        """
-        from botocore.exceptions import ClientError
-
-        try:
-            self.client.complete_multipart_upload(
-                Bucket=location.bucket, Key=location.key, UploadId=upload_id, MultipartUpload={"Parts": parts}
-            )
-        except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] < 500:
-                code = error.response.get("Error", {}).get("Code", "")
-                raise BadRequest(f"The object store refuses to put these parts together ({code}).") from error
-            raise
+        with self._request("GET", location) as answer:
+            if answer is None:
+                raise NotFound(f"There is no object at {location}.")
+            yield from answer.stream(chunk_bytes, decode_content=False)
 
     def delete(self, location: Location) -> None:
         """Delete an object; no error where there is none."""
-        self.client.delete_object(Bucket=location.bucket, Key=location.key)
+        with self._request("DELETE", location):
+            pass
