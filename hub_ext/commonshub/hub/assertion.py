@@ -70,6 +70,10 @@ class Assertions:
         if len(token) > MAX_TOKEN_CHARS:
             raise Refused("the assertion is too long")
         try:
+            self.keys.refresh()
+        except (OSError, ValueError, KeyError) as error:
+            raise Refused(f"the issuer's keys cannot be read: {error}") from error
+        try:
             kid = jwt.get_unverified_header(token).get("kid")
             key = self.keys.get(kid) if isinstance(kid, str) else None
             if key is None:

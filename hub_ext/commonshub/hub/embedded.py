@@ -230,11 +230,7 @@ class Embedded:
 
     def _stop_orphans(self) -> None:
         # A service makes way for its successor by itself; the culler of a killed hub does not.
-        cullers = [
-            each.handle
-            for each in marked(self.secrets["instance"])
-            if each.environment.get("JUPYTERHUB_SERVICE_NAME") == "culler"
-        ]
+        cullers = [each.handle for each in marked(self.secrets["instance"]) if each.service == "culler"]
         stop(sorted(cullers, key=lambda handle: int(handle.started))[:-1], signal.SIGTERM, 5)
 
     def _hub_url(self, path: str) -> str:

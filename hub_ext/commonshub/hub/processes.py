@@ -75,7 +75,13 @@ class Marked(NamedTuple):
     """A process that carries the mark of a commons."""
 
     handle: Handle
+    parent: int
     environment: dict[str, str]
+
+    @property
+    def service(self) -> str:
+        """Name of the service that it is or belongs to; empty for all else."""
+        return self.environment.get("JUPYTERHUB_SERVICE_NAME", "")
 
 
 def marked(instance: str) -> Iterator[Marked]:
@@ -92,7 +98,9 @@ def marked(instance: str) -> Iterator[Marked]:
         except OSError:
             continue
         if mark in variables and pid not in spared and (handle := Handle.of(pid)):
-            yield Marked(handle, dict(variable.split("=", 1) for variable in variables if "=" in variable))
+            yield Marked(
+                handle, _parent(pid), dict(variable.split("=", 1) for variable in variables if "=" in variable)
+            )
 
 
 def command_line(pid: int) -> str:
@@ -114,13 +122,28 @@ def _started(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
+def services(instance: str) -> dict[str, Handle]:
+    """The process of each managed service, without the processes that it started in turn.
+
+    While one process takes over from another, the later one counts.
+    """
+    found = [each for each in marked(instance) if each.service]
+    members = {(each.handle.pid, each.service) for each in found}
+    own = [each for each in found if (each.parent, each.service) not in members]
+    return {each.service: each.handle for each in sorted(own, key=lambda each: int(each.handle.started))}
+
+
 def _ancestors(pid: int) -> Iterator[int]:
     while pid > 0:
         yield pid
-        try:
-            pid = int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-        except OSError:
-            return
+        pid = _parent(pid)
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def _ps(pid: int, column: str) -> str:

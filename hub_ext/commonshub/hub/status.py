@@ -7,7 +7,7 @@ from typing import Any
 
 from .files import read_json
 from .folder import DataFolder
-from .processes import Handle, marked
+from .processes import Handle, services
 from .services import SERVICES
 from .supervisor import answers
 
@@ -84,13 +84,7 @@ def _own(part: dict[str, Any]) -> dict[str, Any]:
 def _services(folder: DataFolder, names: list[str]) -> list[dict[str, Any]]:
     ports = read_json(folder.run / "ports.json")
     instance = read_json(folder.secrets / "hub.json").get("instance", "")
-    running: dict[str, Handle] = {}
-    for each in marked(instance):
-        name = each.environment.get("JUPYTERHUB_SERVICE_NAME", "")
-        earlier = running.get(name)
-        # While one process takes over from another, the later one counts.
-        if earlier is None or int(earlier.started) < int(each.handle.started):
-            running[name] = each.handle
+    running = services(instance)
     return [_service(name, running.get(name), ports.get(name)) for name in names]
 
 

@@ -262,7 +262,7 @@ class Supervisor:
     def _stop_hub(self, hub: Handle) -> None:
         # The hub stops its services one after another; asking them all at once makes that quick.
         hub.signal(signal.SIGTERM)
-        children = [each.handle for each in marked(self.instance) if "JUPYTERHUB_SERVICE_NAME" in each.environment]
+        children = [each.handle for each in marked(self.instance) if each.service]
         for child in children:
             child.signal(signal.SIGTERM)
         wait_gone([hub], 15)
