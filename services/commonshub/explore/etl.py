@@ -68,6 +68,8 @@ class Etl:
         """
         migrate(self.database.engine, self.schema, store.MIGRATIONS, store.HEAD)
         with self.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
+            # Out of the pool, so that the lock ends with this block.
+            guard.detach()
             if not store.lock(guard):
                 raise Conflict("Another build of the explorer's index is in progress.")
             plan = self._plan(load(self.commons.dictionary))

@@ -9,7 +9,7 @@ from typing import Any
 from .command import EXIT_BUSY, EXIT_DATA
 from .settings import ExploreSettings
 
-FIRST_RETRY_S = 5.0
+FIRST_RETRY_S = 2.0
 LONGEST_RETRY_S = 300.0
 STOP_TIMEOUT_S = 5.0
 

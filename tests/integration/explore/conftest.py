@@ -66,7 +66,8 @@ mappings:
   props: [{name: object_id}, {name: file_name}, {name: file_size}, {name: data_format}, {name: modality},
           {name: source_node}]
   injecting_props:
-    case: {props: [{name: _case_id, src: id, fn: set}, {name: case_submitter_id, src: submitter_id}, {name: project_id}]}
+    case:
+      props: [{name: _case_id, src: id, fn: set}, {name: case_submitter_id, src: submitter_id}, {name: project_id}]
 - name: test_project
   doc_type: project
   type: aggregator
@@ -83,6 +84,7 @@ class Builder:
         self.dictionary = load(str(DICTIONARY))
         self.graph = Graph(self.dictionary, "graph")
         self.ids: dict[str, str] = {}
+        self._inserts: list[sa.Insert] = []
         with self.engine.begin() as connection:
             self.graph.create(connection)
 
@@ -92,17 +94,20 @@ class Builder:
         links = self.dictionary.nodes[node].links_by_name
         if node not in ("program", "project"):
             props = {"submitter_id": name, "type": node, **props}
-        with self.engine.begin() as connection:
-            connection.execute(sa.insert(self.graph.node(node)).values(node_id=self.ids[name], _props=props))
-            for link, targets in (parents or {}).items():
-                for target in targets:
-                    ends = {"src_id": self.ids[name], "dst_id": self.ids[target]}
-                    connection.execute(sa.insert(self.graph.edge(links[link])).values(ends))
+        self._inserts.append(sa.insert(self.graph.node(node)).values(node_id=self.ids[name], _props=props))
+        for link, targets in (parents or {}).items():
+            for target in targets:
+                ends = {"src_id": self.ids[name], "dst_id": self.ids[target]}
+                self._inserts.append(sa.insert(self.graph.edge(links[link])).values(ends))
 
-    def notify(self, project: str = "P-one") -> None:
-        """Tell the services of a committed submission."""
+    def commit(self, notify: bool = True) -> None:
+        """Write what was added in one transaction, and tell the services."""
         with self.engine.begin() as connection:
-            connection.execute(sa.select(sa.func.pg_notify("commonshub_graph", project)))
+            for insert in self._inserts:
+                connection.execute(insert)
+            if notify:
+                connection.execute(sa.select(sa.func.pg_notify("commonshub_graph", "P-one")))
+        self._inserts = []
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +142,7 @@ def graph(database_url: str) -> Iterator[Builder]:
         "measurement_file", "f3", {"aliquots": ["a4"]}, file_name="x.csv", file_size=1, data_format="TSV", **one
     )
     builder.add("imaging_file", "f4", {"cases": ["c4"]}, file_name="secret.dcm", file_size=3, data_format="DCM", **two)
+    builder.commit()
     yield builder
     builder.engine.dispose()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from commonshub.core.errors import Unavailable
+from commonshub.core.errors import BadRequest, Unavailable
 
 from ..catalog import load, table_of
 from ..requests import Bins, Cardinality, Count, Order, Question, Rows, Run, Terms, ValueCount
@@ -105,14 +105,15 @@ class DuckReader:
 
         Raises
         ------
-        duckdb.Error
+        BadRequest
             It is no regular expression.
         """
+        statement = "select n from (select unnest($names::varchar[]) n) where regexp_matches(n, $pattern)"
         with self._cursor() as cursor:
-            found = cursor.execute(
-                "select n from (select unnest($names::varchar[]) n) where regexp_matches(n, $pattern)",
-                {"names": names, "pattern": pattern},
-            ).fetchall()
+            try:
+                found = cursor.execute(statement, {"names": names, "pattern": pattern}).fetchall()
+            except duckdb.InvalidInputException as error:
+                raise BadRequest(f"{pattern[:80]!r} is not a regular expression.") from error
             return [name for (name,) in found]
 
 

@@ -1,0 +1,202 @@
+"""The life of an index: built after submissions, never replaced by a broken one."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from commonshub.core.errors import Conflict
+from commonshub.explore import store
+from commonshub.explore.etl import Etl, Outcome
+from commonshub.explore.settings import ExploreSettings
+
+from .conftest import DEMO, DICTIONARY, MAPPING, Builder, Explorer, etl
+
+SEEN = '{ case(filter: {eq: {submitter_id: "%s"}}) { submitter_id } }'
+
+
+@pytest.fixture
+def folder(explorer: Explorer, tmp_path: Path) -> Path:
+    """The service's index folder belongs to its run list, so commands of these tests use the same."""
+    return Path(explorer.running.app.settings.index_dir)
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(explorer: Explorer, folder: Path, tmp_path: Path) -> Run:
+    """One run on the service's index: ``run(force=True, mapping="…")``."""
+
+    def once(*, force: bool = False, mapping: str = MAPPING, **settings: Any) -> Outcome:
+        file = tmp_path / "etlMapping.yaml"
+        file.write_text(mapping)
+        app = explorer.running.app
+        own = ExploreSettings(mapping_file=str(file), index_dir=str(folder), **settings)
+        # The service may be building just now: its run goes first.
+        return explorer.wait(lambda: _once(Etl(app.database, app.commons, own, lambda *_: None), force))
+
+    return once
+
+
+def _once(etl: Etl, force: bool) -> Outcome | None:
+    try:
+        return etl.run(force=force)
+    except Conflict:
+        return None
+
+
+def test_a_submission_shows_in_seconds_without_a_restart(explorer: Explorer, graph: Builder) -> None:
+    explorer.query(SEEN % "c1")
+    before = explorer.running.app.active.id
+    graph.add("case", "fresh", {"projects": ["one"]}, project_id="P-one", primary_site="New")
+    graph.commit()
+    explorer.wait(lambda: explorer.query(SEEN % "fresh")["case"], seconds=15)
+    assert explorer.running.app.active.id > before
+
+
+def test_nothing_is_built_when_nothing_changed(run: Run) -> None:
+    run()
+    assert run().run is None
+
+
+def test_a_record_marked_for_deletion_is_left_out(explorer: Explorer, graph: Builder, run: Run) -> None:
+    graph.add("case", "doomed", {"projects": ["one"]}, project_id="P-one")
+    graph.commit(notify=False)
+    table = graph.graph.node("case")
+    with graph.engine.begin() as connection:
+        marked = table.update().where(table.c.node_id == graph.ids["doomed"]).values(_sysan={"to_delete": True})
+        connection.execute(marked)
+    run()
+    assert explorer.query(SEEN % "doomed")["case"] == []
+
+
+def test_a_new_field_shows_without_a_restart(explorer: Explorer, run: Run) -> None:
+    run(
+        mapping=MAPPING.replace("- {name: submitter_id}\n", "- {name: submitter_id}\n  - {name: institution_code}\n", 1)
+    )
+    query = {"query": "{ case(first: 1) { institution_code } }"}
+    explorer.wait(lambda: explorer.post("graphql", query).status_code == 200)
+    run()
+
+
+def test_a_run_that_fails_leaves_the_old_index(explorer: Explorer, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = explorer.running.app.active
+    with monkeypatch.context() as patch:
+        patch.setattr("commonshub.explore.duck.build._facts", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(force=True)
+    app = explorer.running.app
+    newest = app.database.call(store.runs, app.schema, 1)[0]
+    assert (newest.state, newest.message) == ("failed", "ZeroDivisionError: division by zero")
+    assert app.database.call(store.active, app.schema).id == before.id
+    assert explorer.query(SEEN % "c1")["case"]
+
+
+def test_a_killed_run_is_mended_by_the_next(explorer: Explorer, folder: Path, run: Run) -> None:
+    wreck = folder / "999999.work"
+    wreck.mkdir()
+    (wreck / "index.duckdb").write_bytes(b"half")
+    app = explorer.running.app
+    number = app.database.call(store.begin, app.schema)
+    run(force=True)
+    assert not wreck.exists()
+    states = {each.id: each.state for each in app.database.call(store.runs, app.schema, 100)}
+    assert states[number] == "failed"
+
+
+def test_only_the_newest_indexes_are_kept(explorer: Explorer, folder: Path, run: Run) -> None:
+    for _ in range(3):
+        run(force=True, kept_runs=2)
+    app = explorer.running.app
+    runs = app.database.call(store.runs, app.schema, 100)
+    kept = [each.id for each in runs if each.state == "ready"]
+    assert sorted(int(file.stem) for file in folder.glob("*.duckdb")) == sorted(kept)
+    assert (len(kept), runs[0].active) == (2, True)
+
+
+def test_the_commands_run_and_tell(explorer: Explorer, folder: Path, database_url: str, tmp_path: Path) -> None:
+    settings = {"mapping_file": explorer.running.app.settings.mapping_file, "index_dir": str(folder)}
+    told = explorer.wait(
+        lambda: (done := etl(database_url, tmp_path, "run", "--force", **settings)).returncode != 75 and done
+    )
+    assert (told.returncode, "is active: " in told.stdout) == (0, True), told.stderr
+    runs = json.loads(etl(database_url, tmp_path, "status", "--json").stdout)
+    assert (runs[0]["state"], runs[0]["active"], runs[0]["counts"]["file"]) == ("ready", True, 4)
+
+
+def test_a_faulty_mapping_names_its_lines_and_the_old_index_keeps_answering(
+    explorer: Explorer, database_url: str, folder: Path, tmp_path: Path
+) -> None:
+    before = explorer.count(None)
+    wrong = MAPPING.replace("src: sample_type", "src: sampel_type").replace("root: project", "root: x")
+    (tmp_path / "etlMapping.yaml").write_text(wrong)
+    told = etl(database_url, tmp_path, "run", index_dir=str(folder))
+    assert (told.returncode, "line 22" in told.stderr, "line 48" in told.stderr) == (65, True, True), told.stderr
+    assert "sampel_type" in told.stderr
+    assert explorer.count(None) == before
+
+
+def test_two_runs_at_once_are_refused(explorer: Explorer, database_url: str, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "etlMapping.yaml").write_text(MAPPING)
+    with explorer.running.app.database.engine.connect() as connection:
+        explorer.wait(lambda: store.lock(connection))
+        told = etl(database_url, tmp_path, "run", "--force", index_dir=str(folder))
+        connection.invalidate()
+    assert (told.returncode, "in progress" in told.stderr) == (75, True)
+
+
+def test_the_services_build_survives_kill_9(explorer: Explorer, graph: Builder) -> None:
+    graph.add("case", "late", {"projects": ["one"]}, project_id="P-one")
+    refresher = explorer.running.app.refresher
+    earlier = refresher._process
+    graph.commit()
+    process = explorer.wait(lambda: refresher._process is not earlier and refresher._process)
+    os.kill(process.pid, signal.SIGKILL)
+    assert explorer.query(SEEN % "c1")["case"]
+    explorer.wait(lambda: explorer.query(SEEN % "late")["case"], seconds=30)
+
+
+@pytest.fixture(scope="module")
+def empty(postgres: str, run_service: Callable[..., Any], token: Callable[..., str], tmp_path_factory: Any) -> Explorer:
+    """The service on a database without graph and without run."""
+    import sqlalchemy as sa
+
+    from commonshub.explore.app import ExploreApp
+
+    engine = sa.create_engine(postgres, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text("create database nothing_yet"))
+    engine.dispose()
+    url = sa.make_url(postgres).set(database="nothing_yet").render_as_string(hide_password=False)
+    folder = tmp_path_factory.mktemp("nothing")
+    settings = {"mapping_file": str(folder / "etlMapping.yaml"), "index_dir": str(folder / "index")}
+    running = run_service(
+        ExploreApp, DatabaseSettings={"url": url}, Commons={"dictionary": str(DICTIONARY)},
+        ExploreSettings={**settings, "debounce_s": 0.2},
+    )  # fmt: skip
+    return Explorer(running, token)
+
+
+def test_before_the_first_index_queries_say_so(empty: Explorer) -> None:
+    answer = empty.post("graphql", {"query": "{ case { submitter_id } }"})
+    assert answer.status_code == 200
+    assert answer.json()["errors"][0]["extensions"]["code"] == "NO_INDEX"
+    assert empty.post("download", {"type": "case"}).status_code == 404
+    assert requests.get(f"{empty.url}/guppy/_status").json()["indices"] == {}
+    assert empty.query("{ __schema { queryType { name } } }") == {"__schema": {"queryType": {"name": "Query"}}}
+
+
+def test_a_commons_without_records_has_empty_indices(empty: Explorer) -> None:
+    empty.running.app.settings.mapping.write_text((DEMO / "etlMapping.yaml").read_text())
+    empty.running.loop.call_soon_threadsafe(empty.running.app.refresher.notify)
+    empty.wait(lambda: empty.running.app.active)
+    assert empty.query("{ case { submitter_id } _aggregation { file { _totalCount } } }") == {
+        "case": [],
+        "_aggregation": {"file": {"_totalCount": 0}},
+    }
