@@ -4,6 +4,8 @@ A part's URL names its key, and so does the request to put the parts together; b
 one that was registered for a record whose bytes the caller may still write.
 """
 
+import html
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,7 @@ import sqlalchemy as sa
 
 from commonshub.core import records
 from commonshub.core.access import Asker, lifetime, may_write
-from commonshub.core.errors import AuthenticationRequired, BadRequest, Conflict
+from commonshub.core.errors import AuthenticationRequired, BadRequest, Conflict, UpstreamError
 from commonshub.core.storage import Location
 
 from .uploads import Uploads, Wish
@@ -85,6 +87,15 @@ def read_parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [parts[number] for number in sorted(parts)]
 
 
+def _listing(parts: list[dict[str, Any]]) -> bytes:
+    """The parts in S3's XML."""
+    listed = "".join(
+        f"<Part><PartNumber>{part['PartNumber']}</PartNumber><ETag>{html.escape(part['ETag'])}</ETag></Part>"
+        for part in parts
+    )
+    return f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+
+
 class MultipartUploads(Uploads):
     """Uploads that arrive in parts."""
 
@@ -123,20 +134,24 @@ class MultipartUploads(Uploads):
 
     def _start(self, connection: sa.Connection, asker: Asker, wish: Wish) -> tuple[str, str]:
         guid, location = self._place(connection, asker, wish)
-        return guid, self.storage.start_multipart(location)
+        found = re.search(rb"<UploadId>([^<]+)</UploadId>", self.storage.post(location, uploads=""))
+        if found is None:
+            raise UpstreamError("The object store began an upload in parts without naming it.")
+        return guid, html.unescape(found[1].decode())
 
     def _part(
         self, connection: sa.Connection, asker: Asker, running: Running, number: int, ttl_s: int
     ) -> tuple[str, str]:
         guid, location = self._expected(connection, asker, running)
-        url = self.storage.presign("upload_part", location, ttl_s, UploadId=running.upload_id, PartNumber=number)
+        query = {"uploadId": running.upload_id, "partNumber": str(number)}
+        url = self.storage.presign("PUT", location, ttl_s, **query)
         return guid, url
 
     def _complete(
         self, connection: sa.Connection, asker: Asker, running: Running, parts: list[dict[str, Any]]
     ) -> tuple[str]:
         guid, location = self._expected(connection, asker, running)
-        self.storage.complete_multipart(location, running.upload_id, parts)
+        self.storage.post(location, _listing(parts), uploadId=running.upload_id)
         records.notify_blob(connection, guid)
         return (guid,)
 

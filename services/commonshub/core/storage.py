@@ -5,6 +5,7 @@ reads a model of the whole service, which would cost each process some 20 MB, wh
 """
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from botocore.credentials import Credentials
     from urllib3 import BaseHTTPResponse, PoolManager
 
-Method = Literal["GET", "HEAD", "PUT", "DELETE"]
+Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE"]
 
 # Life of the URLs that the services use themselves, at once.
 _OWN_TTL_S = 300
@@ -167,6 +168,37 @@ class Storage:
             if answer is None:
                 raise NotFound(f"There is no object at {location}.")
             yield from answer.stream(chunk_bytes, decode_content=False)
+
+    def post(self, location: Location, body: bytes = b"", **query: str) -> bytes:
+        """Speak S3's protocol of uploads in parts about one object; the answer's XML.
+
+        Parameters
+        ----------
+        query
+            ``uploads`` begins an upload, ``uploadId`` ends one.
+
+        Raises
+        ------
+        BadRequest
+            The store refuses; the message has its code.
+        UpstreamError
+            The store does not answer, or fails.
+        """
+        from urllib3.exceptions import HTTPError
+
+        url = self.presign("POST", location, _OWN_TTL_S, **query)
+        try:
+            answer = self._pool.request("POST", url, body=body, retries=False)
+        except HTTPError as error:
+            raise UpstreamError(f"The object store broke off at POST {location}: {type(error).__name__}.") from error
+        # The store may find a fault when it has begun to answer 200: then the fault is in the body.
+        fault = re.search(rb"<Error>.*?<Code>(\w+)</Code>", answer.data, re.DOTALL)
+        if answer.status >= 500:
+            raise UpstreamError(f"The object store answered {answer.status} to POST {location}.")
+        if answer.status >= 400 or fault:
+            code = fault[1].decode() if fault else str(answer.status)
+            raise BadRequest(f"The object store refuses this upload in parts ({code}).")
+        return answer.data
 
     def delete(self, location: Location) -> None:
         """Delete an object; no error where there is none."""

@@ -21,7 +21,7 @@ def stored(auth: Auth, **fields: Any) -> records.Record:
     """A record whose bytes lie where they belong."""
     guid = str(uuid.uuid4())
     location = Location("commons", f"{guid}/data.bin")
-    url = auth.app.access.storage.presign("put_object", location, 60)
+    url = auth.app.access.storage.presign("PUT", location, 60)
     assert requests.put(url, data=BYTES).status_code == 200
     return auth.record(did=guid, urls=[str(location)], size=len(BYTES), file_name="data.bin", **fields)
 
