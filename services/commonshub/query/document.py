@@ -39,7 +39,7 @@ class Limits:
     """Bounds of one query; :class:`commonshub.query.app.QueryApp` has them as settings."""
 
     max_query_bytes: int = 262_144
-    max_tokens: int = 20_000
+    max_tokens: int = 10_000
     max_depth: int = 32
     max_fields: int = 5_000
     max_fragments: int = 200

@@ -24,6 +24,7 @@ from .fields import AnyNeighbours, Count, Listing, Neighbours, NodeTypes, Transa
 from .filters import Filters, ends
 from .logbook import Logbook
 from .paths import Paths
+from .schema import DEFAULT_FIRST
 from .scope import Scope
 from .selection import Selected
 from .sql import MAX_NAME_BYTES, Statement, Tables, conjunction, literal, name
@@ -283,7 +284,8 @@ class _Compiler:
             key = args.get(argument)
             if key is not None:
                 keys += [f"{each}{direction}" for each in self._sort_key(types, alias, key, several)]
-        first, offset = int(args.get("first") or 0), int(args.get("offset") or 0)
+        first, offset = args.get("first"), int(args.get("offset") or 0)
+        first = DEFAULT_FIRST if first is None else int(first)
         if first > 0 or offset > 0 or keys:
             keys.append(f"{alias}.node_id")
         page = f" order by {', '.join(keys)}" if keys else ""

@@ -1,0 +1,91 @@
+"""The official SDK, unmodified, asks a real query service."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from gen3.submission import Gen3Submission, Gen3SubmissionQueryError
+from tests.integration.query.conftest import READERS, readers
+from tests.integration.query.model import RECORDS, insert, write_dictionary
+
+from commonshub.core.dictionary import load
+from commonshub.core.graph import Graph
+from commonshub.query.app import QueryApp
+
+
+class Bearer:
+    """What the SDK's own ``Gen3Auth`` does to a request once it has a token."""
+
+    def __init__(self, endpoint: str, token: str) -> None:
+        self.endpoint = endpoint
+        self.token = token
+
+    def __call__(self, request: Any) -> Any:
+        request.headers["Authorization"] = f"bearer {self.token}"
+        return request
+
+
+@pytest.fixture(scope="module")
+def sdk(
+    run_service: Callable[..., Any], token: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Gen3Submission]]:
+    """The SDK of a user."""
+    file: Path = write_dictionary(tmp_path_factory.mktemp("dictionary"))
+    running = run_service(QueryApp, Commons={"dictionary": str(file)})
+    running.app.grants.snapshot = readers(READERS)
+    with running.app.database.engine.begin() as connection:
+        insert(connection, Graph(load(str(file)), "graph"), RECORDS)
+    with mock.patch.dict("os.environ", {"no_proxy": "127.0.0.1"}):
+        yield lambda user: Gen3Submission(running.url, Bearer(running.url, token(user)))
+
+
+BOTH = [{"project_id": "P-Q"}, {"project_id": "P-R"}]
+FORM = '{case(first:20,project_id:"P-Q",quick_search:"2",order_by_desc:"updated_datetime"){id type submitter_id}}'
+GRAPH = '{sample_cases_to_case_link:sample(with_links:["cases"],first:1,project_id:"P-Q"){submitter_id}}'
+HOME = "{transaction_log(last:20){id submitter project_id created_datetime documents{doc_size doc} state}}"
+QUERIES: list[tuple[str, Any]] = [
+    ("{project(first:0){project_id}}", {"project": BOTH}),
+    ('{study(with_path_to:{type:"program",name:"P"}){id}}', {"study": [{"id": "study1"}, {"id": "study2"}]}),
+    ('{sample(with_path_to:{type:"case",submitter_id:"C3"}){id}}', {"sample": [{"id": "s3"}]}),
+    ('{node(first:0,of_type:"image"){project_id}}', {"node": BOTH}),
+    ('{_case_count(project_id:"P-Q")}', {"_case_count": 2}),
+    ('{ case (first: 1, project_id: "P-R") { id } }', {"case": [{"id": "c3"}]}),
+    (FORM, {"case": [{"id": "c2", "type": "case", "submitter_id": "C2"}]}),
+    ("{project(first:10000){name:project_id}}", {"project": [{"name": "P-Q"}, {"name": "P-R"}]}),
+    (GRAPH, {"sample_cases_to_case_link": [{"submitter_id": "S1"}]}),
+    (HOME, {"transaction_log": []}),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), QUERIES, ids=[query for query, _ in QUERIES])
+def test_the_queries_of_sdk_and_portal(sdk: Callable[[str], Gen3Submission], query: str, expected: Any) -> None:
+    answer = sdk("carol").query(query)
+    assert {key: by_content(value) for key, value in answer["data"].items()} == expected
+    assert "errors" not in answer
+
+
+def by_content(value: Any) -> Any:
+    return sorted(value, key=str) if isinstance(value, list) else value
+
+
+def test_node_types_are_listed(sdk: Callable[[str], Gen3Submission]) -> None:
+    found = sdk("carol").query("{_node_type(first:-1){id}}")["data"]["_node_type"]
+    assert {"program", "project", "case", "reading"} <= {each["id"] for each in found}
+
+
+def test_variables_are_passed_on(sdk: Callable[[str], Gen3Submission]) -> None:
+    query = "query ($id: String) { case(id: $id) { submitter_id } }"
+    assert sdk("carol").query(query, '{"id": "c1"}')["data"] == {"case": [{"submitter_id": "C1"}]}
+    assert sdk("carol").query(query, {"id": "c1"})["data"] == {"case": [{"submitter_id": "C1"}]}
+
+
+def test_a_faulty_query_raises(sdk: Callable[[str], Gen3Submission]) -> None:
+    with pytest.raises(Gen3SubmissionQueryError, match="prop_does_not_exist"):
+        sdk("carol").query("{ case { prop_does_not_exist } }")
+
+
+def test_the_schema_is_fetched_without_a_token(sdk: Callable[[str], Gen3Submission]) -> None:
+    schema = sdk("carol").get_graphql_schema()
+    assert {"case", "Node", "DataNode", "Root"} <= {each["name"] for each in schema["data"]["__schema"]["types"]}

@@ -1,0 +1,99 @@
+"""Bad input gets a 400 that says what is wrong, soon, and the service goes on."""
+
+import time
+from typing import Any
+
+import pytest
+import requests
+from tests.integration.query.conftest import GRAPHQL, Client
+
+FAULTS: list[tuple[str, str]] = [
+    ("{ case { foo } }", 'Cannot query field "foo" on type "case".'),
+    ("{ cas { id } }", 'Cannot query field "cas" on type "Root". Did you mean "case"?'),
+    ("{ case { id }", "Syntax Error GraphQL (1:14) Expected Name, found <EOF>."),
+    ("", "Syntax Error GraphQL"),
+    ('{ case(with_path_to: {id: "a"}) { id } }', "'WithPathToInput.type' of required type 'String!' was not provided"),
+    ('{ case(with_links: ["zzz"]) { id } }', "Invalid link name 'zzz' on case."),
+    ('{ case(order_by_asc: "zzz") { id } }', "Cannot order by zzz on case"),
+    ('{ _case_count(created_after: "yesterday") }', "created_after: 'yesterday' is not a date or time"),
+    ('{ case(age: "old") { id } }', 'Float cannot represent non numeric value: "old"'),
+    ('{ case(id: "\\u0000") { id } }', "holds a NUL"),
+    ("{ case }", "must have a selection of subfields"),
+    ("{ case { ...f } } fragment f on sample { id }", "can never be of type 'sample'"),
+    ("{ case { ...f } } fragment f on case { samples { cases { ...f } } }", "Cannot spread fragment 'f' within itself"),
+    ("{ case { ...f } }", "Unknown fragment 'f'"),
+    ('{ a: case(id: "c1") { id } a: case(id: "c2") { id } }', 'Fields "a" conflict'),
+    ("query a { __typename } query b { __typename }", "Must provide operation name"),
+    ("mutation { case { id } }", "answers queries, no mutations"),
+    ("query ($x: Int!) { case(first: $x) { id } }", "'$x' of required type 'Int!' was not provided"),
+    ("{ _node_type(order_by_asc: \"x\") { id } }", "Cannot order by x on _node_type"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "told"), FAULTS, ids=[told for _, told in FAULTS])
+def test_faults_of_a_query_are_told(client: Client, query: str, told: str) -> None:
+    errors = client.faults(query)
+    assert any(told in error for error in errors), errors
+
+
+def test_a_fault_in_one_root_field_leaves_the_others(client: Client) -> None:
+    answer = client.post({"query": '{ bad: case(with_links: ["x"]) { id } _case_count }'})
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "data": {"bad": None, "_case_count": 3},
+        "errors": ["Invalid link name 'x' on case."],
+    }
+
+
+BODIES: list[tuple[Any, str]] = [
+    ({}, "query must be a text"),
+    ({"query": 5}, "query must be a text"),
+    ([], "must be a JSON object"),
+    ({"query": "{ __typename }", "variables": "{"}, "Unable to parse variables"),
+    ({"query": "{ __typename }", "variables": [1]}, "Unable to parse variables"),
+    ({"query": "{ __typename }", "operationName": "x"}, 'Unknown operation named "x".'),
+    ({"query": "{ __typename }", "operationName": 5}, "operationName must be a text"),
+]
+
+
+@pytest.mark.parametrize(("body", "told"), BODIES, ids=[str(body) for body, _ in BODIES])
+def test_faults_of_a_body_are_told(client: Client, body: Any, told: str) -> None:
+    answer = client.post(body)
+    assert answer.status_code == 400
+    assert answer.json()["data"] is None
+    assert told in answer.json()["errors"][0]
+
+
+def test_a_body_that_is_no_json_is_refused(client: Client) -> None:
+    headers = {"Authorization": f"bearer {client.token('alice')}"}
+    answer = requests.post(client.running.url + GRAPHQL, data=b"{query", headers=headers)
+    assert answer.status_code == 400
+    assert "not JSON" in answer.json()["errors"][0]
+
+
+def chain(length: int, field: str) -> str:
+    """Fragments that each select the next one twice, so that they stand for 2**length fields."""
+    both = " ".join(f"{alias}: {field} {{ cases {{ ...f%d }} }}" for alias in "ab")
+    parts = [f"fragment f{number} on case {{ {both % (number + 1, number + 1)} }}" for number in range(length)]
+    return f"{{ case {{ ...f0 }} }} {' '.join(parts)} fragment f{length} on case {{ id }}"
+
+
+BOMBS: dict[str, str] = {
+    "nesting": "{ case " * 10_000,
+    "lists": "{ case(ids: " + "[" * 10_000,
+    "aliases": "{" + " ".join(f"a{i}: __typename" for i in range(6_000)) + "}",
+    "repetition": "{ case {" + " id" * 15_000 + " foo } }",
+    "fragments": " ".join(f"fragment f{i} on case {{ ...f{i + 1} }}" for i in range(3_000)),
+    "doubling": chain(12, "samples"),
+    "length": '{ case(id: "' + "x" * 300_000 + '") { id } }',
+    "tokens": "{ case(ids: [" + '"a" ' * 30_000 + "]) { id } }",
+    "depth": "{ case " + "{ samples { cases " * 20 + "{ id }" + "} }" * 20 + "}",
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_a_bomb_is_refused_soon_and_the_service_goes_on(client: Client, kind: str) -> None:
+    start = time.monotonic()
+    client.faults(BOMBS[kind])
+    assert time.monotonic() - start < 2
+    assert client.ask("{ _case_count }") == {"_case_count": 3}

@@ -1,0 +1,184 @@
+"""The routes beside the query itself, the submission log, and limits."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import graphql
+import pytest
+import requests
+import sqlalchemy as sa
+from tests.integration.query.conftest import READERS, Client, readers
+
+from commonshub.core.dictionary import Dictionary
+from commonshub.core.graph import Graph
+from commonshub.query.app import QueryApp
+
+
+def get(client: Client, path: str, user: str | None = "alice") -> requests.Response:
+    headers = {"Authorization": f"bearer {client.token(user)}"} if user else {}
+    return requests.get(client.running.url + path, headers=headers, timeout=60)
+
+
+@pytest.mark.parametrize("path", ["/api/v0/submission/getschema", "/api/v0/submission/getschema/"])
+def test_the_schema_is_public_and_complete(client: Client, path: str) -> None:
+    schema = graphql.build_client_schema(get(client, path, user=None).json()["data"])
+    case = schema.get_type("case")
+    assert isinstance(case, graphql.GraphQLObjectType)
+    assert {"id", "samples", "_samples_count", "_links", "consent_codes"} <= set(case.fields)
+    assert str(case.fields["age"].type) == "Float"
+    assert str(case.fields["samples"].args["kind"].type) == "[String]"
+    assert str(schema.type_map["WithPathToInput"].fields["type"].type) == "String!"
+    assert schema.query_type is not None
+    assert schema.query_type.name == "Root"
+
+
+def test_variables_may_be_json_in_a_text(client: Client) -> None:
+    query = "query ($id: String) { case(id: $id) { id } }"
+    assert client.ask(query, '{"id": "c2"}') == {"case": [{"id": "c2"}]}
+    assert len(client.ask(query, "")["case"]) == 3
+
+
+def test_the_named_operation_is_run(client: Client) -> None:
+    body = {"query": "query a { x: __typename } query b { y: __typename }", "operationName": "b"}
+    assert client.post(body).json() == {"data": {"y": "Root"}}
+
+
+def test_datasets_count_the_records_of_each_project(client: Client) -> None:
+    client.statements.texts.clear()
+    answer = get(client, "/api/v0/datasets?nodes=case,reading")
+    assert answer.json() == {
+        "P-Q": {"case": 2, "reading": 2},
+        "P-R": {"case": 1, "reading": 1},
+        "X-Y": {"case": 0, "reading": 0},
+    }
+    assert len(client.statements.texts) == 1
+    assert get(client, "/api/v0/datasets/?nodes=case", "bob").json() == {"P-Q": {"case": 2}}
+    assert get(client, "/api/v0/datasets?nodes=case", "nobody").json() == {}
+
+
+def test_datasets_list_the_projects(client: Client) -> None:
+    (project,) = get(client, "/api/v0/datasets/projects", "bob").json()["projects"]
+    assert (project["name"], project["code"], project["dbgap_accession_number"]) == ("Project Q", "Q", "Q")
+    assert get(client, "/api/v0/datasets/projects", "nobody").json() == {"projects": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "user", "status"),
+    [
+        ("/api/v0/datasets", "alice", 400),
+        ("/api/v0/datasets?nodes=zz", "alice", 400),
+        ("/api/v0/datasets?nodes=project", "alice", 400),
+        ("/api/v0/datasets?nodes=case", None, 401),
+        ("/api/v0/datasets/projects", None, 401),
+        ("/api/v0/submission/graphql", "alice", 405),
+    ],
+)
+def test_datasets_refuse_what_they_cannot_answer(client: Client, path: str, user: str | None, status: int) -> None:
+    assert get(client, path, user).status_code == status
+
+
+def test_counts_can_be_made_public(
+    client: Client, run_service: Callable[..., Any], dictionary_file: Path, token: Callable[..., str]
+) -> None:
+    running = run_service(QueryApp, Commons={"dictionary": str(dictionary_file)}, QueryApp={"public_datasets": True})
+    public = Client(running, token)
+    assert get(public, "/api/v0/datasets?nodes=case", None).json()["P-R"] == {"case": 1}
+    assert public.post({"query": "{ _case_count }"}, None).status_code == 401
+
+
+def test_a_query_beyond_the_time_limit_is_told_what_to_narrow(
+    client: Client, run_service: Callable[..., Any], dictionary_file: Path, token: Callable[..., str]
+) -> None:
+    running = run_service(
+        QueryApp, Commons={"dictionary": str(dictionary_file)}, DatabaseSettings={"statement_timeout_ms": 200}
+    )
+    running.app.grants.snapshot = readers(READERS)
+    slow = Client(running, token)
+    with client.running.app.database.engine.begin() as connection:
+        connection.execute(sa.text('lock table graph."node_case" in access exclusive mode'))
+        (error,) = slow.faults("{ _case_count }")
+    assert "time limit" in error
+    assert "project_id" in error
+
+
+@pytest.fixture(scope="module")
+def logged(client: Client, dictionary: Dictionary) -> Client:
+    """The client, with transactions of two projects in the submission log."""
+    graph = Graph(dictionary, "graph")
+    log = {"submitter": "dave", "role": "update", "program": "P", "is_dry_run": False, "state": "SUCCEEDED"}
+    response = {"success": True, "code": 200, "entities": [{"id": "c1", "valid": True, "unique_keys": [{"a": 1}]}]}
+    with client.running.app.database.engine.begin() as connection:
+        for number, project in ((1, "Q"), (2, "R"), (3, "Q")):
+            row = {**log, "id": number, "project": project, "canonical_json": [{"type": "case"}]}
+            connection.execute(graph.transaction_logs.insert(), row | {"is_dry_run": number == 3})
+            document = {"transaction_id": number, "doc_format": "JSON", "doc": "dé", "response_json": response}
+            connection.execute(graph.transaction_documents.insert(), document)
+        snapshot = {"entity_id": "c1", "transaction_id": 1, "action": "create", "old_props": {}, "new_props": {"a": 1}}
+        connection.execute(graph.transaction_snapshots.insert(), snapshot)
+    return client
+
+
+def test_the_submission_log_shows_documents_snapshots_and_responses(logged: Client) -> None:
+    (log,) = logged.ask(
+        """{ transaction_log(id: 1) { id type state project_id is_dry_run committable canonical_json
+               snapshots { id action new_props }
+               documents { doc doc_size response { success code
+                 entities { id valid unique_keys errors { type } } } } } }"""
+    )["transaction_log"]
+    assert log == {
+        "id": "1",
+        "type": "upload",
+        "state": "SUCCEEDED",
+        "project_id": "P-Q",
+        "is_dry_run": False,
+        "committable": False,
+        "canonical_json": '[{"type": "case"}]',
+        "snapshots": [{"id": "c1", "action": "create", "new_props": '{"a": 1}'}],
+        "documents": [
+            {
+                "doc": "dé",
+                "doc_size": 3,
+                "response": {
+                    "success": True,
+                    "code": 200,
+                    "entities": [{"id": "c1", "valid": True, "unique_keys": '[{"a": 1}]', "errors": []}],
+                },
+            }
+        ],
+    }
+
+
+LOGS: list[tuple[str, list[str]]] = [
+    ("", ["1", "2", "3"]),
+    ("(last: 2)", ["3", "2"]),
+    ("(first: 1, offset: 1)", ["2"]),
+    ('(type: "upload")', ["1", "2", "3"]),
+    ('(type: "delete")', []),
+    ("(quick_search: 2)", ["2"]),
+    ('(project_id: "P-R")', ["2"]),
+    ('(project: "Q", is_dry_run: true)', ["3"]),
+    ("(committable: true)", ["3"]),
+    ("(committable: false)", ["1", "2"]),
+    ('(entities: ["c1"])', ["1"]),
+    ('(order_by_desc: "project")', ["2", "1", "3"]),
+]
+
+
+@pytest.mark.parametrize(("args", "expected"), LOGS, ids=[args for args, _ in LOGS])
+def test_arguments_choose_transactions(logged: Client, args: str, expected: list[str]) -> None:
+    found = logged.ask(f"{{ transaction_log{args} {{ id }} }}")["transaction_log"]
+    assert [each["id"] for each in found] == expected
+
+
+def test_transactions_of_other_projects_do_not_exist(logged: Client) -> None:
+    data = logged.ask("{ transaction_log { id } _transaction_log_count }", user="bob")
+    assert data == {"transaction_log": [{"id": "1"}, {"id": "3"}], "_transaction_log_count": 2}
+
+
+def test_a_record_knows_its_transactions(logged: Client) -> None:
+    data = logged.ask('{ case(ids: ["c1", "c2"]) { _transaction_logs { id } _transaction_logs_count } }')
+    assert data["case"] == [
+        {"_transaction_logs": [{"id": "1"}], "_transaction_logs_count": 1},
+        {"_transaction_logs": [], "_transaction_logs_count": 0},
+    ]

@@ -1,0 +1,74 @@
+"""Queries are read within limits that are checked before the work they bound."""
+
+import contextlib
+
+import pytest
+from graphql import build_schema, validate
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commonshub.core.errors import TooLarge
+from commonshub.query.document import RULES, Documents, Invalid, Limits, check, nesting
+
+SCHEMA = build_schema("type Query { a(x: [Int], s: String): Query, b: Int }")
+
+
+@pytest.mark.parametrize(
+    ("text", "depth"),
+    [
+        ("", 0),
+        ("{ a { b } }", 2),
+        ("{ a(x: [1, [2]]) { b } }", 4),
+        ('{ a(s: "{{{{[[(") { b } }', 2),
+        ('{ a(s: "\\"{{{{") { b } }', 2),
+        ('{ a(s: """ {{{ "" \\""" {{ """) { b } }', 2),
+        ("{ a # {{{{\n { b } }", 2),
+        ("}}}} { a }", -3),
+    ],
+)
+def test_nesting_counts_brackets_outside_texts_and_comments(text: str, depth: int) -> None:
+    assert nesting(text) == max(depth, 0)
+
+
+LIMITS: list[tuple[str, str]] = [
+    ("{ b " + "# " + "x" * 300 + "\n}", "longer than 200 bytes"),
+    ("{ a " * 9, "nested more than 8 brackets"),
+    ("{" + " b" * 60 + "}", "more than 50 tokens"),
+    ("{b}" + " fragment f on Query {b}" * 5, "more than 4 operations"),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), LIMITS, ids=[told for _, told in LIMITS])
+def test_each_limit_names_itself(text: str, told: str) -> None:
+    limits = Limits(max_query_bytes=200, max_tokens=50, max_depth=4, max_fragments=4)
+    with pytest.raises((Invalid, TooLarge), match=told):
+        check(SCHEMA, text, limits)
+
+
+def test_documents_are_kept_by_text_and_the_oldest_go_first() -> None:
+    documents = Documents(SCHEMA, Limits(), 2)
+    first = documents.get("{ b }")
+    documents.get("{ a { b } }")
+    assert documents.get("{ b }") is first
+    documents.get("{ __typename }")
+    assert documents.get("{ b }") is first
+
+
+def test_no_more_faults_are_told_than_the_limit() -> None:
+    with pytest.raises(Invalid) as caught:
+        check(SCHEMA, "{" + " ".join(f"x{i}" for i in range(100)) + "}", Limits(max_errors=3))
+    assert len(caught.value.errors) <= 4
+
+
+@pytest.mark.parametrize("text", ["{ b }", "{ a { b } a { b } }", "{ zz }", "query q($x: [Int]) { a(x: $x) { b } }"])
+def test_our_rules_agree_with_the_standard_ones(text: str) -> None:
+    from graphql import parse
+
+    document = parse(text)
+    assert bool(validate(SCHEMA, document, RULES)) == bool(validate(SCHEMA, document))
+
+
+@given(st.text(alphabet='{}[]()"\\#\n ab:$!@.', max_size=60))
+def test_any_text_is_read_or_refused_but_never_breaks(text: str) -> None:
+    with contextlib.suppress(Invalid, TooLarge):
+        assert check(SCHEMA, text, Limits()).definitions

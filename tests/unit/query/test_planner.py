@@ -1,0 +1,124 @@
+"""Plans, without a database: what is asked in how many statements, and that values never become SQL."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from graphql import build_client_schema, validate_schema
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commonshub.core.dictionary import Dictionary, Link, NodeType, Property
+from commonshub.query.answers import Answers
+from commonshub.query.document import Limits
+from commonshub.query.paths import Paths
+from commonshub.query.planner import Plan
+from commonshub.query.scope import Scope
+from commonshub.query.sql import Tables, literal, name
+
+
+def prop(name_: str, kind: Any = "string", item_kind: str | None = None) -> Property:
+    return Property(name_, kind, item_kind, (), True, False, False, "")
+
+
+def node(id_: str, links: tuple[Link, ...] = (), *props: Property) -> NodeType:
+    common = (prop("id"), prop("type"), prop("submitter_id"), prop("project_id"), *props)
+    properties = {each.name: each for each in common}
+    return NodeType(id_, id_, "clinical", "", {"id": id_}, properties, links, (), frozenset(), frozenset(), ())
+
+
+def link(source: str, target: str, name_: str, backref: str) -> Link:
+    return Link(name_, backref, "part_of", source, target, "many_to_many", False)
+
+
+def dictionary(*nodes: NodeType) -> Dictionary:
+    backlinks: dict[str, tuple[Link, ...]] = {}
+    for each in (each for one in nodes for each in one.links):
+        backlinks[each.target] = (*backlinks.get(each.target, ()), each)
+    return Dictionary({each.id: each for each in nodes}, {}, "", backlinks)
+
+
+SMALL = dictionary(
+    node("program"),
+    node("project", (link("project", "program", "programs", "projects"),)),
+    node("case", (link("case", "project", "projects", "cases"),), prop("age", "integer"), prop("tags", "array")),
+    node("sample", (link("sample", "case", "cases", "samples"), link("sample", "sample", "parents", "children"))),
+    node("file", (link("file", "sample", "samples", "files"), link("file", "case", "cases", "files"))),
+)
+TABLES = Tables("graph", lambda type_: f"node_{type_}", lambda each: f"edge_{each.source}_{each.target}")
+ANSWERS = Answers(SMALL, TABLES, Limits(), 10)
+
+
+def plan(query: str, variables: Mapping[str, Any] | None = None, scope: Scope | None = None) -> Plan:
+    return ANSWERS.plan(query, variables or {}, None, scope or Scope(everything=True))
+
+
+def test_the_schema_is_valid_and_can_be_rebuilt_from_its_introspection() -> None:
+    assert validate_schema(ANSWERS.schema) == []
+    import orjson
+
+    rebuilt = build_client_schema(orjson.loads(ANSWERS.introspection())["data"])
+    assert set(rebuilt.type_map) == set(ANSWERS.schema.type_map)
+
+
+def test_a_query_of_constants_has_no_statement() -> None:
+    found = plan("{ a: __typename viewer { __typename } }")
+    assert found.statement is None
+    assert found.render(()) == b'{"a":"Root","viewer":{"__typename":"Root"}}'
+
+
+def test_the_answer_keeps_the_order_of_the_query() -> None:
+    found = plan("{ z: _case_count viewer { y: __typename x: _sample_count } w: _case_count }")
+    assert found.render(["1", "2", None]) == b'{"z":1,"viewer":{"y":"Root","x":2},"w":null}'
+
+
+def test_a_path_filter_grows_with_the_links_and_not_with_the_paths() -> None:
+    layers = [node("program"), node("project", (link("project", "program", "programs", "projects"),))]
+    above = ["project"]
+    for layer in range(8):
+        names = [f"n{layer}a", f"n{layer}b"]
+        layers += [
+            node(each, tuple(link(each, parent, f"{parent}s", f"{each}s") for parent in above)) for each in names
+        ]
+        above = names
+    deep = Answers(dictionary(*layers), TABLES, Limits(), 1)
+    query = '{ _n7a_count(with_path_to: {type: "program"}) }'
+    statement = deep.plan(query, {}, None, Scope(everything=True)).statement
+    assert statement is not None
+    assert statement.count(" as (select") == 16
+
+
+def test_paths_end_where_a_type_links_to_itself() -> None:
+    paths = Paths(SMALL)
+    assert paths.reachable("sample", up=True) == {"sample", "case", "project", "program"}
+    assert paths.reachable("case", up=False) == {"sample", "file"}
+    assert plan('{ sample(with_path_to: {type: "program"}) { id } }').statement
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1))
+def test_values_are_bound_and_never_part_of_the_statement(text: str) -> None:
+    query = """query ($t: String, $l: [String]) {
+        case(id: $t, ids: $l, submitter_id: $l, tags: $l, project_id: $l, quick_search: $t, not: [{submitter_id: $t}],
+             with_path_to: {type: "file", submitter_id: $t}) { id }
+        node(of_type: $l, category: $l) { id } transaction_log(state: $t, project_id: $l) { id } }"""
+    first = plan(query, {"t": text, "l": [text]}, Scope(projects=frozenset([(text, text)])))
+    second = plan(query, {"t": "x", "l": ["x"]}, Scope(projects=frozenset([(text, text)])))
+    assert first.statement == second.statement
+
+
+@given(text=st.text())
+def test_names_are_quoted(text: str) -> None:
+    for quoted, quote in ((name(text), '"'), (literal(text), "'")):
+        assert re.fullmatch(rf"{quote}(?:[^{quote}]|{quote}{quote})*{quote}", quoted)
+        assert "%" not in quoted.replace("%%", "")
+
+
+@pytest.mark.parametrize("scope", [Scope(), Scope(projects=frozenset([("P", "Q")])), Scope(programs=frozenset("P"))])
+def test_every_table_of_records_is_limited_to_the_scope(scope: Scope) -> None:
+    query = '{ case(with_path_to: {type: "file"}, with_links: ["files"]) { samples { files { id } _cases_count } } }'
+    statement = plan(query, scope=scope).statement or ""
+    read = re.findall(r'"graph"\."node_(?:case|sample|file)" (t\d+)', statement)
+    assert len(read) >= 6
+    for alias in read:
+        assert scope.nothing or f"{alias}._props->>'project_id'" in statement
