@@ -1,5 +1,6 @@
 """The submission service."""
 
+import gc
 from typing import ClassVar
 
 from traitlets import Integer, Unicode
@@ -8,7 +9,7 @@ from ..core.app import Route, ServiceApplication
 from ..core.dictionary import load
 from ..core.graph import Graph
 from ..core.storage import Storage
-from . import handlers
+from . import handlers, readers
 from .projects import Roots
 from .store import Store
 from .transaction import Tools
@@ -36,14 +37,14 @@ class SubmissionApp(ServiceApplication):
         project = rf"{PREFIX}/([^/]+)/([^/]+)"
         return [
             (rf"{PREFIX}/?", handlers.RootHandler),
-            (rf"{PREFIX}/_dictionary(?:/([^/]+))?/?", handlers.DictionaryHandler),
-            (rf"{PREFIX}/template(?:/([^/]+))?/?", handlers.TemplateHandler),
-            (rf"{project}/_dictionary(?:/([^/]+))?/?", handlers.ProjectDictionaryHandler),
-            (rf"{project}/template(?:/([^/]+))?/?", handlers.ProjectTemplateHandler),
+            (rf"{PREFIX}/_dictionary(?:/([^/]+))?/?", readers.DictionaryHandler),
+            (rf"{PREFIX}/template(?:/([^/]+))?/?", readers.TemplateHandler),
+            (rf"{project}/_dictionary(?:/([^/]+))?/?", readers.ProjectDictionaryHandler),
+            (rf"{project}/template(?:/([^/]+))?/?", readers.ProjectTemplateHandler),
             (rf"{project}/entities/_dry_run/(.+?)/?", handlers.EntitiesDryRunHandler),
             (rf"{project}/entities/(.+?)/?", handlers.EntitiesHandler),
-            (rf"{project}/export/?", handlers.ExportHandler),
-            (rf"{project}/(?:upload_)?manifest/?", handlers.ManifestHandler),
+            (rf"{project}/export/?", readers.ExportHandler),
+            (rf"{project}/(?:upload_)?manifest/?", readers.ManifestHandler),
             (rf"{project}/open/?", handlers.OpenHandler),
             (rf"{project}/_dry_run/?", handlers.DryRunHandler),
             (rf"{project}/?", handlers.ProjectHandler),
@@ -62,3 +63,9 @@ class SubmissionApp(ServiceApplication):
         buckets = frozenset(Storage(self.storage_settings).buckets)
         self.tools = Tools(store, checkers, settings.index_schema, buckets)
         self.roots = Roots(store, checkers, settings.auth_schema)
+
+    def start(self) -> None:
+        """Run until stopped."""
+        # Modules stay for good: the collector, which every large submission wakes, need not look at them again.
+        gc.freeze()
+        super().start()

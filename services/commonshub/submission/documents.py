@@ -20,6 +20,7 @@ from .entity import Document
 JSON, TSV, CSV = "json", "tsv", "csv"
 _TYPES = {"text/csv": CSV, "text/tab-separated-values": TSV, "text/tsv": TSV}
 _KEY = re.compile(rb'"\s*:')
+MAX_DEPTH = 50
 _BOM = b"\xef\xbb\xbf"
 
 Convert = Callable[[str], Any]
@@ -77,11 +78,27 @@ def _python_message(body: bytes) -> str | None:
 
 
 def _count_keys(value: Any) -> int:
-    if isinstance(value, dict):
-        return len(value) + sum(_count_keys(each) for each in value.values() if isinstance(each, dict | list))
-    if isinstance(value, list):
-        return sum(_count_keys(each) for each in value if isinstance(each, dict | list))
-    return 0
+    """The number of keys in all objects of a document.
+
+    Raises
+    ------
+    BadRequest
+        Lists and objects are nested deeper than any record can be.
+    """
+    count = 0
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                count += len(each)
+                below += [inner for inner in each.values() if isinstance(inner, dict | list)]
+            elif isinstance(each, list):
+                below += [inner for inner in each if isinstance(inner, dict | list)]
+        if not below:
+            return count
+        level = below
+    raise BadRequest(f"Unable to parse json: it is nested more than {MAX_DEPTH} levels deep.")
 
 
 def _refuse_duplicates(body: bytes) -> None:

@@ -12,6 +12,8 @@ from ..core.dictionary import NodeType
 Fault = dict[str, Any]
 Document = dict[str, Any]
 
+CREATE, UPDATE = "create", "update"
+
 
 def fault(kind: str, message: str, keys: Sequence[str] = (), **more: Any) -> Fault:
     """One entry of an entity's ``errors`` or ``warnings``.

@@ -17,6 +17,8 @@ from ..core.dictionary import NodeType
 from ..core.errors import BadRequest
 from ..core.graph import Graph
 from .entity import Project
+from .store import Store
+from .transaction import find_project
 
 DELIMITERS = {"tsv": "\t", "csv": ","}
 FORMATS = ("tsv", "csv", "json")
@@ -214,3 +216,24 @@ def _query(graph: Graph, node: NodeType) -> sa.Select[Any]:
 def _row(node: NodeType, row: Sequence[Any]) -> Row:
     links = dict(zip((link.name for link in node.links), row[2:], strict=True))
     return Row(row[0], row[1], links)
+
+
+def rows_by_type(
+    connection: sa.Connection, store: Store, program: str, code: str, ids: Sequence[str]
+) -> tuple[Project, dict[str, list[Row]]]:
+    """Records of a project by id, by node type; what is not there, or in another project, is left out.
+
+    Raises
+    ------
+    NotFound
+        There is no such project.
+    """
+    project = find_project(store, connection, program, code)
+    kinds: dict[str, list[str]] = {}
+    for id_, owner in store.owners(connection, ids).items():
+        if owner.project_id == project.project_id:
+            kinds.setdefault(owner.type, []).append(id_)
+    nodes = store.graph.dictionary.nodes
+    return project, {
+        kind: by_ids(connection, store.graph, nodes[kind], project, those) for kind, those in kinds.items()
+    }

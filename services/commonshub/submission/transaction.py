@@ -23,13 +23,15 @@ import sqlalchemy as sa
 from ..core.dictionary import Link, NodeType
 from ..core.errors import BadRequest, NotFound
 from . import files
-from .entity import Entity, Outcome, Project, fault, faulty
+from .entity import CREATE, UPDATE, Entity, Outcome, Project, fault, faulty
 from .ids import fresh, is_uuid
-from .links import Target, check_from_one, check_groups, not_found, read_targets
-from .store import Store, Stored, grouped
+from .linker import Linker
+from .links import read_targets
+from .store import Store, Stored
 from .validate import Checker, Checkers
 
-CREATE, UPDATE = "create", "update"
+MAX_KEY_BYTES = 1000
+"""Longest submitter_id: PostgreSQL cannot index keys much longer than twice that."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ class Transaction:
             self._match(self.nodes[kind], entities)
         for kind, entities in by_type.items():
             self._merge(self.tools.checkers[kind], entities)
-        self._link(by_type)
+        Linker(self.store, self.connection, self.project).link(by_type)
         self._register([entity for entity in self.entities if entity.node and entity.node.is_file])
         outcome = self._outcome()
         if not outcome.success:
@@ -196,8 +198,13 @@ class Transaction:
         document = entity.document
         if not checker.is_valid(document):
             entity.errors.extend(checker.faults(document))
-        elif checker.keyed and not document.get("submitter_id"):
+        elif checker.keyed and not (entity.submitter_id and isinstance(entity.submitter_id, str)):
             entity.errors.append(fault("MISSING_PROPERTY", "'submitter_id' is a required property", ["submitter_id"]))
+        elif checker.keyed and len(entity.submitter_id.encode()) > MAX_KEY_BYTES:
+            message = f"submitter_id is longer than {MAX_KEY_BYTES} bytes"
+            entity.errors.append(fault("INVALID_VALUE", message, ["submitter_id"]))
+        if not isinstance(document.get("id"), str | None):
+            entity.errors.append(fault("INVALID_VALUE", "id must be a text", ["id"]))
         given = document.get("project_id")
         if given is not None and given != entity.project_id:
             message = f"Entity is owned by project {given}, not {entity.project_id}"
@@ -275,85 +282,6 @@ class Transaction:
                 if document[name] != entity.old.get(name):
                     message = f"'{name}' is a system property: the value that was given is ignored"
                     entity.warnings.append(fault("INVALID_PROPERTY", message, [name]))
-
-    # -- 4 link ----------------------------------------------------------------
-
-    def _link(self, by_type: dict[str, list[Entity]]) -> None:
-        wanted = grouped(
-            (link.target, (link, entity, target))
-            for kind, entities in by_type.items()
-            for link in self.nodes[kind].links
-            for entity in entities
-            if not entity.errors and link.name in entity.targets
-            for target in entity.targets[link.name]
-        )
-        for entity in self.entities:
-            entity.links = {name: [] for name in entity.targets}
-        for kind, asked in sorted(wanted.items()):
-            self._find_targets(kind, asked, by_type.get(kind, ()))
-        stored = {kind: self._stored_links(kind, entities) for kind, entities in by_type.items()}
-        for kind, entities in by_type.items():
-            node = self.nodes[kind]
-            for entity in entities:
-                if not entity.errors:
-                    check_groups(entity, node, stored[kind].get(entity.id or "", ()))
-            for link in node.links:
-                if link.from_one:
-                    self._check_from_one(link, entities)
-
-    def _find_targets(self, kind: str, asked: Sequence[tuple[Link, Entity, Target]], here: Sequence[Entity]) -> None:
-        if kind == "project":
-            self._find_project(asked)
-            return
-        keys = {entity.submitter_id.lower(): entity for entity in here if isinstance(entity.submitter_id, str)}
-        ids = {given: entity for entity in here for given in (entity.id, entity.document.get("id")) if given}
-        far_keys: dict[str, str] = {}
-        far_ids: set[str] = set()
-        missing_keys = {
-            key for _, _, target in asked if (key := target.get("submitter_id")) is not None and key.lower() not in keys
-        }
-        missing_ids = {id_ for _, _, target in asked if (id_ := target.get("id")) is not None and id_ not in ids}
-        exclusive = any(link.from_one for link in {link for link, _, _ in asked})
-        project_id = self.project.project_id
-        if missing_keys:
-            far_keys = self.store.targets_by_key(self.connection, kind, project_id, sorted(missing_keys), exclusive)
-        if missing_ids:
-            far_ids = self.store.targets_by_id(self.connection, kind, project_id, sorted(missing_ids), exclusive)
-        for link, entity, target in asked:
-            found: set[str | None] = set()
-            if (key := target.get("submitter_id")) is not None:
-                near = keys.get(key.lower())
-                found.add((near.id or "") if near else far_keys.get(key))
-            if (id_ := target.get("id")) is not None:
-                found.add((ids[id_].id or "") if id_ in ids else id_ if id_ in far_ids else None)
-            if "code" in target or len(found) != 1 or None in found:
-                entity.errors.append(not_found(link, target, project_id))
-            else:
-                entity.links[link.name].append(found.pop() or "")
-
-    def _find_project(self, asked: Sequence[tuple[Link, Entity, Target]]) -> None:
-        for link, entity, target in asked:
-            same = target.get("id", self.project.id) == self.project.id
-            if not same or target.get("code", self.project.code).lower() != self.project.code.lower():
-                message = f"The {link.name} link must lead to the project of the request, {self.project.code}"
-                entity.errors.append(fault("INVALID_PERMISSIONS", message, [link.name]))
-            else:
-                entity.links[link.name].append(self.project.id)
-
-    def _stored_links(self, kind: str, entities: Sequence[Entity]) -> dict[str, set[str]]:
-        ids = [entity.id or "" for entity in entities if entity.action == UPDATE and not entity.errors]
-        found: dict[str, set[str]] = {}
-        for name, child, _ in self.store.parents(self.connection, kind, ids):
-            found.setdefault(child, set()).add(name)
-        return found
-
-    def _check_from_one(self, link: Link, entities: Sequence[Entity]) -> None:
-        mentioned = [entity for entity in entities if not entity.errors and link.name in entity.links]
-        parents = sorted({parent for entity in mentioned for parent in entity.links[link.name]})
-        if parents:
-            stored = self.store.children(self.connection, link, parents)
-            leaving = {entity.id or "": entity.links[link.name] for entity in mentioned} if link.to_one else {}
-            check_from_one(link, mentioned, stored, leaving)
 
     # -- 5 files ---------------------------------------------------------------
 
