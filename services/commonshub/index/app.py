@@ -31,6 +31,8 @@ class IndexApp(ServiceApplication):
 
     max_bulk_guids = Integer(10_000, help="Most GUIDs in one POST /index/bulk/documents.").tag(config=True)
 
+    max_url_records = Integer(10_000, help="Largest `limit` of GET /index/_query/urls/q, in records.").tag(config=True)
+
     max_minted_guids = Integer(10_000, help="Most GUIDs in one GET /index/guid/mint.").tag(config=True)
 
     max_drs_bulk = Integer(1000, help="Most objects in one bulk request of DRS (maxBulkRequestLength).").tag(

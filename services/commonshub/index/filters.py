@@ -15,6 +15,8 @@ from commonshub.core.errors import BadRequest
 
 from .validate import HASHES, MAX_SIZE_BYTES
 
+# Times the largest limit it must stay a bigint.
+MAX_PAGE = 10**9
 Arguments = Mapping[str, Sequence[str]]
 _NEGATABLE = {"urls", "acl", "authz", "file_name", "version", "metadata", "urls_metadata"}
 _UNTOLD = {"uploader", "negation", "bundles_only"}
@@ -83,7 +85,7 @@ def record_filter(arguments: Arguments, most: int) -> Filter:
     return Filter(
         limit=None if ids is not None else integer(arguments, "limit", 100, most),
         start=_one(arguments, "start"),
-        page=integer(arguments, "page", None),
+        page=integer(arguments, "page", None, MAX_PAGE),
         ids=ids,
         size=integer(arguments, "size", None),
         file_name=_one(arguments, "file_name"),

@@ -48,7 +48,7 @@ class UrlQueryHandler(IndexHandler):
             include=filters.text(arguments, "include"),
             exclude=filters.text(arguments, "exclude"),
             versioned=filters.flag(arguments, "versioned"),
-            limit=filters.integer(arguments, "limit", 1000) or 0,
+            limit=filters.integer(arguments, "limit", 1000, self.index.max_url_records) or 0,
             offset=filters.integer(arguments, "offset", 0) or 0,
         )
         found = await self.sql(store.find_urls, wanted)
@@ -69,7 +69,7 @@ class UrlMetadataQueryHandler(IndexHandler):
             include=filters.text(arguments, "url"),
             metadata=(key, value),
             versioned=filters.flag(arguments, "versioned"),
-            limit=filters.integer(arguments, "limit", 1000) or 0,
+            limit=filters.integer(arguments, "limit", 1000, self.index.max_url_records) or 0,
             offset=filters.integer(arguments, "offset", 0) or 0,
         )
         found = await self.sql(store.find_urls, wanted)

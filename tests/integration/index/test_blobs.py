@@ -61,7 +61,7 @@ def upload(storage: Storage) -> Callable[..., None]:
 
     def put(record: records.Record, data: bytes = DATA) -> None:
         location = Location("commons", f"{record.did}/{record.file_name}")
-        requests.put(storage.presign("put_object", location, 60), data=data, timeout=30).raise_for_status()
+        requests.put(storage.presign("PUT", location, 60), data=data, timeout=30).raise_for_status()
 
     return put
 
