@@ -11,7 +11,7 @@ from traitlets import Integer, Unicode, default
 
 from commonshub.core.app import Route, ServiceApplication
 
-from . import handlers
+from . import handlers, session
 from .gateway import Gateway
 from .hub import Hub, Registration
 from .redirects import HOME
@@ -79,11 +79,11 @@ class PortalApp(ServiceApplication):
             (r"/portal/dictionary/?", handlers.DictionaryHandler),
             (r"/portal/dictionary/([A-Za-z0-9_]+)/?", handlers.NodeHandler),
             (r"/portal/profile/?", handlers.ProfileHandler),
-            (r"/portal/login/?", handlers.LoginHandler),
-            (r"/portal/oauth_callback/?", handlers.CallbackHandler),
-            (r"/portal/logout/?", handlers.LogoutHandler),
-            (r"/portal/token/?", handlers.TokenHandler),
-            (r"/portal/static/(.*)", handlers.AssetHandler, {"path": str(FOLDER / "static")}),
+            (r"/portal/login/?", session.LoginHandler),
+            (r"/portal/oauth_callback/?", session.CallbackHandler),
+            (r"/portal/logout/?", session.LogoutHandler),
+            (r"/portal/token/?", session.TokenHandler),
+            (r"/portal/static/(.*)", session.AssetHandler, {"path": str(FOLDER / "static")}),
             (r"/portal/.*", handlers.MissingPageHandler),
         ]
 
@@ -112,7 +112,7 @@ class PortalApp(ServiceApplication):
             "template_path": str(FOLDER / "templates"),
             "static_path": str(FOLDER / "static"),
             "static_url_prefix": "/portal/static/",
-            "static_handler_class": handlers.AssetHandler,
+            "static_handler_class": session.AssetHandler,
             "cookie_secret": _secret(Path(self.cookie_secret_file)),
             # Tornado then asks handlers to check every request that changes something; see PortalHandler.
             "xsrf_cookies": True,

@@ -1,9 +1,13 @@
 """The pages, for visitors and for users, while the other services are down."""
 
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import requests
+
+from commonshub.portal.app import PortalApp
 
 from .conftest import Browser
 
@@ -84,3 +88,18 @@ def test_the_dictionary_says_when_it_cannot_be_shown(browser: Browser) -> None:
     answer = browser.open("/portal/dictionary")
     assert answer.status_code in (502, 503)
     assert "<h1>" in answer.text
+
+
+@pytest.fixture(scope="module")
+def hubless_url(run_service: Callable[..., Any]) -> str:
+    """A replica of the portal whose hub does not answer."""
+    return str(run_service(PortalApp, Commons={"hub_api_url": "http://127.0.0.1:1/jupyter/hub/api"}).url)
+
+
+@pytest.mark.parametrize(("path", "status"), [("/portal/", 200), ("/portal/profile", 503)])
+def test_without_the_hub_users_see_what_everybody_sees(
+    alice: Browser, hubless_url: str, path: str, status: int
+) -> None:
+    answer = alice.get(hubless_url + path)
+    assert answer.status_code == status
+    assert "alice" not in answer.text

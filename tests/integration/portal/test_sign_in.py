@@ -59,6 +59,12 @@ def test_two_sign_ins_may_be_under_way_in_one_browser(browser: Browser) -> None:
     assert browser.sign_in("bob").headers["Location"] == "/portal/profile"
 
 
+def test_abandoned_sign_ins_do_not_pile_up(browser: Browser) -> None:
+    for _ in range(20):
+        browser.open("/portal/login")
+    assert len(browser.cookies) <= 8
+
+
 def test_a_callback_serves_once(browser: Browser) -> None:
     done = browser.sign_in("bob")
     assert browser.open(done.request.path_url).status_code == 403

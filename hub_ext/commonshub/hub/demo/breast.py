@@ -146,6 +146,7 @@ def _payload(label: str, rows: dict[str, list[str]]) -> Payload:
             "data_format": "CSV",
             "row_count": len(chosen),
             "column_count": len(COLUMNS) + 1,
+            "cases": link(*chosen),
             "aliquots": link(*(f"{name}-slide" for name in chosen)),
             "core_metadata_collections": link(COLLECTION),
         },
