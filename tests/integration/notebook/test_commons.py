@@ -181,13 +181,31 @@ def browser(reader: Commons, tmp_path: Path) -> FileBrowser:
 
 
 def test_the_browser_shows_projects_and_files(browser: FileBrowser) -> None:
-    assert [label for label, _ in browser.projects.options] == ["all projects", f"{PROJECT}: A <small> Trial"]
-    assert len(browser.files.options) == 1
+    assert browser.projects.options == (f"{PROJECT}: A <small> Trial",)
+    assert [box.description for box in browser.boxes if box.layout.display != "none"] == [
+        "measures.csv   ·   38 bytes   ·   CSV Clinical measurements"
+    ]
     assert browser.message.value == ""
 
 
-def test_choosing_in_the_list_gives_the_code(browser: FileBrowser, guid: str) -> None:
-    browser.files.value = (guid,)
+@pytest.mark.parametrize("text", [PROJECT, f"{PROJECT}: A <small> Trial", ""])
+def test_a_project_is_chosen_by_its_name(browser: FileBrowser, text: str) -> None:
+    browser.choose_project(None)
+    browser.projects.value = text
+    assert len(browser.listing.rows) == 1
+
+
+def test_half_a_name_changes_nothing(browser: FileBrowser) -> None:
+    browser.projects.value = "demo-"
+    assert (len(browser.listing.rows), browser.message.value) == (1, "")
+
+
+def test_an_unknown_project_is_told(reader: Commons) -> None:
+    assert "no project &#x27;demo-x&#x27;" in FileBrowser(reader, project="demo-x").message.value
+
+
+def test_ticking_a_file_gives_the_code(browser: FileBrowser, guid: str) -> None:
+    browser.boxes[0].value = True
     assert guid in browser.text.value
     assert "1 chosen" in browser.where.value
 

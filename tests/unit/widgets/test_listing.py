@@ -49,11 +49,12 @@ def test_filtering_goes_to_the_first_page() -> None:
 
 def test_choices_on_other_pages_stay() -> None:
     listing = a_listing()
-    listing.choose_on_page(["g1", "g2"])
+    for row in listing.shown[1:3]:
+        listing.toggle(row, chosen=True)
     listing.turn(1)
-    listing.choose_on_page(["g21"])
+    listing.toggle(listing.shown[1], chosen=True)
     listing.turn(0)
-    listing.choose_on_page(["g2"])
+    listing.toggle(listing.shown[1], chosen=False)
     assert list(listing.chosen) == ["g2", "g21"]
     assert listing.chosen_bytes == 23
 

@@ -1,8 +1,11 @@
 """A browser of projects and files, made of ipywidgets' own parts.
 
 It is a view: each action is a method that can be called from a cell, and the work is done by
-:class:`commonshub.client.Commons`. All parts are reachable and usable by keyboard. Presigned URLs and tokens never
-become widget state, which notebooks save.
+:class:`commonshub.client.Commons`. Presigned URLs and tokens never become widget state, which notebooks save.
+
+All of it works by keyboard: Tab goes from part to part, Space chooses a file and presses a button. JupyterLab takes
+arrow keys and letters for its own commands (``d d`` deletes a cell) wherever the focus is not in a text field, so
+there are text fields, check boxes and buttons here, but no select boxes.
 """
 
 import threading
@@ -10,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 import ipywidgets as ipw
@@ -43,10 +47,11 @@ class FileBrowser(ipw.VBox):  # type: ignore[misc]
     """
 
     def __init__(
-        self, commons: Commons | None = None, project: str | None = None, folder: str = "data", page_size: int = 20
+        self, commons: Commons | None = None, project: str | None = None, folder: str = "data", page_size: int = 10
     ) -> None:
         self._commons = commons
         self.listing = Listing(page_size=page_size)
+        self._titles: dict[str, str] = {}
         self._quiet = False
         self._cancel = threading.Event()
         self._worker: threading.Thread | None = None
@@ -55,7 +60,7 @@ class FileBrowser(ipw.VBox):  # type: ignore[misc]
         with self._told():
             self._commons = commons or Commons()
             self.show_projects()
-            if self.projects.options:
+            if self._titles:
                 self.choose_project(project)
 
     # -- actions ---------------------------------------------------------------
@@ -81,9 +86,8 @@ class FileBrowser(ipw.VBox):  # type: ignore[misc]
             return
         titles = frame["name"] if "name" in frame.columns else frame["project_id"]
         pairs = zip(frame["project_id"], titles, strict=True)
-        named = [(each if str(title) == each else f"{each}: {title}", each) for each, title in pairs]
-        with self._silently():
-            self.projects.options = [("all projects", None), *named]
+        self._titles = {each if str(title) == each else f"{each}: {title}": each for each, title in pairs}
+        self.projects.options = tuple(self._titles)
 
     def choose_project(self, project: str | None) -> None:
         """Show the files of a project, or of all with None.
@@ -93,10 +97,10 @@ class FileBrowser(ipw.VBox):  # type: ignore[misc]
         NotFound
             There is no such project, or you may not read it.
         """
-        if project not in (value for _, value in self.projects.options):
+        if project is not None and project not in self._titles.values():
             raise NotFound(f"There is no project {project!r} that you may read.")
         with self._silently():
-            self.projects.value = project
+            self.projects.value = next((title for title, each in self._titles.items() if each == project), "")
         frame = self.commons.files(project)
         rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
         self.listing.replace(rows)
@@ -147,7 +151,7 @@ class FileBrowser(ipw.VBox):  # type: ignore[misc]
             Some files could not be fetched.
         """
         if not self.listing.chosen:
-            self._say("Choose files first: arrow keys move, Space or a click chooses, Shift and Ctrl choose several.")
+            self._say("Choose files first: a click or Space ticks one, 'Choose all' ticks all that the filter shows.")
             return Downloads()
         self._cancel.clear()
         self._busy(True)
@@ -172,12 +176,16 @@ class FileBrowser(ipw.VBox):  # type: ignore[misc]
     # -- parts -----------------------------------------------------------------
 
     def _build(self, folder: str) -> None:
-        wide, style = ipw.Layout(width="100%"), {"description_width": "5em"}
-        self.projects = ipw.Dropdown(options=[], description="Project", layout=wide, style=style)
+        wide, style = ipw.Layout(width="auto"), {"description_width": "4em"}
+        self.projects = ipw.Combobox(
+            description="Project", placeholder="all projects; click or type to choose one", layout=wide, style=style
+        )
         self.words = ipw.Text(
             description="Filter", placeholder="words in the name, type or format", layout=wide, style=style
         )
-        self.files = ipw.SelectMultiple(options=[], description="Files", rows=12, layout=wide, style=style)
+        self.boxes = [
+            ipw.Checkbox(indent=False, layout=ipw.Layout(width="auto")) for _ in range(self.listing.page_size)
+        ]
         self.back = ipw.Button(description="Previous", tooltip="Previous page")
         self.forth = ipw.Button(description="Next", tooltip="Next page")
         self.all = ipw.Button(description="Choose all", tooltip="Choose all files that match the filter, on all pages")
@@ -198,7 +206,8 @@ class FileBrowser(ipw.VBox):  # type: ignore[misc]
         )
         self.projects.observe(self._on_project, "value")
         self.words.observe(self._on_words, "value")
-        self.files.observe(self._on_files, "value")
+        for box in self.boxes:
+            box.observe(self._on_box, "value")
         self.folder.observe(lambda _: self._draw_choice(), "value")
         self.back.on_click(lambda _: self.turn(self.listing.page - 1))
         self.forth.on_click(lambda _: self.turn(self.listing.page + 1))
@@ -211,7 +220,7 @@ class FileBrowser(ipw.VBox):  # type: ignore[misc]
         return [
             self.projects,
             self.words,
-            self.files,
+            ipw.VBox(self.boxes, layout=ipw.Layout(margin="0 0 0 4.5em")),
             ipw.HBox([self.back, self.forth, self.all, self.none, self.where]),
             self.folder,
             ipw.HBox([self.start, self.halt, self.bar]),
@@ -222,8 +231,10 @@ class FileBrowser(ipw.VBox):  # type: ignore[misc]
     def _draw(self) -> None:
         shown, listing = self.listing.shown, self.listing
         with self._silently():
-            self.files.options = [(label(row), guid_of(row)) for row in shown]
-            self.files.value = [guid_of(row) for row in shown if guid_of(row) in listing.chosen]
+            for box, row in zip_longest(self.boxes, shown):
+                box.layout.display = None if row else "none"
+                box.description = label(row) if row else ""
+                box.value = bool(row) and guid_of(row) in listing.chosen
         self.back.disabled = listing.page == 0
         self.forth.disabled = listing.page + 1 >= listing.pages
         if not listing.rows:
@@ -256,17 +267,20 @@ class FileBrowser(ipw.VBox):  # type: ignore[misc]
     # -- what the browser's user does --------------------------------------------
 
     def _on_project(self, change: Any) -> None:
-        if not self._quiet:
+        text = change["new"].strip()
+        project = self._titles.get(text, text)
+        # While somebody types, the text is no project yet.
+        if not self._quiet and (not project or project in self._titles.values()):
             with self._told():
-                self.choose_project(change["new"])
+                self.choose_project(project or None)
 
     def _on_words(self, change: Any) -> None:
         if not self._quiet:
             self.filter(change["new"])
 
-    def _on_files(self, change: Any) -> None:
+    def _on_box(self, change: Any) -> None:
         if not self._quiet:
-            self.listing.choose_on_page(change["new"])
+            self.listing.toggle(self.listing.shown[self.boxes.index(change["owner"])], change["new"])
             self._draw_choice()
 
     def _on_download(self, _: Any) -> None:

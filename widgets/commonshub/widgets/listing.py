@@ -37,7 +37,7 @@ class Listing:
     """
 
     rows: Sequence[Row] = ()
-    page_size: int = 20
+    page_size: int = 10
     words: str = ""
     page: int = 0
     chosen: dict[str, Row] = field(default_factory=dict)
@@ -86,15 +86,12 @@ class Listing:
         for guid in guids:
             self.chosen[guid] = known[guid]
 
-    def choose_on_page(self, guids: Iterable[str]) -> None:
-        """Make the choice on the current page exactly this; other pages keep theirs."""
-        wanted = set(guids)
-        for row in self.shown:
-            guid = guid_of(row)
-            if guid in wanted:
-                self.chosen[guid] = row
-            else:
-                self.chosen.pop(guid, None)
+    def toggle(self, row: Row, chosen: bool) -> None:
+        """Choose one file, or drop it from the choice."""
+        if chosen:
+            self.chosen[guid_of(row)] = row
+        else:
+            self.chosen.pop(guid_of(row), None)
 
     @property
     def chosen_bytes(self) -> int:
