@@ -1,5 +1,6 @@
 """Submitting records: what is stored, what is refused, and what is told of it."""
 
+import select
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -319,6 +320,7 @@ def test_a_submission_is_announced(api: Any, database_url: str) -> None:
     connection.autocommit = True
     connection.cursor().execute("listen commonshub_graph")
     api.put(case(fresh()))
+    select.select([connection], [], [], 10)
     connection.poll()
     assert [each.payload for each in connection.notifies] == ["P-one"]
     connection.close()
@@ -396,3 +398,33 @@ def test_any_text_round_trips(api: Any, name: str) -> None:
     assert api.put(case(name, primary_site=name))["success"]
     assert api.export("case")[name]["primary_site"] == name
     assert api.put(sample(name, name))["success"]
+
+
+@pytest.mark.parametrize(
+    ("document", "status"),
+    [
+        (case("x" * 1001), 400),
+        (case("é" * 501), 400),
+        (case(""), 400),
+        (case("x", submitter_id=["x"]), 400),
+        (case("x", id=["x"]), 400),
+        (case("x", type=["case"]), 400),
+        (case("x", experiments={"id": ["x"]}), 400),
+        (["nested"], 400),
+        ("text", 400),
+        (
+            {"type": "reads_file", "submitter_id": "x", "file_name": "x", "file_size": 2**63, "md5sum": "0" * 32},
+            400,
+        ),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_odd_values_are_refused_and_never_our_fault(api: Any, document: Any, status: int) -> None:
+    response = api("PUT", "/P/one", [document])
+    assert (response.status_code, response.json()["success"]) == (status, False)
+
+
+def test_a_key_of_the_longest_kind_is_stored(api: Any) -> None:
+    name = fresh().ljust(1000, "x")
+    assert api.put(case(name))["success"]
+    assert name in api.export("case")

@@ -1,0 +1,126 @@
+"""Bodies of requests as documents."""
+
+import contextlib
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from commonshub.core.dictionary import load
+from commonshub.core.errors import BadRequest
+from commonshub.submission.documents import document_format, parse
+
+NODES = load(str(Path(__file__).parents[2] / "data" / "dictionary")).nodes
+
+
+def read(text: str, kind: str = "text/tsv") -> list[Any]:
+    return parse(text.encode(), kind, NODES)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [
+        ("text/csv", "csv"),
+        ("text/tsv", "tsv"),
+        ("text/tab-separated-values", "tsv"),
+        ("Text/TSV; charset=UTF-8", "tsv"),
+        ("application/json", "json"),
+        ("", "json"),
+    ],
+)
+def test_the_content_type_gives_the_format(content_type: str, kind: str) -> None:
+    assert document_format(content_type) == kind
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "value"),
+    [
+        ("year_of_birth", "1980", 1980),
+        ("year_of_birth", "1980.5", "1980.5"),
+        ("age", "2.0", 2),
+        ("age", "2.5", 2.5),
+        ("age", "nan", "nan"),
+        ("age", "inf", "inf"),
+        ("age", "1e400", "1e400"),
+        ("age", "", None),
+        ("age", "null", None),
+        ("alive", "TRUE", True),
+        ("alive", "no", "no"),
+        ("gender", "12", "12"),
+        ("cases.submitter_id", "a", [{"submitter_id": "a"}]),
+        ("cases.submitter_id", "a, b", [{"submitter_id": "a"}, {"submitter_id": "b"}]),
+        ("unknown", " x ", "x"),
+    ],
+)
+def test_a_cell_becomes_what_the_property_is(column: str, cell: str, value: Any) -> None:
+    [document] = read(f"type\t{column}\ndemographic\t{cell}\n")
+    assert document[column.partition(".")[0]] == value
+
+
+def test_an_empty_link_cell_says_nothing() -> None:
+    assert read("type\tcases.submitter_id\ndemographic\t\n") == [{"type": "demographic"}]
+
+
+def test_id_and_key_of_a_target_come_together() -> None:
+    text = "type\tsamples.id\tsamples.submitter_id\naliquot\t1,2\ta,b\n"
+    assert read(text)[0]["samples"] == [{"id": "1", "submitter_id": "a"}, {"id": "2", "submitter_id": "b"}]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_of_every_kind(end: str) -> None:
+    assert [each["submitter_id"] for each in read(f"type\tsubmitter_id{end}case\ta{end}{end}case\tb")] == ["a", "b"]
+
+
+VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=5))
+@settings(max_examples=100, deadline=None)
+def test_a_written_table_is_read_back(values: list[str]) -> None:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter="\t")
+    writer.writerow(["type", "submitter_id"])
+    writer.writerows(["case", value] for value in values)
+    expected = [None if value.strip() in ("", "null") else value.strip() for value in values]
+    assert [each["submitter_id"] for each in read(buffer.getvalue())] == expected
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | VALUES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(VALUES.map(lambda text: f"k{text}"), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(st.lists(JSON, max_size=5), st.booleans())
+@settings(max_examples=100, deadline=None)
+def test_json_without_duplicate_keys_is_taken_as_it_is(documents: list[Any], pretty: bool) -> None:
+    body = json.dumps(documents, indent=2 if pretty else None).encode()
+    assert parse(body, "application/json", NODES) == documents
+
+
+@pytest.mark.parametrize("body", ['{"a":1,"a":2}', '{"b":{"a" : 1, "a": 2}}', '[{"a":":"},{"a":1, "a":1}]'])
+def test_duplicate_keys_are_refused(body: str) -> None:
+    with pytest.raises(BadRequest, match="duplicate keys: a"):
+        parse(body.encode(), "application/json", NODES)
+
+
+def test_marks_of_templates_are_taken_off() -> None:
+    assert parse(b'{"*type": "case", "x": "*"}', "application/json", NODES) == [{"type": "case", "x": "*"}]
+
+
+def test_endless_nesting_is_refused() -> None:
+    with pytest.raises(BadRequest, match="nested"):
+        parse(b"[" * 200 + b"]" * 200, "application/json", NODES)
+
+
+@given(st.binary(max_size=60), st.sampled_from(["text/tsv", "text/csv", "application/json"]))
+@settings(max_examples=300, deadline=None)
+def test_nothing_but_bad_requests_comes_of_any_body(body: bytes, kind: str) -> None:
+    with contextlib.suppress(BadRequest):
+        parse(body, kind, NODES)
