@@ -63,7 +63,7 @@ def wait_until(condition: Callable[[], Any], timeout_s: float = 40) -> Any:
     return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def commons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commons]:
     # The path has blanks and is too long for a Unix socket; the folder is what a start that was cut off leaves.
     folder = tmp_path_factory.mktemp("hub") / ("a data folder with blanks " * 4).strip()
