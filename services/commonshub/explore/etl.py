@@ -21,6 +21,7 @@ from .catalog import dump
 from .compiler import compile_mapping
 from .extract import Progress, extract, fingerprint
 from .plan import Plan
+from .requests import Count, Reader, Scope
 from .settings import ExploreSettings
 
 SUFFIX = ".duckdb"
@@ -126,10 +127,15 @@ class Etl:
     def _check(self, file: Path, plan: Plan, counts: Mapping[str, int]) -> None:
         """Open the file as the service will, and ask it what it must know."""
         from .duck.read import DuckReader
-        from .requests import Count, Scope
 
         settings = self.settings
         reader = DuckReader(file, settings.query_memory_bytes, settings.query_timeout_s, settings.max_buckets)
+        try:
+            self._count(reader, plan, counts)
+        finally:
+            reader.close()
+
+    def _count(self, reader: Reader, plan: Plan, counts: Mapping[str, int]) -> None:
         if tuple(reader.run.doc_types.values()) != plan.doc_types:
             raise AssertionError("the index does not describe what was built")
         for doc_type in plan.doc_types:

@@ -134,6 +134,9 @@ class Reader(Protocol):
 
     run: Run
 
+    def close(self) -> None:
+        """Give the file and the memory back."""
+
     def answer(self, questions: list[Question]) -> list[Any]:
         """The answers, in order: lists of documents, numbers, or lists of buckets."""
 

@@ -83,4 +83,6 @@ class Shelf:
     def close(self) -> None:
         """Let the open index go."""
         with self._lock:
+            if self._open and self._open.reader:
+                self._open.reader.close()
             self._open = None

@@ -45,6 +45,10 @@ class DuckReader:
         paths = self._connection.execute("select path from _path").fetchall()
         self.run = Run(rows[0][0], load(json.loads(rows[0][1])), frozenset(path for (path,) in paths))
 
+    def close(self) -> None:
+        """Give the file and the memory back, once no question is being answered."""
+        self._connection.close()
+
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         cursor = self._connection.cursor()

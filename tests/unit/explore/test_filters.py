@@ -1,0 +1,206 @@
+"""The filter grammar: what is refused, what is dropped for a facet, and that counts equal a plain evaluation."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from commonshub.core.errors import BadRequest
+from commonshub.explore.duck.read import DuckReader
+from commonshub.explore.filters import EVERYTHING, parse, without
+from commonshub.explore.requests import Bins, Count, Rows, Scope, Terms
+
+from .model import PATHS, TYPE, Document, elements, holds, values_of, write_index
+
+WORDS = ["x", "y", "z", "'; drop table", "no data"]
+
+
+def make_documents(seed: int, count: int) -> list[Document]:
+    """Documents with every kind of hole in them."""
+    chance = random.Random(seed)
+
+    def word() -> Any:
+        return chance.choice([None, *WORDS[:4]])
+
+    def number() -> Any:
+        return chance.choice([None, 0, 1, 2, 3, -1])
+
+    def stay(name: str) -> Document:
+        visits = [
+            {"_visit_id": f"{name}{n}", "place": word(), "weight": (number() and number()) or 0.5}
+            for n in range(chance.randrange(3))
+        ]
+        return {"_stay_id": name, "ward": word(), "days": number(), "visits": visits}
+
+    return [
+        {
+            "_case_id": f"c{n}",
+            "sex": word(),
+            "age": number(),
+            "tags": chance.choice([None, [], *[sorted(chance.sample(WORDS[:4], k)) for k in (1, 2, 3)]]),
+            "project_id": "p-a",
+            "auth_resource_path": chance.choice([*PATHS, None]),
+            "stays": [stay(f"s{n}{k}") for k in range(chance.randrange(3))],
+        }
+        for n in range(count)
+    ]
+
+
+DOCUMENTS = make_documents(7, 120)
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckReader]:
+    file = tmp_path_factory.mktemp("index") / "1.duckdb"
+    write_index(file, DOCUMENTS)
+    found = DuckReader(file, memory_bytes=128 * 2**20, timeout_s=30, max_buckets=1000)
+    yield found
+    found.close()
+
+
+words = st.sampled_from(WORDS)
+numbers = st.sampled_from([-1, 0, 1, 2, 3, 0.5, "no data"])
+plain = st.sampled_from([-1, 0, 1, 2, 0.5])
+
+
+def leaves(text: list[str], number: list[str], lists: list[str]) -> st.SearchStrategy[Any]:
+    def of(operators: list[str], fields: list[str], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        parts = st.tuples(st.sampled_from(operators), st.sampled_from(fields), values)
+        return parts.map(lambda part: {part[0]: {part[1]: part[2]}})
+
+    several = st.lists(words, min_size=1, max_size=3)
+    return st.one_of(
+        of(["=", "!="], [*text, *lists], words),
+        of(["IN", "!="], [*text, *lists], several),
+        of(["=", "!="], number, numbers),
+        of(["IN"], number, st.lists(numbers, max_size=3)),
+        of([">", ">=", "<", "<="], number, plain),
+        *([of(["CONTAINS_ALL", "EXCLUDES_ALL"], lists, several)] if lists else []),
+    )
+
+
+def groups(leaf: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        leaf,
+        lambda inner: st.tuples(st.sampled_from(["AND", "OR"]), st.lists(inner, max_size=4)).map(
+            lambda p: {p[0]: p[1]}
+        ),
+        max_leaves=6,
+    )
+
+
+in_visit = groups(leaves(["place"], ["weight"], [])).map(lambda f: {"nested": {"path": "stays.visits", **f}})
+in_stay = groups(leaves(["ward"], ["days"], []) | in_visit).map(lambda f: {"nested": {"path": "stays", **f}})
+filters = groups(leaves(["sex", "stays.ward"], ["age"], ["tags"]) | in_stay | in_visit)
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(filter=filters, access=st.sets(st.sampled_from(PATHS)))
+def test_an_engine_keeps_what_a_plain_evaluation_keeps(reader: DuckReader, filter: Any, access: set[str]) -> None:
+    expected = [
+        document for document in DOCUMENTS if document["auth_resource_path"] in access and holds(filter, document)
+    ]
+    scope = Scope(TYPE, frozenset(access), parse(filter, TYPE))
+    count, rows = reader.answer([Count(scope), Rows(scope, ("_case_id",))])
+    assert [row["_case_id"] for row in rows] == [document["_case_id"] for document in expected]
+    assert count == len(expected)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(filter=filters)
+def test_facets_count_what_a_plain_evaluation_counts(reader: DuckReader, filter: Any) -> None:
+    kept = [each for each in DOCUMENTS if each["auth_resource_path"] in PATHS and holds(filter, each)]
+    scope = Scope(TYPE, frozenset(PATHS), parse(filter, TYPE))
+    paths = ["sex", "tags", "age", "stays.ward", "stays.visits.place"]
+    places = [place for path in paths if (place := TYPE.find(path))]
+    answers = reader.answer([Terms(scope, place) for place in places])
+    for place, found in zip(places, answers, strict=True):
+        expected: dict[Any, int] = {}
+        for document in kept:
+            for element in elements(document, place.nests):
+                for value in values_of(element, place.field.name) or [None]:
+                    expected[value] = expected.get(value, 0) + 1
+        assert {bucket.key: bucket.count for bucket in found} == expected
+        keyed = [bucket for bucket in found if bucket.key is not None]
+        assert [bucket.count for bucket in keyed] == sorted((bucket.count for bucket in keyed), reverse=True)
+
+
+def test_bins_hold_every_number_once(reader: DuckReader) -> None:
+    place = TYPE.find("age")
+    assert place is not None
+    scope = Scope(TYPE, frozenset(PATHS))
+    (found,) = reader.answer([Bins(scope, place, step=2)])
+    ages = [each["age"] for each in DOCUMENTS if each["auth_resource_path"] in PATHS and each["age"] is not None]
+    assert sum(bucket.count for bucket in found) == len(ages)
+    assert sum(bucket.total for bucket in found) == sum(ages)
+
+
+@pytest.mark.parametrize(
+    ("filter", "told"),
+    [
+        ([], "filter"),
+        ({"sex": "x"}, "filter.sex"),
+        ({"AND": [{"=": {"sex": "x"}}, {"=": {"nope": "x"}}]}, "filter.AND[1].=.nope"),
+        ({"exclude_any": {"sex": "x"}}, "exclude_any"),
+        ({"=": "x"}, "filter.="),
+        ({"=": {"sex": {"a": 1}}}, "filter.=.sex"),
+        ({">": {"age": [1, 2]}}, "filter.>.age"),
+        ({">": {"age": True}}, "True"),
+        ({">": {"age": "NaN"}}, "NaN"),
+        ({">": {"sex": 1}}, "does not apply to text"),
+        ({"contains_any": {"age": 1}}, "does not apply to numbers"),
+        ({"nested": {"path": "sex", "=": {"sex": "x"}}}, "nested"),
+        ({"nested": {"=": {"sex": "x"}}}, "nested"),
+        ({"nested": {"path": "stays", "=": {"sex": "x"}}}, "sex"),
+        ({"search": {"keyword": "xx", "fields": ["age"]}}, "age"),
+        ({"search": {"keyword": "xx", "fields": 5}}, "fields"),
+        ({"search": "xx"}, "keyword"),
+    ],
+    ids=str,
+)
+def test_a_wrong_filter_is_refused_with_its_place(filter: Any, told: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        parse(filter, TYPE)
+    assert told in caught.value.message
+
+
+def test_depth_and_size_are_limited() -> None:
+    deep: Any = {"=": {"sex": "x"}}
+    for _ in range(30):
+        deep = {"AND": [deep]}
+    with pytest.raises(BadRequest):
+        parse(deep, TYPE)
+    with pytest.raises(BadRequest):
+        parse({"OR": [{"=": {"sex": "x"}}] * 3000}, TYPE)
+
+
+MALE, OLD = {"=": {"sex": "male"}}, {">": {"age": 60}}
+WARD = {"=": {"ward": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("filter", "path", "rest"),
+    [
+        (MALE, "sex", {}),
+        (MALE, "age", MALE),
+        ({"AND": [MALE, OLD]}, "sex", OLD),
+        ({"OR": [MALE, OLD]}, "sex", OLD),
+        ({"AND": [{"OR": [MALE, MALE]}, OLD]}, "sex", OLD),
+        ({"!=": {"sex": "x"}}, "sex", {}),
+        ({"nested": {"path": "stays", **WARD}}, "stays.ward", {}),
+        ({"nested": {"path": "stays", "AND": [WARD, {">": {"days": 1}}]}}, "stays.ward",
+         {"nested": {"path": "stays", ">": {"days": 1}}}),
+        ({"search": {"keyword": "male"}}, "sex", {"search": {"keyword": "male"}}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_without_drops_only_the_clauses_of_one_field(filter: Any, path: str, rest: Any) -> None:
+    assert without(parse(filter, TYPE), path) == parse(rest, TYPE)
+
+
+@pytest.mark.parametrize("filter", [None, {}, {"AND": []}, {"OR": []}, {"AND": [{}, {"OR": []}]}], ids=str)
+def test_empty_filters_restrict_nothing(filter: Any) -> None:
+    assert parse(filter, TYPE) == EVERYTHING
