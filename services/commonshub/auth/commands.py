@@ -32,7 +32,11 @@ def import_users(app: AuthApp, arguments: argparse.Namespace) -> str:
 
 def add_user(app: AuthApp, arguments: argparse.Namespace) -> str:
     """Make a user, or change one."""
-    import_file(app, Path(app.user_file), USER_FILE_SOURCE)
+    try:
+        import_file(app, Path(app.user_file), USER_FILE_SOURCE)
+    except Faulty as error:
+        # A fault in the file must not keep the operator from making the administrator who mends it.
+        print(f"{app.user_file} was not imported. {error.report()}", file=sys.stderr)
     name = username(arguments.name)
     user = app.database.call(store.put_user, app.schema, name, SOURCE, arguments.email)
     if arguments.admin:

@@ -26,7 +26,7 @@ _BATCH = 1000
 
 
 def import_file(app: "AuthApp", file: Path, source: str, *, always: bool = False) -> list[str]:
-    """Import a file unless its content is what was imported last from this source.
+    """Import a file unless its content is what it was when it was imported last.
 
     Parameters
     ----------
@@ -55,27 +55,39 @@ def import_file(app: "AuthApp", file: Path, source: str, *, always: bool = False
     if len(content) > app.max_user_file_bytes:
         raise TooLarge(f"{file} is larger than {app.max_user_file_bytes} bytes (AuthApp.max_user_file_bytes).")
     digest = hashlib.sha256(content).hexdigest()
-    if not always and app.database.call(_imported, app.schema, source) == digest:
+    name = str(file.resolve())
+    if not always and app.database.call(_imported, app.schema, name) == digest:
         return []
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise BadRequest(f"{file} is not UTF-8: {error}.") from error
     plan = parse(text)
-    app.database.call(apply, app.schema, plan, source, digest)
+
+    def write(connection: sa.Connection) -> None:
+        apply(connection, app.schema, plan, source)
+        _remember(connection, app.schema, name, digest)
+
+    app.database.call(write)
     return [str(warning) for warning in plan.warnings]
 
 
-def _imported(connection: sa.Connection, schema: str, source: str) -> str | None:
+def _imported(connection: sa.Connection, schema: str, file: str) -> str | None:
     table = _imports(schema)
-    return connection.execute(sa.select(table.c.digest).where(table.c.source == source)).scalar_one_or_none()
+    return connection.execute(sa.select(table.c.digest).where(table.c.source == file)).scalar_one_or_none()
+
+
+def _remember(connection: sa.Connection, schema: str, file: str, digest: str) -> None:
+    done = insert(_imports(schema)).values(source=file, digest=digest)
+    changes = {"digest": digest, "at": sa.func.now()}
+    connection.execute(done.on_conflict_do_update(index_elements=["source"], set_=changes))
 
 
 def _imports(schema: str) -> sa.TableClause:
     return sa.table("imported", sa.column("source"), sa.column("digest"), sa.column("at"), schema=schema)
 
 
-def apply(connection: sa.Connection, schema: str, plan: Plan, source: str, digest: str) -> None:
+def apply(connection: sa.Connection, schema: str, plan: Plan, source: str) -> None:
     """Make the rows of `source` equal to `plan`."""
     connection.execute(sa.text("select pg_advisory_xact_lock(hashtext('commonshub.import.' || :s))"), {"s": schema})
     t = tables(schema)
@@ -98,10 +110,6 @@ def apply(connection: sa.Connection, schema: str, plan: Plan, source: str, diges
     pairs = ({"client_name": client, "policy_id": name} for client, name in plan.client_policies)
     _replace(connection, t.client_policy, pairs, source)
     _forget_users(connection, t, schema, plan, source)
-    done = insert(_imports(schema)).values(source=source, digest=digest)
-    connection.execute(
-        done.on_conflict_do_update(index_elements=["source"], set_={"digest": digest, "at": sa.func.now()})
-    )
 
 
 def _definitions(connection: sa.Connection, t: Tables, plan: Plan, source: str) -> None:

@@ -75,6 +75,11 @@ def seconds(value: Any) -> int | None:
     return value
 
 
+def _subject(asked: Any) -> str:
+    """What a refused request was about: a GUID, or the key of an upload in parts."""
+    return asked if isinstance(asked, str) else getattr(asked, "key", None) or getattr(asked, "guid", None) or ""
+
+
 def require_s3(protocol: str | None) -> None:
     """Raise :class:`BadRequest` for a protocol that nothing can be uploaded by."""
     if protocol not in (None, "s3"):
@@ -153,10 +158,7 @@ class Uploads:
             outcome = error
             refused = isinstance(error, AuthenticationRequired | PermissionDenied)
             decision = "denied" if refused else "failed"
-        if isinstance(outcome, CommonsError):
-            subject = arguments[0] if isinstance(arguments[0], str) else getattr(arguments[0], "guid", None) or ""
-        else:
-            subject = outcome[0]
+        subject = _subject(arguments[0]) if isinstance(outcome, CommonsError) else outcome[0]
         audit.write(
             connection,
             self.access.auth_schema,

@@ -28,7 +28,7 @@ def snapshot(auth: Auth) -> Snapshot:
 
 
 def apply(auth: Auth, text: str, source: str = SOURCE) -> None:
-    auth.app.database.call(importing.apply, "auth", parse(text), source, "digest")
+    auth.app.database.call(importing.apply, "auth", parse(text), source)
 
 
 def dump(auth: Auth) -> dict[str, list[Any]]:
@@ -235,3 +235,39 @@ def test_the_operator_imports_a_file(auth: Auth, command: Any, tmp_path: Path) -
     file.write_text("users: {x: {policies: [nothing]}}\n")
     status, _, errors = command("import", str(file))
     assert (status, "line 1, users.x.policies[0]: no policy 'nothing' is defined" in errors) == (1, True)
+
+
+def test_a_fault_in_the_file_does_not_keep_the_operator_out(auth: Auth, command: Any) -> None:
+    file = Path(auth.app.user_file)
+    content = file.read_text()
+    file.write_text(content + "  broken: {policies: [nothing]}\n")
+    try:
+        status, out, errors = command("user", "mender", "--admin")
+    finally:
+        file.write_text(content)
+    assert (status, out) == (0, "mender is a user and an administrator of this commons.")
+    assert "no policy 'nothing' is defined" in errors
+
+
+def test_importing_another_file_is_not_undone_at_the_next_start(auth: Auth, command: Any, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(USER_FILE + "  other: {policies: [one_reader]}\n")
+    command("import", str(other))
+    importing.import_file(auth.app, Path(auth.app.user_file), SOURCE)
+    assert may(auth, "other", ONE)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"users: {\xff: {}}", b"users: {x: {policies: [nothing]}}", b"x" * (17 * 2**20)],
+    ids=["bytes", "fault", "size"],
+)
+def test_a_service_starts_with_the_earlier_policies_when_the_file_is_bad(auth: Auth, content: bytes) -> None:
+    file = Path(auth.app.user_file)
+    good = file.read_text()
+    file.write_bytes(content)
+    try:
+        auth.running.call(auth.app._import_user_file())
+    finally:
+        file.write_text(good)
+    assert may(auth, "alice", ONE)

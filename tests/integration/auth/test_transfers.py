@@ -310,6 +310,16 @@ def test_deleting_a_record_spares_bytes_that_are_not_its_own(auth: Auth) -> None
     assert auth.app.access.storage.head(Location.parse(victim.urls[0]))
 
 
+def test_a_record_stays_where_the_store_fails_to_delete_its_bytes(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = stored(auth, authz=[ONE])
+    with monkeypatch.context() as patch:
+        patch.setattr(auth.app.storage_settings, "endpoint_url", "http://127.0.0.1:1")
+        assert auth.request("DELETE", f"/user/data/{record.did}", "writer").status_code == 502
+    assert auth.audited()[-1].decision == "failed"
+    assert auth.app.database.call(records.get, "index", record.did) == record
+    assert auth.request("DELETE", f"/user/data/{record.did}", "writer").status_code == 204
+
+
 def test_the_buckets_are_for_who_is_signed_in(auth: Auth) -> None:
     assert auth.get("/user/data/buckets").status_code == 401
     assert "commons" in auth.get("/user/data/buckets", "nobody").json()["S3_BUCKETS"]
