@@ -1,6 +1,7 @@
 """All that is derived from one dictionary: its schema, the documents checked against it, and the plans."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,9 @@ from .scope import Scope
 from .selection import select
 from .sql import Tables
 
+KEPT_CONSTANTS = 4
+"""Answers without data that are kept; one of them can have megabytes."""
+
 
 class Answers:
     """Turns queries into plans; safe to use from several threads.
@@ -34,9 +38,10 @@ class Answers:
         self.limits = limits
         self.schema = build(dictionary)
         self.documents = Documents(self.schema, limits, kept)
-        self._planner = Planner(dictionary, tables, Paths(dictionary))
+        self._planner = Planner(dictionary, tables, Paths(dictionary), limits.max_parts)
         self._lock = threading.Lock()
         self._introspection: bytes | None = None
+        self._constants: OrderedDict[str, Plan] = OrderedDict()
 
     def plan(self, text: str, variables: Mapping[str, Any], name: str | None, scope: Scope) -> Plan:
         """The plan of a query for a caller who may read `scope`.
@@ -46,11 +51,24 @@ class Answers:
         Invalid, TooLarge
             The query breaks the grammar, the schema or a limit.
         """
+        known = self._constants.get(text)
+        if known is not None and not name:
+            return known
         operation = self.documents.operation(text, variables, name)
         selection = select(self.schema, operation, self.limits)
-        return self._planner.plan(
+        plan = self._planner.plan(
             selection, scope, lambda field: constants.answer(self.schema, self.dictionary, operation, field)
         )
+        if plan.statement is None and not operation.definition.variable_definitions and not name:
+            self._keep(text, plan)
+        return plan
+
+    def _keep(self, text: str, plan: Plan) -> None:
+        """Keep a plan that depends on nothing but the query's text: introspection takes long."""
+        with self._lock:
+            self._constants[text] = plan
+            if len(self._constants) > KEPT_CONSTANTS:
+                self._constants.popitem(last=False)
 
     def introspection(self) -> bytes:
         """The answer to the standard introspection query, computed once."""

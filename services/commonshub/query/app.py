@@ -1,6 +1,5 @@
 """The query service's application."""
 
-import asyncio
 from typing import ClassVar
 
 from traitlets import Bool, Integer
@@ -31,11 +30,16 @@ class QueryApp(ServiceApplication):
     max_tokens = Integer(_DEFAULTS.max_tokens, help="Most words and signs in a query's text.").tag(config=True)
     max_depth = Integer(_DEFAULTS.max_depth, help="Deepest nesting of fields in a query.").tag(config=True)
     max_fields = Integer(
-        _DEFAULTS.max_fields, help="Most fields in a query, after its fragments are put in place."
+        _DEFAULTS.max_fields,
+        max=1_600,  # PostgreSQL's own limit of columns
+        help="Most fields in a query, after its fragments are put in place.",
     ).tag(config=True)
     max_fragments = Integer(_DEFAULTS.max_fragments, help="Most operations and fragments in a query's text.").tag(
         config=True
     )
+    max_parts = Integer(
+        _DEFAULTS.max_parts, help="Most parameters, table aliases and path steps in a query's SQL statement."
+    ).tag(config=True)
     max_errors = Integer(_DEFAULTS.max_errors, help="Most faults of a query that one answer tells.").tag(config=True)
     kept_documents = Integer(
         256, help="Queries that are kept parsed and validated, by their text; the least recently used go first."
@@ -55,9 +59,7 @@ class QueryApp(ServiceApplication):
 
     async def start_service(self) -> None:
         """Load the dictionary, and make the tables that it needs where they are missing."""
-        await asyncio.to_thread(self._load)
-
-    def _load(self) -> None:
+        # On the main thread, as nobody is waiting yet: a thread's memory arena would stay half empty for good.
         from commonshub.core.dictionary import load
         from commonshub.core.graph import Graph, edge_table, node_table
 

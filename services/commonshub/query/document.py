@@ -5,6 +5,7 @@ are checked before the work that they bound: size and nesting before parsing, th
 """
 
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -41,9 +42,10 @@ class Limits:
     max_query_bytes: int = 262_144
     max_tokens: int = 10_000
     max_depth: int = 32
-    max_fields: int = 5_000
+    max_fields: int = 1_500
     max_fragments: int = 200
     max_errors: int = 20
+    max_parts: int = 5_000
 
 
 class Invalid(BadRequest):
@@ -85,6 +87,7 @@ class Documents:
         self.limits = limits
         self._size = size
         self._kept: OrderedDict[str, DocumentNode] = OrderedDict()
+        self._lock = threading.Lock()
 
     def get(self, text: str) -> DocumentNode:
         """The document of `text`.
@@ -96,13 +99,14 @@ class Documents:
         TooLarge
             It goes beyond a limit.
         """
-        known = self._kept.get(text)
+        with self._lock:
+            known = self._kept.pop(text, None)
         if known is None:
-            known = self._kept[text] = check(self.schema, text, self.limits)
+            known = check(self.schema, text, self.limits)
+        with self._lock:
+            self._kept[text] = known
             if len(self._kept) > self._size:
                 self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(text)
         return known
 
     def operation(self, text: str, variables: Mapping[str, Any], name: str | None) -> Operation:

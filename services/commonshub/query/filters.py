@@ -144,10 +144,11 @@ class Filters:
     # -- what a record hangs on ------------------------------------------------
 
     def _links(self, type_: str, alias: str, args: Args) -> list[str]:
-        conditions = [self._linked(type_, alias, each) for each in args.get("with_links") or ()]
-        conditions += [f"not {self._linked(type_, alias, each)}" for each in args.get("without_links") or ()]
+        conditions = [self._linked(type_, alias, each) for each in _unique(args, "with_links")]
+        conditions += [f"not {self._linked(type_, alias, each)}" for each in _unique(args, "without_links")]
         if args.get("with_links_any"):
-            conditions.append(disjunction([self._linked(type_, alias, each) for each in args["with_links_any"]]))
+            any_of = [self._linked(type_, alias, each) for each in _unique(args, "with_links_any")]
+            conditions.append(disjunction(any_of))
         return conditions
 
     def _linked(self, type_: str, alias: str, link: str | None) -> str:
@@ -268,6 +269,10 @@ _OWN_MEANING = frozenset(
     + ["with_links", "with_links_any", "without_links", "with_path_to", "with_path_to_any", "without_path_to"]
     + [key for key, _, _ in _MOMENTS]
 )
+
+
+def _unique(args: Args, key: str) -> list[str | None]:
+    return list(dict.fromkeys(args.get(key) or ()))
 
 
 def _entries(args: Args, key: str) -> list[Args]:

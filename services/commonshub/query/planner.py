@@ -63,11 +63,18 @@ class Plan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans selections on one dictionary."""
+    """Plans selections on one dictionary.
+
+    Parameters
+    ----------
+    max_parts
+        Most parameters, table aliases and path steps of a statement.
+    """
 
     dictionary: Dictionary
     tables: Tables
     paths: Paths
+    max_parts: int
 
     def plan(self, selection: Sequence[Selected], scope: Scope, constant: Constant) -> Plan:
         """The plan for the root fields `selection` and a caller who may read `scope`.
@@ -86,7 +93,7 @@ class _Compiler:
         self.planner = planner
         self.dictionary = planner.dictionary
         self.tables = planner.tables
-        self.statement = Statement()
+        self.statement = Statement(planner.max_parts)
         self.access = Access(planner.dictionary, planner.tables, scope, self.statement)
         self.filters = Filters(self.statement, self.access, planner.paths)
         self.logbook = Logbook(self.statement, self.tables, self.access, self._aggregated)
@@ -347,7 +354,8 @@ def _object_of(columns: Mapping[str, str]) -> str:
         f"{literal(orjson.dumps(key).decode() + ':')} || coalesce(to_json({expression})::text, 'null')"
         for key, expression in columns.items()
     ]
-    return "('{' || " + " || ',' || ".join(pairs) + " || '}')::json" if pairs else "'{}'::json"
+    # An array is flat, where a chain of `||` nests deeper with each key.
+    return f"('{{' || array_to_string(array[{', '.join(pairs)}], ',') || '}}')::json" if pairs else "'{}'::json"
 
 
 def _joined(pieces: Template) -> Template:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commonshub.core.dictionary import Link
-from commonshub.core.errors import BadRequest
+from commonshub.core.errors import BadRequest, TooLarge
 
 MAX_NAME_BYTES = 63
 """PostgreSQL cuts longer identifiers (NAMEDATALEN - 1)."""
@@ -66,8 +66,15 @@ class Tables:
 
 @dataclass
 class Statement:
-    """What a statement needs besides its text: parameters, aliases and common table expressions."""
+    """What a statement needs besides its text: parameters, aliases and common table expressions.
 
+    Parameters
+    ----------
+    max_parts
+        How many of all these there may be: planning takes the database longer with each.
+    """
+
+    max_parts: int = 5_000
     parameters: dict[str, Any] = field(default_factory=dict)
     expressions: dict[str, str] = field(default_factory=dict)
     _aliases: int = 0
@@ -79,17 +86,27 @@ class Statement:
         ------
         BadRequest
             A text holds a character that PostgreSQL cannot store.
+        TooLarge
+            The statement has more parts than it may.
         """
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and not _storable(text):
                 raise BadRequest(f"{text[:40]!r} holds a NUL or half a surrogate pair; no record does.")
         key = f"p{len(self.parameters)}"
         self.parameters[key] = value
+        self._check()
         return f"%({key})s::{type_}"
 
     def alias(self) -> str:
-        """A fresh table alias."""
+        """A fresh table alias.
+
+        Raises
+        ------
+        TooLarge
+            The statement has more parts than it may.
+        """
         self._aliases += 1
+        self._check()
         return f"t{self._aliases}"
 
     def expression(self, key: str, make: Callable[[], str]) -> str:
@@ -98,6 +115,13 @@ class Statement:
             text = make()
             self.expressions[key] = text
         return name(key)
+
+    def _check(self) -> None:
+        if self._aliases + len(self.parameters) > self.max_parts:
+            raise TooLarge(
+                f"The query's fields and filters make more than {self.max_parts} parts of a statement; "
+                "ask for them in several queries."
+            )
 
     def text(self, body: str) -> str:
         """The whole statement."""

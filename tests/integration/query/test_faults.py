@@ -97,3 +97,35 @@ def test_a_bomb_is_refused_soon_and_the_service_goes_on(client: Client, kind: st
     client.faults(BOMBS[kind])
     assert time.monotonic() - start < 2
     assert client.ask("{ _case_count }") == {"_case_count": 3}
+
+
+PATH = {"type": "project"}
+FLOODS: dict[str, Any] = {
+    "with_path_to": [PATH] * 10_000,
+    "with_path_to_any": [PATH] * 10_000,
+    "not": [{"age": number} for number in range(10_000)],
+    "with_links": [f"x{number}" for number in range(100_000)],
+}
+
+
+@pytest.mark.parametrize("argument", FLOODS)
+def test_a_flood_in_the_variables_is_refused_too(client: Client, argument: str) -> None:
+    types = {"not": "[NotPropertiesInput_case]", "with_links": "[String]"}
+    query = f"query ($x: {types.get(argument, '[WithPathToInput]')}) {{ case({argument}: $x) {{ id }} }}"
+    start = time.monotonic()
+    client.faults(query, {"x": FLOODS[argument]})
+    assert time.monotonic() - start < 2
+
+
+def test_a_long_list_of_values_is_no_flood(client: Client) -> None:
+    query = "query ($x: [String]) { case(submitter_id: $x, first: 0) { id } }"
+    many = [f"C{number}" for number in range(20_000)]
+    assert len(client.ask(query, {"x": many})["case"]) == 3
+
+
+def test_many_fields_fit_into_one_statement(client: Client) -> None:
+    wide = " ".join(f"a{number}: id" for number in range(1_400))
+    (row,) = client.ask(f'{{ node(id: "c1") {{ ... on case {{ {wide} }} }} }}')["node"]
+    assert len(row) == 1_400
+    counts = " ".join(f"a{number}: _case_count" for number in range(1_400))
+    assert set(client.ask(f"{{ {counts} }}").values()) == {3}
