@@ -65,7 +65,11 @@ def may_delete(asker: Asker, record: Record) -> bool:
 def _may(asker: Asker, record: Record, method: str) -> bool:
     policy, identity = asker.policy, asker.identity
     if record.authz:
-        return policy.allows(identity, *(Request(SERVICE, method, path) for path in record.authz))
+        try:
+            return policy.allows(identity, *(Request(SERVICE, method, path) for path in record.authz))
+        except BadRequest:
+            # A record of an older index may name what is no path; nobody can have been granted that.
+            return False
     if identity.username is None or not policy.active(identity.username):
         return False
     if record.uploader:

@@ -78,7 +78,8 @@ def drs_object(record: Record, site: Site, public: bool) -> dict[str, Any]:
 def _methods(record: Record, site: Site, public: bool) -> list[dict[str, Any]]:
     methods = []
     for access_id, url in access_ids(record.urls).items():
-        told = record.urls_metadata.get(url) or {}
+        known = record.urls_metadata.get(url)
+        told = known if isinstance(known, dict) else {}
         scheme = url.partition("://")[0]
         method = {
             "type": scheme,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from commonshub.core.errors import AuthenticationRequired, PermissionDenied
+from commonshub.core.errors import AuthenticationRequired, BadRequest, PermissionDenied
 from commonshub.core.identity import Identity
 from commonshub.core.policy import Request, Snapshot
 
@@ -15,10 +15,14 @@ ADMIN_OF_UNASSIGNED = "/programs"
 
 def allows(policy: Snapshot, identity: Identity, method: str, authz: Iterable[str]) -> bool:
     """Whether the caller may `method` records with these authz paths: by every one of them, or as administrator."""
-    paths = list(dict.fromkeys(authz))
+    paths = list(dict.fromkeys(authz)) or [ADMIN_OF_UNASSIGNED]
     if policy.allows(identity, Request(SERVICE, method, ADMIN)):
         return True
-    return policy.allows(identity, *(Request(SERVICE, method, path) for path in paths or [ADMIN_OF_UNASSIGNED]))
+    try:
+        return policy.allows(identity, *(Request(SERVICE, method, path) for path in paths))
+    except BadRequest:
+        # A record of an older index may name what is no path; nobody can have been granted that.
+        return False
 
 
 def require(policy: Snapshot, identity: Identity, method: str, authz: Iterable[str]) -> None:

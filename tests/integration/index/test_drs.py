@@ -155,6 +155,13 @@ def test_an_open_object_says_so(url: str, stored: Callable[..., records.Record])
     )
 
 
+def test_a_record_with_a_malformed_path_is_told_of_and_kept(url: str, stored: Callable[..., records.Record]) -> None:
+    record = stored(authz=["no/path/"], urls_metadata={})
+    answer = requests.get(f"{url}{BASE}/objects/{record.did}")
+    assert answer.json()["access_methods"][0]["authorizations"]["supported_types"] == ["BearerAuth"]
+    assert requests.get(f"{url}{BASE}/objects/{record.did}/access/s3").status_code == 401
+
+
 @pytest.mark.parametrize("tail", ["", "/access/s3"])
 def test_what_does_not_exist_is_a_404_in_the_shape_of_drs(url: str, tail: str) -> None:
     answer = requests.get(f"{url}{BASE}/objects/nowhere{tail}")

@@ -79,6 +79,8 @@ def snapshot(*granted: tuple[str, str]) -> Snapshot:
         ([("update", "/programs")], [], True),
         ([("update", "/programs/p")], [], False),
         ([("file_upload", "/data_file")], [], False),
+        ([("update", "/programs")], ["programs/p"], False),
+        ([("update", "/services/indexd/admin")], ["programs/p"], True),
         ([], [], False),
     ],
 )
@@ -131,11 +133,10 @@ def test_times_of_an_object_are_always_valid(dates: dict[str, Any], created: str
         ({"cloud": "own", "region": "eu", "available": "false"}, "own", "eu", False),
         ({"available": False}, "gcp", "", False),
         ({"available": "True"}, "gcp", "", True),
+        ("no object", "gcp", "", True),
     ],
 )
-def test_metadata_of_a_url_describe_its_access_method(
-    told: dict[str, Any], cloud: str, region: str, available: bool
-) -> None:
+def test_metadata_of_a_url_describe_its_access_method(told: Any, cloud: str, region: str, available: bool) -> None:
     url = "gs://b/k"
     [method] = drs.drs_object(record(size=1, urls=[url], urls_metadata={url: told}), SITE, False)["access_methods"]
     assert (method["cloud"], method["region"], method["available"]) == (cloud, region, available)
