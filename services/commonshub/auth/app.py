@@ -11,6 +11,7 @@ from traitlets.utils.bunch import Bunch
 from commonshub.core.access import DataAccess
 from commonshub.core.app import Route, ServiceApplication
 from commonshub.core.database import migrate
+from commonshub.core.errors import BadRequest, TooLarge
 from commonshub.core.storage import Storage
 
 from . import handlers as h
@@ -128,14 +129,11 @@ class AuthApp(ServiceApplication):
     async def _import_user_file(self) -> None:
         """Import user.yaml where it has changed; a faulty one changes nothing and keeps nobody out."""
         from .importing import import_file
-        from .userfile import Faulty
 
         try:
             found = await asyncio.to_thread(import_file, self, Path(self.user_file), USER_FILE_SOURCE)
-        except Faulty as error:
-            self.log.error(
-                "%s was not imported; the earlier policies stay in force. %s", self.user_file, error.report()
-            )
+        except (BadRequest, TooLarge) as error:
+            self.log.error("%s was not imported; the earlier policies stay in force. %s", self.user_file, error)
         else:
             for line in found:
                 self.log.warning("%s: %s", self.user_file, line)

@@ -36,7 +36,7 @@ def add_user(app: AuthApp, arguments: argparse.Namespace) -> str:
         import_file(app, Path(app.user_file), USER_FILE_SOURCE)
     except Faulty as error:
         # A fault in the file must not keep the operator from making the administrator who mends it.
-        print(f"{app.user_file} was not imported. {error.report()}", file=sys.stderr)
+        print(f"{app.user_file} was not imported. {error}", file=sys.stderr)
     name = username(arguments.name)
     user = app.database.call(store.put_user, app.schema, name, SOURCE, arguments.email)
     if arguments.admin:
@@ -89,11 +89,8 @@ def main(argv: Sequence[str]) -> int:
     try:
         app.prepare_database()
         print(NAMES[arguments.command](app, arguments))
-    except Faulty as error:
-        print(error.report(), file=sys.stderr)
-        return 1
     except CommonsError as error:
-        print(error.message, file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
     finally:
         app.database.close()

@@ -90,8 +90,7 @@ class Faulty(ValidationFailed):
         super().__init__(f"user.yaml has {len(faults)} fault(s).", [fault._asdict() for fault in faults])
         self.faults = faults
 
-    def report(self) -> str:
-        """All faults, a line each."""
+    def __str__(self) -> str:
         return "\n".join([self.message, *map(str, self.faults)])
 
 
