@@ -326,8 +326,11 @@ class Commons:
         for row in rows:
             # Where a dictionary has no object_id, the record's own id is the object's.
             row["object_id"] = row.get("object_id") or row.pop("id")
-        frame = pd.DataFrame(rows, columns=list(_FILE_FIELDS)).dropna(axis="columns", how="all" if rows else "any")
-        return frame.convert_dtypes() if rows else frame
+        if not rows:
+            return pd.DataFrame(columns=list(_FILE_FIELDS))
+        frame = pd.DataFrame(rows, columns=list(_FILE_FIELDS)).dropna(axis="columns", how="all").convert_dtypes()
+        order = [name for name in ("project_id", "file_name", "submitter_id") if name in frame.columns]
+        return frame.sort_values(order, ignore_index=True)
 
     def resolve(self, guid: str) -> DataObject:
         """The data object of a GUID or a ``drs://`` address.

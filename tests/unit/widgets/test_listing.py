@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from commonshub.widgets.listing import Listing, code, guid_of, label
 
 ROWS: list[dict[str, Any]] = [
-    {"object_id": f"g{n}", "file_name": f"file-{n}.{'csv' if n % 2 else 'dcm'}", "file_size": n} for n in range(45)
+    {"object_id": f"0000-0000-{n}", "file_name": f"file-{n}.{'csv' if n % 2 else 'dcm'}", "file_size": n}
+    for n in range(45)
 ]
 
 
@@ -34,7 +35,10 @@ def test_turning_never_leaves_the_pages(page: int) -> None:
     assert listing.shown
 
 
-@pytest.mark.parametrize(("words", "count"), [("", 45), ("CSV", 22), ("csv file-1", 6), ("nowhere", 0), ("g44", 1)])
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [("", 45), ("CSV", 22), ("csv file-1", 6), ("nowhere", 0), ("0000-0000-44", 1), ("44", 1), ("000", 0)],
+)
 def test_a_file_is_shown_when_all_words_occur(words: str, count: int) -> None:
     listing = a_listing()
     listing.filter(words)
@@ -55,7 +59,7 @@ def test_choices_on_other_pages_stay() -> None:
     listing.toggle(listing.shown[1], chosen=True)
     listing.turn(0)
     listing.toggle(listing.shown[1], chosen=False)
-    assert list(listing.chosen) == ["g2", "g21"]
+    assert list(listing.chosen) == ["0000-0000-2", "0000-0000-21"]
     assert listing.chosen_bytes == 23
 
 
@@ -66,7 +70,7 @@ def test_an_unknown_file_cannot_be_chosen() -> None:
 
 def test_other_files_start_with_nothing_chosen() -> None:
     listing = a_listing()
-    listing.choose(["g1"])
+    listing.choose(["0000-0000-1"])
     listing.replace(ROWS[:3])
     assert (listing.chosen, listing.page) == ({}, 0)
 

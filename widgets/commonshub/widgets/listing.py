@@ -6,16 +6,8 @@ from typing import Any
 
 from commonshub.client.display import size_text
 
-_SEARCHED = (
-    "file_name",
-    "submitter_id",
-    "type",
-    "data_type",
-    "data_format",
-    "data_category",
-    "project_id",
-    "object_id",
-)
+_SEARCHED = ("file_name", "submitter_id", "type", "data_type", "data_format", "data_category", "project_id")
+_GUID_CHARS = 8  # shorter words occur in identifiers by chance
 
 Row = Mapping[str, Any]
 
@@ -57,7 +49,7 @@ class Listing:
     def matching(self) -> list[Row]:
         """The files that the filter lets through."""
         words = self.words.casefold().split()
-        return [row for row in self.rows if all(word in _text(row) for word in words)]
+        return [row for row in self.rows if _matches(row, words)]
 
     @property
     def pages(self) -> int:
@@ -138,5 +130,7 @@ def code(origin: str, files: Iterable[Row], folder: str) -> str:
     )
 
 
-def _text(row: Row) -> str:
-    return " ".join(str(row[name]) for name in _SEARCHED if row.get(name)).casefold()
+def _matches(row: Row, words: Sequence[str]) -> bool:
+    text = " ".join(str(row[name]) for name in _SEARCHED if row.get(name)).casefold()
+    guid = guid_of(row).casefold()
+    return all(word in text or (len(word) >= _GUID_CHARS and word in guid) for word in words)
