@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from ..core import records
 from ..core.errors import BadRequest, Unavailable
@@ -277,5 +277,19 @@ def write(connection: sa.Connection, schema: str, plan: Plan) -> None:
         records.create(connection, schema, plan.drafts)
     for authz, guids in plan.adopted.items():
         records.assign(connection, schema, guids, {"authz": list(authz), "uploader": None})
-    for guid, urls in plan.urls.items():
-        records.update(connection, schema, guid, None, {"urls": urls, "urls_metadata": {}})
+    if plan.urls:
+        _replace_urls(connection, records.tables(schema).record, plan.urls)
+
+
+def _replace_urls(connection: sa.Connection, table: sa.Table, urls: Mapping[str, list[str]]) -> None:
+    rows = [{"guid": guid, "urls": those, "rev": records.new_rev()} for guid, those in urls.items()]
+    given = (
+        sa.func.jsonb_to_recordset(sa.bindparam("rows", rows, type_=JSONB()))
+        .table_valued(
+            sa.column("guid", sa.Text), sa.column("urls", ARRAY(sa.VARCHAR())), sa.column("rev", sa.VARCHAR())
+        )
+        .render_derived(name="given", with_types=True)
+    )
+    nothing: sa.ColumnElement[dict[str, str]] = sa.literal_column("'{}'::jsonb")
+    values = {"urls": given.c.urls, "url_metadata": nothing, "rev": given.c.rev, "updated_date": records.now()}
+    connection.execute(sa.update(table).where(table.c.guid == given.c.guid).values(values))
