@@ -128,7 +128,7 @@ _ARGUMENTS = (
     *("ids", "quick_search", "with_links", "with_links_any", "without_links", "not", "consent_codes"),
     *("with_path_to", "with_path_to", "with_path_to_any", "without_path_to"),
 )
-QUERIES = 25
+QUERIES = 20
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def ask(
 
 # Without shrinking: the failing query is told, and a smaller graph takes minutes to find.
 @settings(
-    max_examples=50,
+    max_examples=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
