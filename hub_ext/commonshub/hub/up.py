@@ -81,7 +81,8 @@ def _start(commons: Embedded, supervisor: Supervisor, *, empty: bool, say: Say) 
 
 
 def _wait_for_services(commons: Embedded, supervisor: Supervisor) -> None:
-    waiting = commons.service_urls()
+    # Through the proxy, because the hub's own route is the last that it makes.
+    waiting = {**commons.service_urls(), "hub": f"http://127.0.0.1:{commons.port}/jupyter/hub/api"}
     end = time.monotonic() + commons.settings.service_timeout_s
     while waiting:
         supervisor.step()
