@@ -220,7 +220,7 @@ class Grants:
             self._changed.clear()
             try:
                 await self.reload()
-            except (Unavailable, SQLAlchemyError):
-                log.exception("The policies could not be read; the earlier ones stay in force, trying again.")
+            except (Unavailable, SQLAlchemyError) as error:
+                log.warning("The policies could not be read; the earlier ones stay in force, trying again: %s", error)
                 self._changed.set()
                 await asyncio.sleep(RETRY_S)

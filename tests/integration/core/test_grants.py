@@ -1,6 +1,7 @@
 """The policy snapshot follows the database."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,12 +42,16 @@ def follower(run_service: Callable[..., Any]) -> Any:
     return run_service(FollowerApp).app
 
 
+def migrate_auth(engine: sa.Engine) -> None:
+    assert commonshub.auth.__file__
+    migrate(engine, "auth", Path(commonshub.auth.__file__).parent / "migrations", "0001")
+
+
 @pytest.fixture(scope="module")
 def engine(follower: Any, database_url: str) -> Iterator[sa.Engine]:
     assert not follower.policy.policies
     engine = sa.create_engine(database_url)
-    assert commonshub.auth.__file__
-    migrate(engine, "auth", Path(commonshub.auth.__file__).parent / "migrations", "0001")
+    migrate_auth(engine)
     yield engine
     engine.dispose()
 
@@ -126,3 +131,36 @@ def test_changes_are_followed_again_after_the_connection_was_cut(follower: Any, 
     with engine.begin() as connection:
         connection.execute(t.group_policy.delete())
     assert eventually(lambda: not follower.policy.allows(ANONYMOUS, READ))
+
+
+def test_a_service_that_started_before_the_database_follows_it_later(
+    run_service: Callable[..., Any], postgres: str
+) -> None:
+    name = f"late_{uuid.uuid4().hex[:12]}"
+    url = sa.make_url(postgres).set(database=name)
+    early = run_service(FollowerApp, DatabaseSettings={"url": url.render_as_string(hide_password=False)}).app
+    assert not early.policy.allows(ALICE, READ)
+    with sa.create_engine(postgres, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(sa.text(f"create database {name}"))
+    engine = sa.create_engine(url)
+    migrate_auth(engine)
+    t = tables("auth")
+    with engine.begin() as connection:
+        connection.execute(t.permission.insert().values(role_id="reader", id="r", service="*", method="read"))
+        connection.execute(t.policy.insert().values(id="readers"))
+        connection.execute(t.policy_role.insert().values(policy_id="readers", role_id="reader"))
+        connection.execute(t.policy_resource.insert().values(policy_id="readers", path="/programs/a"))
+        connection.execute(t.group_policy.insert().values(group_name="logged-in", policy_id="readers", source="test"))
+    engine.dispose()
+    assert eventually(lambda: early.policy.allows(ALICE, READ))
+
+
+def test_rights_of_a_client_go_by_its_name(follower: Any, engine: sa.Engine) -> None:
+    t = tables("auth")
+    with engine.begin() as connection:
+        connection.execute(t.client.insert().values([{"client_id": each, "name": "app"} for each in ("one", "two")]))
+        connection.execute(t.client_policy.insert().values(client_name="app", policy_id="readers", source="test"))
+    assert eventually(lambda: follower.policy.allows(Identity(client="two"), READ))
+    with engine.begin() as connection:
+        connection.execute(t.client.delete())
+    assert eventually(lambda: not follower.policy.allows(Identity(client="two"), READ))
