@@ -4,7 +4,7 @@ Everybody may read; who may write is decided in :mod:`.permissions`.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -15,6 +15,9 @@ from commonshub.core.records import Draft, Record
 from commonshub.core.web import BaseHandler
 
 from . import filters, permissions, store, validate
+
+if TYPE_CHECKING:
+    from .app import IndexApp
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,9 +35,9 @@ class IndexHandler(BaseHandler):
     public: ClassVar[bool] = False
 
     @property
-    def index(self) -> Any:
-        """The application (``IndexApp``, which imports this module)."""
-        return self.service
+    def index(self) -> "IndexApp":
+        """The application that this handler belongs to."""
+        return cast("IndexApp", self.service)
 
     def identify(self) -> Identity:
         """The caller; where everybody may read, a bad token counts as none."""
