@@ -45,6 +45,8 @@ class SubmissionApp(ServiceApplication):
             (rf"{project}/entities/(.+?)/?", handlers.EntitiesHandler),
             (rf"{project}/export/?", readers.ExportHandler),
             (rf"{project}/(?:upload_)?manifest/?", readers.ManifestHandler),
+            (rf"{project}/transactions/([0-9]{{1,9}})/commit/?", handlers.CommitHandler),
+            (rf"{project}/transactions/([0-9]{{1,9}})/close/?", handlers.CloseHandler),
             (rf"{project}/open/?", handlers.OpenHandler),
             (rf"{project}/_dry_run/?", handlers.DryRunHandler),
             (rf"{project}/?", handlers.ProjectHandler),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -10,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from ..core.errors import AuthenticationRequired, BadRequest, CommonsError, Conflict, NotFound, TooLarge, Unavailable
 from ..core.policy import Request
 from ..core.web import BaseHandler
-from . import export
+from . import export, replay
 from .deletion import delete
 from .documents import document_format, parse
 from .entity import CREATE, UPDATE, Outcome, resource_path
@@ -268,6 +269,33 @@ class EntitiesDryRunHandler(EntitiesHandler):
     """``/<program>/<project>/entities/_dry_run/<ids>``."""
 
     dry_run = True
+
+
+class CommitHandler(SubmissionHandler):
+    """``/<program>/<project>/transactions/<id>/commit``: a dry run in earnest."""
+
+    async def put(self, program: str, code: str, number: str) -> None:
+        self.require_on(program, code, CREATE, UPDATE, "delete")
+        tools, id_ = self.app.tools, int(number)
+        tried = await self.app.database.run(replay.dry_run, tools.store, program, code, id_)
+
+        def run(connection: sa.Connection, submission: Submission) -> Outcome:
+            return replay.commit(connection, tools, id_, submission)
+
+        await self.transact(run, replace(tried, username=self.identity.username or self.identity.client))
+
+    post = put
+
+
+class CloseHandler(SubmissionHandler):
+    """``/<program>/<project>/transactions/<id>/close``."""
+
+    async def put(self, program: str, code: str, number: str) -> None:
+        self.require_on(program, code, UPDATE)
+        await self.app.database.run(replay.close, self.app.tools.store, program, code, int(number))
+        self.reply({"code": 200, "message": "Closed transaction.", "transaction_id": int(number)})
+
+    post = put
 
 
 def _entities(

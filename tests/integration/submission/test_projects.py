@@ -152,6 +152,8 @@ EXPERIMENT = {"type": "experiment", "submitter_id": "by-test", "projects": {"cod
         ("PUT", "/P/nowhere", EXPERIMENT, (401, 403, 403, 403)),
         ("PUT", "/P/one%2Fprojects%2Ftwo", EXPERIMENT, (404, 404, 404, 404)),
         ("PUT", "/P/one/open", None, (401, 403, 403, 403)),
+        ("PUT", "/P/one/transactions/999999999/commit", None, (401, 403, 403, 404)),
+        ("PUT", "/P/two/transactions/999999999/close", None, (401, 403, 403, 403)),
         ("GET", "/P/one/export?node_label=case", None, (401, 403, 403, 200)),
         ("GET", "/P/two/export?node_label=case", None, (401, 403, 403, 403)),
         ("GET", "/P/one/entities/x", None, (401, 403, 403, 404)),

@@ -1,0 +1,91 @@
+"""Transactions after the fact: committing what a dry run has tried, and closing one."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..core.errors import BadRequest, NotFound
+from .deletion import DELETE, delete
+from .entity import Outcome
+from .store import Store
+from .transaction import Submission, Tools, submit
+
+
+def dry_run(connection: sa.Connection, store: Store, program: str, code: str, id_: int) -> Submission:
+    """What a dry run of this project had been given, as a submission that is none.
+
+    Raises
+    ------
+    NotFound
+        The project has no such transaction.
+    BadRequest
+        It is no dry run that succeeded and still waits.
+    """
+    row = _find(connection, store, program, code, id_)
+    documents = store.graph.transaction_documents
+    query = sa.select(documents).where(documents.c.transaction_id == id_).limit(1)
+    document = connection.execute(query).one_or_none()
+    return Submission(
+        program=program,
+        code=code,
+        documents=row.canonical_json,
+        role=row.role,
+        dry_run=False,
+        username=row.submitter,
+        body=document.doc if document else "",
+        format=document.doc_format.lower() if document else "json",
+        name=document.name if document else None,
+    )
+
+
+def commit(connection: sa.Connection, tools: Tools, id_: int, submission: Submission) -> Outcome:
+    """Run a dry run's submission in earnest, once.
+
+    Raises
+    ------
+    Rejected
+        What was right at the dry run is so no longer.
+    BadRequest
+        Somebody else has committed or closed it in the meantime.
+    """
+    _find(connection, tools.store, submission.program, submission.code, id_)
+    if submission.role == DELETE:
+        outcome = delete(connection, tools.store, submission)
+    else:
+        outcome = submit(connection, tools, submission)
+    logs = tools.store.graph.transaction_logs
+    connection.execute(sa.update(logs).where(logs.c.id == id_).values(committed_by=outcome.transaction_id))
+    return outcome
+
+
+def close(connection: sa.Connection, store: Store, program: str, code: str, id_: int) -> None:
+    """Close a dry run: it can no longer be committed.
+
+    Raises
+    ------
+    NotFound
+        The project has no such transaction.
+    BadRequest
+        It is no dry run that succeeded and still waits.
+    """
+    _find(connection, store, program, code, id_)
+    logs = store.graph.transaction_logs
+    connection.execute(sa.update(logs).where(logs.c.id == id_).values(closed=True))
+
+
+def _find(connection: sa.Connection, store: Store, program: str, code: str, id_: int) -> Any:
+    logs = store.graph.transaction_logs
+    mine = sa.and_(logs.c.id == id_, logs.c.program == program, logs.c.project == code)
+    row = connection.execute(sa.select(logs).where(mine).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound(f"Project {code} has no transaction {id_}.")
+    reasons = {
+        "it is not a dry run": not row.is_dry_run,
+        f"it has been committed by {row.committed_by}": row.committed_by is not None,
+        "it is closed": row.closed,
+        f"its state is {row.state}": row.state != "SUCCEEDED",
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            raise BadRequest(f"Transaction {id_} can be neither committed nor closed: {reason}.")
+    return row
