@@ -38,14 +38,16 @@ def wait_for(what: str, look: Callable[[], Any]) -> tuple[Any, float]:
 def main(credentials: str, program: str) -> None:
     auth = Gen3Auth(refresh_file=credentials)
     submission, index, files, query = Gen3Submission(auth), Gen3Index(auth), Gen3File(auth), Gen3Query(auth)
-    project = f"{program}-P1"
+    # Project codes are unique in a whole commons.
+    code = f"{program}P1"
+    project = f"{program}-{code}"
 
     submission.create_program({"type": "program", "name": program, "dbgap_accession_number": program})
     submission.create_project(
-        program, {"type": "project", "code": "P1", "name": "Loop", "dbgap_accession_number": f"{program}P1"}
+        program, {"type": "project", "code": code, "name": "Loop", "dbgap_accession_number": code}
     )
-    case = {"type": "case", "submitter_id": "loop-case-1", "projects": {"code": "P1"}}
-    assert submission.submit_record(program, "P1", case)["success"]
+    case = {"type": "case", "submitter_id": "loop-case-1", "projects": {"code": code}}
+    assert submission.submit_record(program, code, case)["success"]
 
     content = f"time,value\n0,{uuid.uuid4()}\n".encode() * 1000
     upload = files.upload_file("loop.csv")
@@ -66,7 +68,7 @@ def main(credentials: str, program: str) -> None:
         "data_format": "CSV",
         "cases": {"submitter_id": "loop-case-1"},
     }
-    answer = submission.submit_record(program, "P1", node)
+    answer = submission.submit_record(program, code, node)
     assert answer["success"], answer
 
     graph = submission.query(

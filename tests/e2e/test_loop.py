@@ -1,6 +1,7 @@
 """The main job, end to end, with the official client."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -42,8 +43,13 @@ def test_version_5_of_the_sdk_completes_the_loop(
     python = newer_python()
     if python is None:
         pytest.skip("gen3 5 needs Python 3.13 or newer, and none is at hand")
-    environment = tmp_path / "venv"
-    subprocess.run([python, "-m", "venv", str(environment)], check=True)
-    subprocess.run([str(environment / "bin/pip"), "install", "-q", "gen3>=5,<6"], check=True, timeout=240)
-    seen = run_loop(str(environment / "bin/python"), commons.credentials("admin", tmp_path), "LOOP5", clean_environment)
+    venv = tmp_path / "venv"
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if uv:
+        subprocess.run([uv, "venv", "-q", "--python", python, str(venv)], check=True)
+        subprocess.run([uv, "pip", "install", "-q", "--python", str(venv), "gen3>=5,<6"], check=True, timeout=240)
+    else:
+        subprocess.run([python, "-m", "venv", str(venv)], check=True)
+        subprocess.run([str(venv / "bin/pip"), "install", "-q", "gen3>=5,<6"], check=True, timeout=240)
+    seen = run_loop(str(venv / "bin/python"), commons.credentials("admin", tmp_path), "LOOP5", clean_environment)
     assert seen["gen3"].startswith("5.")

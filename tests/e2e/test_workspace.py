@@ -17,8 +17,8 @@ def alice(commons: Any, sign_up: Any) -> Iterator[Person]:
 
 
 def test_start_here_runs_top_to_bottom(alice: Person) -> None:
-    cells = code_cells(alice.notebook("pd/Start here.ipynb"))
-    assert len(alice.execute(cells, folder="pd")) == len(cells) > 3
+    cells = code_cells(alice.notebook("Start here.ipynb"))
+    assert len(alice.execute(cells)) == len(cells) > 3
 
 
 def test_the_unmodified_sdk_is_signed_in(alice: Person) -> None:
