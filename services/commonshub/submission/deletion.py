@@ -46,7 +46,9 @@ class Deletion:
         stored = {
             id_: found.properties
             for kind, those in by_type.items()
-            for id_, found in self.store.by_id(self.connection, kind, self.project.project_id, those).items()
+            for id_, found in self.store.by_id(
+                self.connection, kind, self.project.project_id, those, delete=True
+            ).items()
         }
         entities = [self._entity(id_, owners.get(id_), stored.get(id_)) for id_ in ids]
         dependents = self._dependents(by_type)

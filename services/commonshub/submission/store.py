@@ -103,17 +103,26 @@ class Store:
         )
         return {keys[place - 1]: Stored(id_, properties) for place, id_, properties in rows}
 
-    def by_id(self, connection: sa.Connection, node_id: str, project_id: str, ids: Sequence[str]) -> dict[str, Stored]:
-        """Records of a project by id, locked for an update."""
+    def by_id(
+        self, connection: sa.Connection, node_id: str, project_id: str, ids: Sequence[str], delete: bool = False
+    ) -> dict[str, Stored]:
+        """Records of a project by id, locked for an update.
+
+        Parameters
+        ----------
+        delete
+            Lock them for their end: wait for submissions that link to them, and let later ones wait.
+        """
         table = self.graph.node(node_id)
 
         def build() -> Any:
             query = sa.select(table.c.node_id, table.c._props)
             mine = table.c._props["project_id"].astext == sa.bindparam("project_id", type_=sa.Text)
-            return query.where(table.c.node_id == sa.any_(_texts("ids")), mine).with_for_update(key_share=True)
+            wanted = query.where(table.c.node_id == sa.any_(_texts("ids")), mine)
+            return wanted.order_by(table.c.node_id).with_for_update(key_share=not delete)
 
         rows = connection.execute(
-            self._statement(("by_id", node_id), build), {"ids": list(ids), "project_id": project_id}
+            self._statement(("by_id", node_id, delete), build), {"ids": list(ids), "project_id": project_id}
         )
         return {id_: Stored(id_, properties) for id_, properties in rows}
 

@@ -4,6 +4,7 @@ import csv
 import io
 import tarfile
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -210,3 +211,15 @@ def test_a_dry_run_of_deleting_changes_nothing(api: Any, name: str) -> None:
     answer = api("DELETE", f"/P/one/entities/_dry_run/{id_}").json()
     assert answer["message"] == "Dry run successful. Would have deleted 1 entity"
     assert name in api.export("case")
+
+
+def test_no_child_is_left_without_the_parent_that_it_needs(api: Any, name: str) -> None:
+    """A parent is deleted while a child is being linked to it: one of the two is refused."""
+    for number in range(12):
+        parent = f"{number}{name}"
+        [id_] = ids(api.put(case(parent)))
+        children = [sample(f"{n}-{parent}", parent) for n in range(20)]
+        with ThreadPoolExecutor(2) as pool:
+            linked = pool.submit(api.put, *children)
+            deleted = pool.submit(api, "DELETE", f"/P/one/entities/{id_}")
+        assert linked.result()["success"] is not (deleted.result().status_code == 200)
