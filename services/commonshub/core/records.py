@@ -27,12 +27,12 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from .catalog import tables as tables
 from .errors import BadRequest, Conflict, NotFound
 from .storage import Location
 
@@ -40,55 +40,6 @@ CHANNEL = "commonshub_blob"
 MAX_FILE_NAME_BYTES = 900
 _COLUMN = {"did": "guid", "metadata": "record_metadata", "urls_metadata": "url_metadata", "aliases": "alias"}
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
-
-
-class Tables(NamedTuple):
-    """The two tables in one PostgreSQL schema."""
-
-    record: sa.Table
-    blob: sa.Table
-
-
-@lru_cache(maxsize=8)
-def tables(schema: str) -> Tables:
-    """The tables in `schema`; ``tables(schema).record.metadata.create_all(connection)`` makes them in a test."""
-    text_array = pg.ARRAY(sa.VARCHAR())
-    metadata = sa.MetaData(schema=schema)
-    record = sa.Table(
-        "record",
-        metadata,
-        sa.Column("guid", sa.VARCHAR(), primary_key=True),
-        *(sa.Column(name, sa.VARCHAR()) for name in ("baseid", "rev", "form")),
-        sa.Column("size", sa.BIGINT()),
-        *(sa.Column(name, sa.TIMESTAMP()) for name in ("created_date", "updated_date")),
-        *(sa.Column(name, sa.VARCHAR()) for name in ("file_name", "version", "uploader", "description")),
-        *(sa.Column(name, sa.TIMESTAMP()) for name in ("content_created_date", "content_updated_date")),
-        sa.Column("hashes", pg.JSONB()),
-        *(sa.Column(name, text_array) for name in ("acl", "authz", "urls")),
-        *(sa.Column(name, pg.JSONB()) for name in ("record_metadata", "url_metadata")),
-        sa.Column("alias", text_array),
-    )
-    blob = sa.Table(
-        "blob",
-        metadata,
-        sa.Column("guid", sa.VARCHAR(), sa.ForeignKey(record.c.guid, ondelete="CASCADE"), primary_key=True),
-        sa.Column("location", sa.VARCHAR(), nullable=False),
-        sa.Column("state", sa.VARCHAR(), nullable=False),
-        sa.Column("reason", sa.VARCHAR()),
-        sa.Column("attempts", sa.INTEGER(), nullable=False, server_default="0"),
-        *(sa.Column(name, sa.TIMESTAMP(timezone=True), nullable=False) for name in ("registered", "updated", "due")),
-    )
-    for name in ("baseid", "size", "file_name", "uploader"):
-        sa.Index(f"ix_record_{name}", record.c[name])
-    sa.Index("ix_record_updated_date_guid", record.c.updated_date, record.c.guid)
-    sa.Index(
-        "ix_record_hashes_gin", record.c.hashes, postgresql_using="gin", postgresql_ops={"hashes": "jsonb_path_ops"}
-    )
-    for name in ("acl", "authz", "urls", "alias"):
-        sa.Index(f"ix_record_{name}_gin", record.c[name], postgresql_using="gin")
-    pending = blob.c.state.in_(["registered", "uploaded"])
-    sa.Index("ix_blob_due", blob.c.due, postgresql_where=pending)
-    return Tables(record, blob)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,59 @@
+"""The tables of records and blobs, as every service that touches them sees them.
+
+The migrations of the index service make them; a test compares the two.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+
+class Tables(NamedTuple):
+    """The two tables in one PostgreSQL schema."""
+
+    record: sa.Table
+    blob: sa.Table
+
+
+@lru_cache(maxsize=8)
+def tables(schema: str) -> Tables:
+    """The tables in `schema`; ``tables(schema).record.metadata.create_all(connection)`` makes them in a test."""
+    text_array = pg.ARRAY(sa.VARCHAR())
+    metadata = sa.MetaData(schema=schema)
+    record = sa.Table(
+        "record",
+        metadata,
+        sa.Column("guid", sa.VARCHAR(), primary_key=True),
+        *(sa.Column(name, sa.VARCHAR()) for name in ("baseid", "rev", "form")),
+        sa.Column("size", sa.BIGINT()),
+        *(sa.Column(name, sa.TIMESTAMP()) for name in ("created_date", "updated_date")),
+        *(sa.Column(name, sa.VARCHAR()) for name in ("file_name", "version", "uploader", "description")),
+        *(sa.Column(name, sa.TIMESTAMP()) for name in ("content_created_date", "content_updated_date")),
+        sa.Column("hashes", pg.JSONB()),
+        *(sa.Column(name, text_array) for name in ("acl", "authz", "urls")),
+        *(sa.Column(name, pg.JSONB()) for name in ("record_metadata", "url_metadata")),
+        sa.Column("alias", text_array),
+    )
+    blob = sa.Table(
+        "blob",
+        metadata,
+        sa.Column("guid", sa.VARCHAR(), sa.ForeignKey(record.c.guid, ondelete="CASCADE"), primary_key=True),
+        sa.Column("location", sa.VARCHAR(), nullable=False),
+        sa.Column("state", sa.VARCHAR(), nullable=False),
+        sa.Column("reason", sa.VARCHAR()),
+        sa.Column("attempts", sa.INTEGER(), nullable=False, server_default="0"),
+        *(sa.Column(name, sa.TIMESTAMP(timezone=True), nullable=False) for name in ("registered", "updated", "due")),
+    )
+    for name in ("baseid", "size", "file_name", "uploader"):
+        sa.Index(f"ix_record_{name}", record.c[name])
+    sa.Index("ix_record_updated_date_guid", record.c.updated_date, record.c.guid)
+    sa.Index(
+        "ix_record_hashes_gin", record.c.hashes, postgresql_using="gin", postgresql_ops={"hashes": "jsonb_path_ops"}
+    )
+    for name in ("acl", "authz", "urls", "alias"):
+        sa.Index(f"ix_record_{name}_gin", record.c[name], postgresql_using="gin")
+    pending = blob.c.state.in_(["registered", "uploaded"])
+    sa.Index("ix_blob_due", blob.c.due, postgresql_where=pending)
+    return Tables(record, blob)
