@@ -91,7 +91,7 @@ class EtlApp(ServiceApplication):
         for run in runs:
             counts = ", ".join(f"{count} {name}" for name, count in (run.counts or {}).items())
             state = "active" if run.active else run.state
-            print(f"{run.id:>6}  {state:<9} {run.started:%Y-%m-%d %H:%M:%S}  {counts or run.message.splitlines()[:1]}")
+            print(f"{run.id:>6}  {state:<9} {run.started:%Y-%m-%d %H:%M:%S}  {counts or ' '.join(run.message.split())}")
         if not runs:
             print("There has been no run yet.")
 

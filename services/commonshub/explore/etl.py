@@ -5,7 +5,8 @@ complete, opened and counted. A killed run leaves files behind that the next one
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,20 +74,38 @@ class Etl:
             guard.detach()
             if not store.lock(guard):
                 raise Conflict("Another build of the explorer's index is in progress.")
-            plan = self._plan(load(self.commons.dictionary))
             before = self.database.call(store.active, self.schema)
-            if not force and before and before.fingerprint == self._fingerprint(plan) and self.file(before.id).exists():
-                return Outcome(None, before.counts, before.counts, plan.warnings)
-            number = self.database.call(store.begin, self.schema)
-            try:
+            with self._recorded() as begin:
+                plan = self._plan(load(self.commons.dictionary))
+                if not force and before and self._current(before, plan):
+                    return Outcome(None, before.counts, before.counts, plan.warnings)
+                number = begin()
                 counts = self._build(plan, number)
-            except Exception as error:
-                told = error.message if isinstance(error, CommonsError) else f"{type(error).__name__}: {error}"
-                self.database.call(store.fail, self.schema, number, told)
-                raise
-            finally:
-                self._clean(number)
             return Outcome(number, counts, before.counts if before else {}, plan.warnings)
+
+    @contextmanager
+    def _recorded(self) -> Iterator[Callable[[], int]]:
+        """Enter a run in the run list when it begins, or else when it fails; and clean up after it."""
+        number: int | None = None
+
+        def begin() -> int:
+            nonlocal number
+            number = self.database.call(store.begin, self.schema)
+            return number
+
+        try:
+            yield begin
+        except Exception as error:
+            told = error.message if isinstance(error, CommonsError) else f"{type(error).__name__}: {error}"
+            self.database.call(store.fail, self.schema, begin() if number is None else number, told)
+            raise
+        finally:
+            if number is not None:
+                self._clean()
+
+    def _current(self, before: store.Active, plan: Plan) -> bool:
+        """Whether nothing changed since the active run, and its file is here."""
+        return before.fingerprint == self._fingerprint(plan) and self.file(before.id).exists()
 
     def file(self, number: int) -> Path:
         """The index file of a run."""
@@ -109,8 +128,10 @@ class Etl:
     def _build(self, plan: Plan, number: int) -> dict[str, int]:
         from .duck.build import build
 
+        # The documents are as confidential as the records: nobody else on this machine reads them.
+        self.settings.indexes.mkdir(mode=0o700, parents=True, exist_ok=True)
         work = self.settings.indexes / f"{number}{WORK}"
-        work.mkdir(parents=True)
+        work.mkdir(mode=0o700)
         mark = extract(self.database.engine, self.graph_schema, plan, work, self.progress)
         target = work / f"index{SUFFIX}"
         counts = build(
@@ -143,8 +164,8 @@ class Etl:
             if readable > counts[doc_type.name]:
                 raise AssertionError(f"the index has more documents of {doc_type.name} than were built")
 
-    def _clean(self, number: int) -> None:
-        """Remove the work folder of this run and whatever killed runs left, and indexes beyond those that are kept."""
+    def _clean(self) -> None:
+        """Remove work folders, those of killed runs too, and indexes beyond those that are kept."""
         kept = {str(each) for each in self.database.call(store.drop_older, self.schema, self.settings.kept_runs)}
         for path in self.settings.indexes.iterdir() if self.settings.indexes.is_dir() else ():
             if path.name.endswith(WORK):

@@ -34,6 +34,7 @@ class Refresher:
         self._changed = asyncio.Event()
         self._again = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._seen = 0.0
         self._process: asyncio.subprocess.Process | None = None
 
     def start(self) -> None:
@@ -62,7 +63,7 @@ class Refresher:
     async def _follow(self) -> None:
         retry_s = FIRST_RETRY_S
         while True:
-            await self._changed.wait()
+            await self._wait()
             await self._settle()
             self._changed.clear()
             if not self.settings.mapping.exists():
@@ -76,6 +77,22 @@ class Refresher:
             retry_s = min(2 * retry_s, LONGEST_RETRY_S)
             await asyncio.sleep(delay)
             self._changed.set()
+
+    async def _wait(self) -> None:
+        """Wait until the graph or the mapping file has changed."""
+        while not self._changed.is_set():
+            try:
+                await asyncio.wait_for(self._changed.wait(), self.settings.watch_s)
+            except TimeoutError:
+                if self._stamp() != self._seen:
+                    self._changed.set()
+        self._seen = self._stamp()
+
+    def _stamp(self) -> float:
+        try:
+            return self.settings.mapping.stat().st_mtime
+        except OSError:
+            return 0.0
 
     async def _settle(self) -> None:
         """Wait until no submission came for a while, but not for ever."""

@@ -46,6 +46,8 @@ class ExploreSettings(Configurable):
         30.0, help="A build starts at the latest this time after the first submission, in seconds."
     ).tag(config=True)
 
+    watch_s = Float(10.0, help="How often the mapping file is looked at for changes, in seconds.").tag(config=True)
+
     kept_runs = Integer(3, min=1, help="Indexes that are kept, the active one included.").tag(config=True)
 
     build_memory_bytes = Integer(2**30, help="Memory that DuckDB may take while it builds, in bytes.").tag(config=True)

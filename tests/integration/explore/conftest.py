@@ -206,6 +206,7 @@ def explorer(
             "mapping_file": str(folder / "etlMapping.yaml"), "index_dir": str(folder / "index"), "debounce_s": 0.3,
         },
     )  # fmt: skip
+    running.call(running.app.grants.stop())
     running.app.grants.snapshot = rights(
         all=["/programs"],
         one=["/programs/P/projects/one"],

@@ -111,7 +111,7 @@ def test_a_killed_run_is_mended_by_the_next(explorer: Explorer, folder: Path, ru
 
 
 def test_only_the_newest_indexes_are_kept(explorer: Explorer, folder: Path, run: Run) -> None:
-    for _ in range(3):
+    for _ in range(2):
         run(force=True, kept_runs=2)
     app = explorer.running.app
     runs = app.database.call(store.runs, app.schema, 100)
@@ -139,7 +139,12 @@ def test_a_faulty_mapping_names_its_lines_and_the_old_index_keeps_answering(
     told = etl(database_url, tmp_path, "run", index_dir=str(folder))
     assert (told.returncode, "line 22" in told.stderr, "line 48" in told.stderr) == (65, True, True), told.stderr
     assert "sampel_type" in told.stderr
+    assert "sampel_type" in etl(database_url, tmp_path, "status", "--json").stdout
     assert explorer.count(None) == before
+
+
+def test_nobody_else_may_read_the_files(folder: Path) -> None:
+    assert folder.stat().st_mode & 0o077 == 0
 
 
 def test_two_runs_at_once_are_refused(explorer: Explorer, database_url: str, folder: Path, tmp_path: Path) -> None:
@@ -178,7 +183,7 @@ def empty(postgres: str, run_service: Callable[..., Any], token: Callable[..., s
     settings = {"mapping_file": str(folder / "etlMapping.yaml"), "index_dir": str(folder / "index")}
     running = run_service(
         ExploreApp, DatabaseSettings={"url": url}, Commons={"dictionary": str(DICTIONARY)},
-        ExploreSettings={**settings, "debounce_s": 0.2},
+        ExploreSettings={**settings, "debounce_s": 0.2, "watch_s": 0.2},
     )  # fmt: skip
     return Explorer(running, token)
 
@@ -194,7 +199,6 @@ def test_before_the_first_index_queries_say_so(empty: Explorer) -> None:
 
 def test_a_commons_without_records_has_empty_indices(empty: Explorer) -> None:
     empty.running.app.settings.mapping.write_text((DEMO / "etlMapping.yaml").read_text())
-    empty.running.loop.call_soon_threadsafe(empty.running.app.refresher.notify)
     empty.wait(lambda: empty.running.app.active)
     assert empty.query("{ case { submitter_id } _aggregation { file { _totalCount } } }") == {
         "case": [],
