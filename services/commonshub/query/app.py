@@ -67,7 +67,8 @@ class QueryApp(ServiceApplication):
 
         dictionary = load(self.commons.dictionary)
         schema = self.database.settings.graph_schema
-        tune(self.database.engine)
         self.database.call(Graph(dictionary, schema).create)
+        self.database.engine.dispose()
+        tune(self.database.engine)
         limits = Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})
         self.answers = Answers(dictionary, Tables(schema, node_table, edge_table), limits, self.kept_documents)

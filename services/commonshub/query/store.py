@@ -13,12 +13,15 @@ from .planner import Plan
 
 
 def tune(engine: sa.Engine) -> None:
-    """Settings of every connection: compiling to machine code costs more than these statements take."""
+    """Settings of every connection that is opened from now on.
+
+    They only read, whatever a statement says; and compiling to machine code costs more than these statements take.
+    """
 
     @sa.event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("set jit = off")
+            cursor.execute("set default_transaction_read_only = on; set jit = off")
         connection.commit()
 
 

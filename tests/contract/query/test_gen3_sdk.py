@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 from gen3.submission import Gen3Submission, Gen3SubmissionQueryError
-from tests.integration.query.conftest import READERS, readers
+from tests.integration.query.conftest import READERS, readers, writing
 from tests.integration.query.model import RECORDS, insert, write_dictionary
 
 from commonshub.core.dictionary import load
@@ -35,7 +35,7 @@ def sdk(
     file: Path = write_dictionary(tmp_path_factory.mktemp("dictionary"))
     running = run_service(QueryApp, Commons={"dictionary": str(file)})
     running.app.grants.snapshot = readers(READERS)
-    with running.app.database.engine.begin() as connection:
+    with writing(running) as connection:
         insert(connection, Graph(load(str(file)), "graph"), RECORDS)
     with mock.patch.dict("os.environ", {"no_proxy": "127.0.0.1"}):
         yield lambda user: Gen3Submission(running.url, Bearer(running.url, token(user)))

@@ -1,6 +1,7 @@
 """A query service on a small graph, and a count of the statements that each request makes."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,17 @@ def readers(paths_by_user: dict[str, list[str]], service: str = "peregrine", met
         for user, paths in paths_by_user.items()
     }
     return Snapshot(policies=policies, users={user: User(policies=(Binding(user),)) for user in policies})
+
+
+@contextmanager
+def writing(running: Any) -> Iterator[sa.Connection]:
+    """A connection of our own to a service's database; the service's only read."""
+    engine = sa.create_engine(running.app.database.engine.url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 class Statements:
@@ -98,6 +110,6 @@ def empty_client(run_service: Callable[..., Any], dictionary_file: Path, token: 
 def client(empty_client: Client, dictionary: Dictionary) -> Client:
     """A service on the graph of :mod:`tests.integration.query.model`."""
     graph = Graph(dictionary, "graph")
-    with empty_client.running.app.database.engine.begin() as connection:
+    with writing(empty_client.running) as connection:
         insert(connection, graph, RECORDS)
     return empty_client

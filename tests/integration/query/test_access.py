@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import requests
+import sqlalchemy as sa
 from tests.integration.query.conftest import GRAPHQL, Client, readers
 from tests.integration.query.test_query import ARGUMENTS, PATHS, ids
 
@@ -79,3 +80,9 @@ def test_a_prefix_of_a_name_is_no_grant(client: Client) -> None:
         }
     finally:
         grants.snapshot = kept
+
+
+def test_the_service_cannot_write_to_the_database(client: Client) -> None:
+    engine = client.running.app.database.engine
+    with engine.connect() as connection, pytest.raises(sa.exc.InternalError, match="read-only"):
+        connection.execute(sa.text('delete from graph."node_case"'))

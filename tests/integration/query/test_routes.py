@@ -8,7 +8,7 @@ import graphql
 import pytest
 import requests
 import sqlalchemy as sa
-from tests.integration.query.conftest import READERS, Client, readers
+from tests.integration.query.conftest import READERS, Client, readers, writing
 
 from commonshub.core.dictionary import Dictionary
 from commonshub.core.graph import Graph
@@ -95,7 +95,7 @@ def test_a_query_beyond_the_time_limit_is_told_what_to_narrow(
     )
     running.app.grants.snapshot = readers(READERS)
     slow = Client(running, token)
-    with client.running.app.database.engine.begin() as connection:
+    with writing(client.running) as connection:
         connection.execute(sa.text('lock table graph."node_case" in access exclusive mode'))
         (error,) = slow.faults("{ _case_count }")
     assert "time limit" in error
@@ -108,7 +108,7 @@ def logged(client: Client, dictionary: Dictionary) -> Client:
     graph = Graph(dictionary, "graph")
     log = {"submitter": "dave", "role": "update", "program": "P", "is_dry_run": False, "state": "SUCCEEDED"}
     response = {"success": True, "code": 200, "entities": [{"id": "c1", "valid": True, "unique_keys": [{"a": 1}]}]}
-    with client.running.app.database.engine.begin() as connection:
+    with writing(client.running) as connection:
         for number, project in ((1, "Q"), (2, "R"), (3, "Q")):
             row = {**log, "id": number, "project": project, "canonical_json": [{"type": "case"}]}
             connection.execute(graph.transaction_logs.insert(), row | {"is_dry_run": number == 3})
