@@ -8,10 +8,12 @@ A ``jupyterhub_config.py`` needs two lines::
 Everything set here can be overridden afterwards, or in ``commonshub_config.py``, which is read last.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from traitlets.config import Config
 from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
@@ -58,10 +60,14 @@ def configure(c: Any, data_dir: str | Path | None = None) -> None:
     commons = Commons(config=config)
     settings = HubSettings(config=config)
     folder = DataFolder(commons.path)
-    secrets = read_json(folder.secrets / "hub.json")
-    ports = read_json(folder.run / "ports.json")
-    _configure_hub(c, commons, folder, secrets, ports)
-    _configure_proxy(c, settings, secrets, ports)
+    folder.create()
+    secrets = folder.make_secrets()
+    supervised = os.environ.get(INSTANCE_VARIABLE) == secrets["instance"]
+    ports = read_json(folder.run / "ports.json") if supervised else folder.ports()
+    _configure_hub(c, commons, folder, secrets)
+    if supervised:
+        _configure_supervised(c, secrets, ports)
+    c.Proxy.extra_routes = routes(settings, config, ports)
     c.JupyterHub.services = _services(settings, folder, secrets, ports)
     _configure_rights(c, settings)
     _configure_sign_in(c, folder)
@@ -72,24 +78,27 @@ def configure(c: Any, data_dir: str | Path | None = None) -> None:
     c.merge(config)
 
 
-def _configure_hub(
-    c: Any, commons: Commons, folder: DataFolder, secrets: dict[str, Any], ports: dict[str, int]
-) -> None:
+def routes(settings: HubSettings, config: Config, ports: dict[str, int]) -> dict[str, str]:
+    """The proxy's routes to the services; with the hub's host in front where workspaces have hosts of their own."""
+    host = urlsplit(config.get("JupyterHub", {}).get("subdomain_host") or "").hostname or ""
+    return {host + prefix: target for prefix, target in settings.routes(ports).items()}
+
+
+def _configure_hub(c: Any, commons: Commons, folder: DataFolder, secrets: dict[str, Any]) -> None:
     c.JupyterHub.base_url = BASE_URL
     c.JupyterHub.bind_url = commons.origin + BASE_URL
-    c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{ports['hub']}"
     c.JupyterHub.db_url = f"sqlite:///{folder.hub / 'jupyterhub.sqlite'}"
     c.JupyterHub.cookie_secret = bytes.fromhex(secrets["cookie_secret"])
-    # A restarted hub finds the workspaces again; `commonshub down` stops them itself.
-    c.JupyterHub.cleanup_servers = False
     c.JupyterHub.log_level = "INFO"
 
 
-def _configure_proxy(c: Any, settings: HubSettings, secrets: dict[str, Any], ports: dict[str, int]) -> None:
+def _configure_supervised(c: Any, secrets: dict[str, Any], ports: dict[str, int]) -> None:
+    c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{ports['hub']}"
+    # A restarted hub finds the workspaces again; `commonshub down` stops them itself.
+    c.JupyterHub.cleanup_servers = False
     c.ConfigurableHTTPProxy.should_start = False
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{ports['proxy_api']}"
     c.ConfigurableHTTPProxy.auth_token = secrets["proxy_token"]
-    c.Proxy.extra_routes = settings.routes(ports)
 
 
 def _services(

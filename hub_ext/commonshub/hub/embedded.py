@@ -47,6 +47,10 @@ class Embedded:
         config = load(folder.path)
         self.own_database = "url" not in config.get("DatabaseSettings", {})
         self.own_storage = not {"endpoint_url", "credentials_file"} & set(config.get("StorageSettings", {}))
+        if config.get("JupyterHub", {}).get("subdomain_host"):
+            raise CommonsError(
+                "c.JupyterHub.subdomain_host needs a hub and a proxy of your own; `commonshub up` serves one host only."
+            )
         self.origin = config.get("Commons", {}).get("origin") or f"http://127.0.0.1:{port}"
         self.settings = HubSettings(config=config)
         self.bucket = StorageSettings(config=config).upload_bucket

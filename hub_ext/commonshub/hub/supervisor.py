@@ -5,11 +5,13 @@ the workspaces). Each is in a session of its own, so a Ctrl-C reaches the superv
 is started again; a supervisor that is killed leaves the parts running, and the next one replaces them.
 """
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterable
@@ -17,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from commonshub.core.errors import CommonsError, Unavailable
+from commonshub.core.errors import CommonsError
 
 from .files import read_json, write_private
 from .folder import DataFolder
@@ -124,6 +126,7 @@ class Supervisor:
         watches = [self.watches[name] for name in names]
         for watch in watches:
             self._launch(watch)
+        self.write_state()
         end = time.monotonic() + timeout_s
         while not all(watch.settled for watch in watches):
             if self._stopping:
@@ -156,7 +159,8 @@ class Supervisor:
             if watch.state != "stopped":
                 self._look(watch)
         if [watch.document() for watch in self.watches.values()] != before:
-            self.write_state()
+            with contextlib.suppress(OSError):
+                self.write_state()
 
     def stop(self) -> None:
         """Stop the hub, then everything that it started, then what the services stand on."""
@@ -232,7 +236,6 @@ class Supervisor:
         watch.handle = Handle.of(process.pid)
         self._processes.append(process)
         watch.state, watch.began, watch.settled = "starting", time.monotonic(), False
-        self.write_state()
 
     def _look(self, watch: Watch) -> None:
         now = time.monotonic()
@@ -248,14 +251,18 @@ class Supervisor:
             # The first restart is immediate; a part that keeps failing is tried every half minute.
             watch.start_at = now + (0 if watch.failures == 1 else min(30, 2**watch.failures / 2))
         if now >= watch.start_at and not self._stopping:
-            self._launch(watch)
+            try:
+                self._launch(watch)
+            except (OSError, CommonsError) as error:
+                # A full disk, say: the other parts go on, and this one is tried again.
+                print(f"{watch.part.name} cannot be started: {error}", file=sys.stderr, flush=True)
 
     def _settle(self, watch: Watch) -> None:
         if not watch.part.ready():
             return
         try:
             watch.part.after()
-        except (OSError, Unavailable):
+        except (OSError, CommonsError):
             return
         watch.state, watch.settled = "running", True
 
