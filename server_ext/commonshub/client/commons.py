@@ -2,16 +2,17 @@
 
 import os
 import threading
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from . import entities, objects, selection
+from . import entities, objects, queries, selection
 from .credentials import find
 from .download import Downloads, download
-from .errors import NotFound, QueryFailed, Refused, SubmissionFailed
+from .errors import NotFound, Refused, SubmissionFailed
 from .objects import DataObject
 from .progress import Progress
 from .session import Session
@@ -156,7 +157,7 @@ class Commons:
         QueryFailed
             The commons could not answer all of it.
         """
-        return self._graphql(f"{SUBMISSION}/graphql", graphql, variables)
+        return queries.graphql(self._session, f"{SUBMISSION}/graphql", graphql, variables)
 
     def explore(
         self,
@@ -189,53 +190,15 @@ class Commons:
         QueryFailed
             The commons could not answer it.
         """
-        columns = list(fields) if fields is not None else self._columns(type)
-        wanted, order = selection.filter_of(filter), selection.sort_of(sort)
-        limit = selection.MAX_WINDOW_ROWS - offset if first is None else first
-        if 0 < limit <= selection.MAX_WINDOW_ROWS - offset:
-            text = selection.flat_query(type, columns, limit, offset, accessibility)
-            data = self._graphql("/guppy/graphql", text, {"filter": wanted, "sort": order})
-            rows = data[type] or []
-            if first is not None or data["_aggregation"][type]["_totalCount"] <= selection.MAX_WINDOW_ROWS:
-                return _table(rows, columns)
-        body = {"type": type, "fields": columns, "filter": wanted, "sort": order, "accessibility": accessibility}
-        rows = self._session.read("/guppy/download", {key: value for key, value in body.items() if value})
-        return _table(rows[offset : None if first is None else offset + first], columns)
+        return queries.flat_rows(self._session, type, fields, filter, sort, first, offset, accessibility)
 
     def document_types(self) -> list[str]:
         """The explorer's document types, such as ``case`` and ``file``."""
-        data = self._graphql("/guppy/graphql", "{ __schema { queryType { fields { name } } } }", None)
-        return [each["name"] for each in data["__schema"]["queryType"]["fields"] if not each["name"].startswith("_")]
+        return queries.document_types(self._session)
 
     def count_by(self, type: str, field: str, filter: selection.Filter | None = None) -> "pd.DataFrame":
         """How many of the explorer's documents have each value of a field."""
-        import pandas as pd
-
-        text = selection.histogram_query(type, field, "accessible")
-        at: Any = self._graphql("/guppy/graphql", text, {"filter": selection.filter_of(filter)})["_aggregation"][type]
-        for part in field.split("."):
-            at = at[part]
-        return pd.DataFrame(at["asTextHistogram"], columns=["key", "count"]).rename(columns={"key": field})
-
-    def _columns(self, doc_type: str) -> list[str]:
-        selection.name(doc_type, "document type")
-        paths = self._graphql("/guppy/graphql", f"{{ _mapping {{ {doc_type} }} }}", None)["_mapping"][doc_type]
-        return [path for path in paths if "." not in path]
-
-    def _graphql(self, path: str, text: str, variables: Mapping[str, Any] | None) -> dict[str, Any]:
-        body = {"query": text, **({"variables": variables} if variables else {})}
-        answer = self._session.request("POST", path, json=body, changes=False, refused=False)
-        document = answer.json()
-        messages = [
-            each.get("message", str(each)) if isinstance(each, dict) else str(each)
-            for each in document.get("errors") or ()
-        ]
-        if messages or document.get("data") is None:
-            raise QueryFailed(
-                messages or [str(document.get("message") or document.get("error") or "no data")], document.get("data")
-            )
-        data: dict[str, Any] = document["data"]
-        return data
+        return queries.counts(self._session, type, field, filter)
 
     # -- records ---------------------------------------------------------------
 
@@ -323,6 +286,12 @@ class Commons:
         head = "query($project: [String]) " if project else ""
         data = self.query(f"{head}{{ {' '.join(parts)} }}", {"project": [project]} if project else None)
         rows = [row for node in chosen for row in data[node] or []]
+        for node in chosen:
+            if len(data[node] or []) == MAX_FILES:
+                text = (
+                    f"These are the first {MAX_FILES} of type {node}. Name a project, or use explore() with a filter."
+                )
+                warnings.warn(text, stacklevel=2)
         for row in rows:
             # Where a dictionary has no object_id, the record's own id is the object's.
             row["object_id"] = row.get("object_id") or row.pop("id")
@@ -422,15 +391,6 @@ class Commons:
             progress=progress,
             cancel=cancel,
         )
-
-
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":
-    """Rows with nested objects as dotted columns; lists of objects stay lists."""
-    import pandas as pd
-
-    if not rows:
-        return pd.DataFrame(columns=list(columns))
-    return pd.json_normalize(list(rows))
 
 
 def _project_path(project: str) -> str:

@@ -129,7 +129,7 @@ def admin(live: Live) -> Iterator[Commons]:
         commons.submit(PROJECT, cases, "case")
         table = live.folder / "measures.csv"
         table.write_text("case,value\n" + "".join(f"case-{n},{n}\n" for n in range(3)))
-        record = commons.upload(table, progress=False, wait_s=30)
+        record = commons.upload(table, progress=False, wait_s=120)
         commons.submit(
             PROJECT,
             {

@@ -126,7 +126,7 @@ def test_an_upload_without_rights_to_a_project_stays_with_its_owner(
     reader: Commons, admin: Commons, tmp_path: Path
 ) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    record = reader.upload(tmp_path / "mine.txt", progress=False, wait_s=30)
+    record = reader.upload(tmp_path / "mine.txt", progress=False, wait_s=120)
     assert record.verified
     (file,) = reader.download(record.guid, tmp_path / "back", progress=False)
     assert file.path.read_text() == "mine"
