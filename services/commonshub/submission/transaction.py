@@ -139,9 +139,8 @@ class Transaction:
             self._merge(self.tools.checkers[kind], entities)
         Linker(self.store, self.connection, self.project).link(by_type)
         self._register([entity for entity in self.entities if entity.node and entity.node.is_file])
-        outcome = self._outcome()
-        if not outcome.success:
-            raise Rejected(outcome)
+        if self.faults or faulty(self.entities):
+            raise Rejected(self._outcome())
         self._write(by_type)
         outcome = self._outcome()
         if not outcome.success or self.submission.dry_run:

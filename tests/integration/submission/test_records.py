@@ -120,6 +120,7 @@ def test_null_removes_an_optional_link(api: Any) -> None:
         (case("x", project_id="P-two"), "INVALID_PERMISSIONS", ["project_id"], "P-two"),
         (case("x", id="1234"), "ERROR", ["id"], "does not match"),
         (case("x", experiments=[{"submitter_id": "e"}] * 2), "INVALID_LINK", ["experiments"], "has to be many_to_one"),
+        (case("x", experiments=None), "INVALID_LINK", ["experiments"], "None is not valid under any of the given"),
         (case("x", experiments=[]), "INVALID_LINK", ["experiments"], "missing a required link"),
         (
             {"type": "experiment", "submitter_id": "x", "projects": {"code": "two"}},
@@ -256,6 +257,22 @@ def test_submissions_that_cross_each_other_both_end(api: Any) -> None:
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda batch: api.put(*batch), batches * 3))
     assert all(answer["success"] for answer in answers), answers
+
+
+def test_a_fault_of_ours_stores_nothing_and_tells_nothing(
+    api: Any, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("secret internals")
+
+    name = fresh()
+    monkeypatch.setattr(running.app.tools.store, "announce", fail)
+    response = api("PUT", "/P/one", case(name))
+    monkeypatch.undo()
+    answer = response.json()
+    assert (response.status_code, answer["code"], len(answer["transactional_errors"])) == (500, 500, 1)
+    assert "secret" not in response.text
+    assert name not in api.export("case")
 
 
 # -- dry runs and the log ----------------------------------------------------------
