@@ -1,0 +1,54 @@
+"""The documentation says nothing that is not so: links lead somewhere, commands exist."""
+
+import ast
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from commonshub.hub.cli import parser
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+def blocks(page: Path, *languages: str) -> list[str]:
+    return [body for language, body in BLOCK.findall(page.read_text()) if language in languages]
+
+
+COMMANDS = [
+    pytest.param(line[2:], id=f"{page.relative_to(ROOT)}: {line[2:]}")
+    for page in PAGES
+    for block in blocks(page, "console")
+    for line in block.splitlines()
+    if line.startswith("$ ")
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_of_the_tree(page: Path) -> None:
+    broken = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_in_the_pages_is_python(page: Path) -> None:
+    for block in blocks(page, "python"):
+        ast.parse(block)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_pages_exists_with_its_options(command: str) -> None:
+    words = [word for word in shlex.split(command.split(" > ")[0]) if not re.fullmatch(r"[A-Z_]+=.*", word)]
+    program = words[0].removeprefix(".venv/bin/")
+    if program == "commonshub":
+        parser().parse_args(words[1:])
+    elif program == "python":
+        module = words[words.index("-m") + 1].split(".")
+        assert list(ROOT.glob(f"*/{'/'.join(module)}/__main__.py")), command
+    else:
+        assert os.access(ROOT / program, os.X_OK), command
