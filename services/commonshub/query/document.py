@@ -7,7 +7,7 @@ are checked before the work that they bound: size and nesting before parsing, th
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -203,11 +203,9 @@ class UnknownFieldRule(FieldsOnCorrectTypeRule):
         self.report_error(GraphQLError(f'Cannot query field "{wanted}" on type "{parent.name}".{hint}', node))
 
 
-def _rules() -> Collection[type[ValidationRule]]:
-    # Fields that cannot be merged are found when they are collected, in time that grows with their number and not
-    # with its square.
-    replaced: Callable[[Any], Any] = lambda rule: UnknownFieldRule if rule is FieldsOnCorrectTypeRule else rule  # noqa: E731
-    return tuple(replaced(rule) for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule)
-
-
-RULES = _rules()
+# Fields that cannot be merged are found when they are collected, in time that grows with their number and not with its
+# square.
+RULES: Collection[type[ValidationRule]] = (
+    UnknownFieldRule,
+    *(rule for rule in specified_rules if rule not in (FieldsOnCorrectTypeRule, OverlappingFieldsCanBeMergedRule)),
+)

@@ -4,7 +4,7 @@ It is built of graphql-core's types directly: a class per node type, as graphene
 memory and the time, because arguments can then not be shared between the fields that take the same ones.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from graphql import (
     GraphQLArgument,
@@ -24,15 +24,23 @@ from graphql import (
     GraphQLScalarType,
     GraphQLSchema,
     GraphQLString,
+    validate_schema,
 )
 
 from commonshub.core.dictionary import Dictionary, NodeType, Property
+from commonshub.core.errors import ValidationFailed
 
 from .fields import AnyNeighbours, Count, Entry, Listing, Meaning, Neighbours, NodeTypes, Value, Viewer, means
-from .transactions import TransactionFields
+from .transactions import LOG_TYPES, TransactionFields
 
 DEFAULT_FIRST = 10
 """Records that a list gives when ``first`` is not sent (Peregrine's default)."""
+
+_OWN_TYPES = ("Root", "Node", "DataNode", "NodeType", "WithPathToInput", "NotPropertiesInput")
+_SCALAR_TYPES = ("String", "Int", "Float", "Boolean", "ID")
+_OWN_FIELDS = ("node", "datanode", "viewer", "transaction_log")
+RESERVED = frozenset([*_OWN_TYPES, *_SCALAR_TYPES, *_OWN_FIELDS, *LOG_TYPES])
+"""Names that no node type may have: types and root fields of every schema."""
 
 INTERFACE_FIELDS = ("id", "submitter_id", "type", "project_id", "created_datetime", "updated_datetime")
 
@@ -52,8 +60,24 @@ Fields = dict[str, GraphQLField]
 
 
 def build(dictionary: Dictionary) -> GraphQLSchema:
-    """The schema of `dictionary`."""
-    return _Builder(dictionary).schema()
+    """The schema of `dictionary`.
+
+    Raises
+    ------
+    ValidationFailed
+        A node type has the name of something that every schema has, or a name is none in GraphQL.
+    """
+    _refuse(f"{each} is a name of the GraphQL schema's own." for each in dictionary.nodes if each in RESERVED)
+    schema = _Builder(dictionary).schema()
+    _refuse(error.message for error in validate_schema(schema))
+    return schema
+
+
+def _refuse(faults: Iterable[str]) -> None:
+    told = [{"path": "(dictionary)", "message": each} for each in faults]
+    if told:
+        names = " ".join(each["message"] for each in told)
+        raise ValidationFailed(f"The dictionary cannot be queried: {names} Rename what it names.", told)
 
 
 def field(
@@ -216,7 +240,5 @@ def _scalar(each: Property) -> GraphQLInputType:
 
 
 def _not_input(name: str, properties: Iterable[Property]) -> GraphQLInputObjectType:
-    make: Callable[[], dict[str, GraphQLInputField]] = lambda: {  # noqa: E731
-        each.name: GraphQLInputField(_scalar(each)) for each in properties
-    }
-    return GraphQLInputObjectType(name, make() or {"submitter_id": GraphQLInputField(GraphQLString)})
+    inputs = {each.name: GraphQLInputField(_scalar(each)) for each in properties}
+    return GraphQLInputObjectType(name, inputs or {"submitter_id": GraphQLInputField(GraphQLString)})

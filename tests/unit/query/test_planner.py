@@ -4,16 +4,19 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 import pytest
 from graphql import build_client_schema, validate_schema
 from hypothesis import given
 from hypothesis import strategies as st
 
 from commonshub.core.dictionary import Dictionary, Link, NodeType, Property
+from commonshub.core.errors import ValidationFailed
 from commonshub.query.answers import Answers
 from commonshub.query.document import Limits
 from commonshub.query.paths import Paths
 from commonshub.query.planner import Plan
+from commonshub.query.schema import build
 from commonshub.query.scope import Scope
 from commonshub.query.sql import Tables, literal, name
 
@@ -56,8 +59,6 @@ def plan(query: str, variables: Mapping[str, Any] | None = None, scope: Scope | 
 
 def test_the_schema_is_valid_and_can_be_rebuilt_from_its_introspection() -> None:
     assert validate_schema(ANSWERS.schema) == []
-    import orjson
-
     rebuilt = build_client_schema(orjson.loads(ANSWERS.introspection())["data"])
     assert set(rebuilt.type_map) == set(ANSWERS.schema.type_map)
 
@@ -122,3 +123,9 @@ def test_every_table_of_records_is_limited_to_the_scope(scope: Scope) -> None:
     assert len(read) >= 6
     for alias in read:
         assert scope.nothing or f"{alias}._props->>'project_id'" in statement
+
+
+@pytest.mark.parametrize("named", [node("Node"), node("viewer"), node("TransactionLog"), node("case", (), prop("__x"))])
+def test_names_that_a_schema_cannot_have_are_refused_at_the_start(named: NodeType) -> None:
+    with pytest.raises(ValidationFailed, match="cannot be queried"):
+        build(dictionary(node("program"), node("project"), named))
