@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonshub.auth.userfile import SCHEMA, Faulty, parse
@@ -152,6 +152,7 @@ def test_a_hostile_file_is_a_fault(text: str) -> None:
     assert faults(text)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

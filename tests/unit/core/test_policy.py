@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commonshub.core.errors import BadRequest, PermissionDenied
@@ -82,11 +82,13 @@ IDENTITIES = st.builds(
 REQUESTS = st.builds(Request, SERVICES, METHODS, PATHS.map(lambda path: "/" + "/".join(path)))
 
 
+@settings(deadline=None)
 @given(WORLDS, IDENTITIES, REQUESTS)
 def test_a_decision_is_what_the_rule_says(world: Snapshot, identity: Identity, request: Request) -> None:
     assert world.allows(identity, request) == expected(world, identity, request)
 
 
+@settings(deadline=None)
 @given(WORLDS, IDENTITIES, st.lists(REQUESTS, min_size=1, max_size=3))
 def test_several_requests_are_granted_when_each_is(
     world: Snapshot, identity: Identity, requests: list[Request]
@@ -94,12 +96,14 @@ def test_several_requests_are_granted_when_each_is(
     assert world.allows(identity, *requests) == all(world.allows(identity, each) for each in requests)
 
 
+@settings(deadline=None)
 @given(WORLDS, IDENTITIES, REQUESTS)
 def test_a_list_filter_keeps_what_a_decision_allows(world: Snapshot, identity: Identity, request: Request) -> None:
     prefixes = world.prefixes(identity, request.service, request.method)
     assert covers(prefixes, request.resource) == world.allows(identity, request)
 
 
+@settings(deadline=None)
 @given(WORLDS, IDENTITIES)
 def test_the_mapping_lists_exactly_what_decisions_allow(world: Snapshot, identity: Identity) -> None:
     mapping = world.mapping(identity)
