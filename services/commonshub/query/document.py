@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    ASTValidationRule,
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
@@ -20,7 +21,6 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
-    ValidationRule,
     parse,
     specified_rules,
     validate,
@@ -205,7 +205,7 @@ class UnknownFieldRule(FieldsOnCorrectTypeRule):
 
 # Fields that cannot be merged are found when they are collected, in time that grows with their number and not with its
 # square.
-RULES: Collection[type[ValidationRule]] = (
+RULES: Collection[type[ASTValidationRule]] = (
     UnknownFieldRule,
     *(rule for rule in specified_rules if rule not in (FieldsOnCorrectTypeRule, OverlappingFieldsCanBeMergedRule)),
 )
