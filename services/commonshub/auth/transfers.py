@@ -1,6 +1,7 @@
 """HTTP: temporary access to data. Bytes never pass here; the answers are URLs."""
 
-from commonshub.core.access import Asker
+from commonshub.core.access import SCOPE, Asker
+from commonshub.core.errors import PermissionDenied
 
 from .handlers import AuthHandler
 from .multipart import Running, part_number, read_parts
@@ -9,6 +10,17 @@ from .uploads import Wish, require_s3, seconds
 
 class TransferHandler(AuthHandler):
     """Base of the data routes."""
+
+    def require_scope(self) -> None:
+        """Refuse who is not signed in, or whose token is not for data.
+
+        Raises
+        ------
+        AuthenticationRequired, PermissionDenied
+        """
+        self.require_user()
+        if SCOPE not in self.identity.scopes:
+            raise PermissionDenied(f"This token lacks the scope {SCOPE}.")
 
     @property
     def asker(self) -> Asker:
@@ -35,7 +47,7 @@ class UploadHandler(TransferHandler):
     """``POST /user/data/upload``: a new GUID and a URL to put its bytes to."""
 
     async def post(self) -> None:
-        self.require_user()
+        self.require_scope()
         guid, url = await self.auth.uploads.create(self.asker, Wish.read(self.json_object()))
         self.reply({"guid": guid, "url": url}, 201)
 
@@ -44,7 +56,7 @@ class UploadUrlHandler(TransferHandler):
     """``GET /user/data/upload/<guid>``: a URL to put the bytes of a record to that exists."""
 
     async def get(self, guid: str) -> None:
-        self.require_user()
+        self.require_scope()
         require_s3(self.get_query_argument("protocol", None))
         file_name = self.get_query_argument("file_name", None, strip=False)
         bucket = self.get_query_argument("bucket", None)
@@ -56,7 +68,7 @@ class MultipartStartHandler(TransferHandler):
     """``POST /user/data/multipart/init``: begin an upload in parts."""
 
     async def post(self) -> None:
-        self.require_user()
+        self.require_scope()
         guid, upload_id = await self.auth.uploads.start(self.asker, Wish.read(self.json_object()))
         self.reply({"guid": guid, "uploadId": upload_id}, 201)
 
@@ -65,7 +77,7 @@ class MultipartPartHandler(TransferHandler):
     """``POST /user/data/multipart/upload``: a URL to put one part to."""
 
     async def post(self) -> None:
-        self.require_user()
+        self.require_scope()
         body = self.json_object()
         number, expires_in = part_number(body.get("partNumber")), seconds(body.get("expires_in"))
         url = await self.auth.uploads.part_url(self.asker, Running.read(body), number, expires_in)
@@ -76,7 +88,7 @@ class MultipartCompleteHandler(TransferHandler):
     """``POST /user/data/multipart/complete``: put the parts together."""
 
     async def post(self) -> None:
-        self.require_user()
+        self.require_scope()
         body = self.json_object()
         await self.auth.uploads.complete(self.asker, Running.read(body), read_parts(body))
         self.reply({"message": "OK"})
@@ -86,7 +98,7 @@ class DataHandler(TransferHandler):
     """``DELETE /user/data/<guid>``: delete a record and its bytes."""
 
     async def delete(self, guid: str) -> None:
-        self.require_user()
+        self.require_scope()
         await self.auth.uploads.delete(self.asker, guid)
         self.set_status(204)
         self.clear_header("Content-Type")

@@ -25,13 +25,14 @@ import sqlalchemy as sa
 from . import audit, records
 from .database import Database
 from .errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, PermissionDenied
-from .identity import Identity
+from .identity import ANONYMOUS, Identity
 from .policy import Request, Snapshot, covers
 from .records import Record
 from .settings import StorageSettings
 from .storage import Location, Storage
 
 SERVICE = "fence"
+SCOPE = "data"
 VERBATIM = frozenset({"http", "https", "ftp"})
 EVERYBODY = "*"
 
@@ -64,6 +65,9 @@ def may_delete(asker: Asker, record: Record) -> bool:
 
 def _may(asker: Asker, record: Record, method: str) -> bool:
     policy, identity = asker.policy, asker.identity
+    if SCOPE not in identity.scopes:
+        # A token narrowed to something else may have what is open to everybody, and no more.
+        identity = ANONYMOUS
     if record.authz:
         try:
             return policy.allows(identity, *(Request(SERVICE, method, path) for path in record.authz))

@@ -320,6 +320,23 @@ def test_a_record_stays_where_the_store_fails_to_delete_its_bytes(auth: Auth, mo
     assert auth.request("DELETE", f"/user/data/{record.did}", "writer").status_code == 204
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "upload"),
+        ("GET", "upload/x"),
+        ("DELETE", "x"),
+        ("POST", "multipart/init"),
+        ("POST", "multipart/upload"),
+        ("POST", "multipart/complete"),
+    ],
+)
+def test_a_token_without_the_scope_data_changes_nothing(auth: Auth, method: str, path: str) -> None:
+    headers = {"Authorization": f"bearer {auth.access_token('alice', frozenset({'openid', 'user'}))}"}
+    answer = auth.request(method, f"/user/data/{path}", headers=headers, json={"file_name": "x"})
+    assert (answer.status_code, answer.json()["message"]) == (403, "This token lacks the scope data.")
+
+
 def test_the_buckets_are_for_who_is_signed_in(auth: Auth) -> None:
     assert auth.get("/user/data/buckets").status_code == 401
     assert "commons" in auth.get("/user/data/buckets", "nobody").json()["S3_BUCKETS"]

@@ -1,5 +1,6 @@
 """Which bytes a record stands for, and who may have them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -36,8 +37,8 @@ def record(**fields: Any) -> Record:
     return Record(**{**empty, **lists, **maps, "did": GUID, **fields})
 
 
-def asker(name: str | None, client: str | None = None) -> Asker:
-    return Asker(WORLD, Identity(name, client) if name or client else ANONYMOUS)
+def asker(name: str | None, client: str | None = None, scopes: Iterable[str] = ("data",)) -> Asker:
+    return Asker(WORLD, Identity(name, client, frozenset(scopes)) if name or client else ANONYMOUS)
 
 
 @pytest.mark.parametrize(
@@ -114,3 +115,10 @@ def test_what_a_record_reaches(bucket: str, key: str, reached: bool) -> None:
 def test_a_record_of_no_project_reaches_no_projects_bucket() -> None:
     settings = StorageSettings(bucket_resources={"s3://project": ["/programs/a"]})
     assert not reaches(record(uploader="x"), Location("project", "file"), settings)
+
+
+def test_a_token_narrowed_to_something_else_has_what_is_open_to_everybody() -> None:
+    narrow = asker("reader", scopes=["user"])
+    assert not may_read(narrow, record(authz=["/programs/a"]))
+    assert not may_read(asker("x", scopes=["user"]), record(uploader="x"))
+    assert may_read(narrow, record(acl=["*"]))
