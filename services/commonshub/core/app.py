@@ -13,18 +13,17 @@ import logging
 import os
 import signal
 import socket
-import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
-import orjson
 from tornado import httpserver, httputil, netutil, web
 from traitlets import Integer, Unicode, default
 from traitlets.config import Application
 
 from .errors import AuthenticationRequired
 from .identity import Identity
+from .logs import to_stdout
 from .policy import Snapshot
 from .settings import Commons, DatabaseSettings, StorageSettings, TokenSettings
 from .tokens import KeySet, Verifier, identity_of
@@ -72,6 +71,10 @@ class ServiceApplication(Application):
     def _default_log_level(self) -> int:
         return logging.INFO
 
+    @default("log")
+    def _default_log(self) -> logging.Logger:
+        return logging.getLogger(f"commonshub.{self.name}")
+
     # -- what a subclass gives -------------------------------------------------
 
     def routes(self) -> list[Route]:
@@ -108,11 +111,6 @@ class ServiceApplication(Application):
         """Raise :class:`~commonshub.core.errors.Unavailable` when the service cannot do its work."""
         if self.uses_database:
             await self.database.ping()
-
-    def log_access(self, record: dict[str, Any]) -> None:
-        """Write one line of the access log."""
-        sys.stdout.buffer.write(orjson.dumps(record) + b"\n")
-        sys.stdout.buffer.flush()
 
     # -- life ------------------------------------------------------------------
 
@@ -212,6 +210,7 @@ class ServiceApplication(Application):
 
     def start(self) -> None:
         """Run until stopped."""
+        to_stdout(cast("int | str", self.log_level))
         super().start()
         asyncio.run(self.serve())
 

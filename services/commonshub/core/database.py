@@ -98,9 +98,10 @@ def migrate(engine: sa.Engine, schema: str, scripts: Path, head: str) -> None:
     Parameters
     ----------
     schema
-        PostgreSQL schema of the service; created where absent. Holds ``alembic_version``.
+        PostgreSQL schema of the service; created where absent. Its table ``alembic_version_<service>`` holds the
+        revision: apart from other services that may share the schema, and from the upstream program that made it.
     scripts
-        Folder with ``env.py``-less Alembic scripts: ``versions/*.py``.
+        Folder ``<service>/migrations`` with ``env.py``-less Alembic scripts: ``versions/*.py``.
     head
         Revision that the calling code was written for.
     """
@@ -109,7 +110,8 @@ def migrate(engine: sa.Engine, schema: str, scripts: Path, head: str) -> None:
             sa.text("select pg_advisory_xact_lock(hashtext('commonshub.migrate.' || :s))"), {"s": schema}
         )
         connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
-        if _current(connection, schema) == head:
+        table = f"alembic_version_{scripts.parent.name}"
+        if _current(connection, schema, table) == head:
             return
         from alembic.config import Config
         from alembic.runtime.environment import EnvironmentContext
@@ -120,11 +122,13 @@ def migrate(engine: sa.Engine, schema: str, scripts: Path, head: str) -> None:
         directory = ScriptDirectory.from_config(config)
         connection.execute(sa.text(f'set local search_path to "{schema}"'))
         with EnvironmentContext(config, directory, fn=lambda rev, _: directory._upgrade_revs(head, rev)) as context:
-            context.configure(connection=connection, version_table_schema=schema, transactional_ddl=True)
+            context.configure(
+                connection=connection, version_table=table, version_table_schema=schema, transactional_ddl=True
+            )
             context.run_migrations()
 
 
-def _current(connection: sa.Connection, schema: str) -> str | None:
-    if not sa.inspect(connection).has_table("alembic_version", schema=schema):
+def _current(connection: sa.Connection, schema: str, table: str) -> str | None:
+    if not sa.inspect(connection).has_table(table, schema=schema):
         return None
-    return connection.execute(sa.select(sa.table("alembic_version", sa.column("version_num"), schema=schema))).scalar()
+    return connection.execute(sa.select(sa.table(table, sa.column("version_num"), schema=schema))).scalar()

@@ -1,6 +1,6 @@
 """The HTTP side that all services share: one base handler, one error body, status, version and metrics."""
 
-import time
+import logging
 import uuid
 from collections.abc import Awaitable
 from importlib.metadata import version
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .app import ServiceApplication
 
 REQUEST_ID = "X-Request-Id"
+
+access = logging.getLogger("commonshub.access")
 
 
 def bearer(request: HTTPServerRequest) -> str | None:
@@ -244,11 +246,9 @@ class NotFoundHandler(BaseHandler):
 
 def log_request(handler: web.RequestHandler) -> None:
     """One JSON line an answered request; query strings are left out, since they may hold credentials."""
-    service = handler.application.settings["service"]
     identity = getattr(handler, "identity", ANONYMOUS)
-    service.log_access(
+    access.info(
         {
-            "time": time.time(),
             "request_id": getattr(handler, "request_id", ""),
             "method": handler.request.method,
             "path": handler.request.path,

@@ -45,6 +45,7 @@ def test_the_migration_makes_the_tables_that_the_code_describes(engine: sa.Engin
 
     with engine.connect() as connection:
         options = {"include_schemas": True, "version_table_schema": SCHEMA, "compare_type": True}
+        options["version_table"] = "alembic_version_index"
         context = MigrationContext.configure(connection, opts=options)
         found = compare_metadata(context, records.tables(SCHEMA).record.metadata)
     assert found == []
