@@ -294,7 +294,9 @@ class _Compiler:
         first, offset = args.get("first"), int(args.get("offset") or 0)
         first = DEFAULT_FIRST if first is None else int(first)
         if first > 0 or offset > 0 or keys:
-            keys.append(f"{alias}.node_id")
+            # Few records match a selective filter. Sorting them by an expression keeps the database from walking the
+            # whole primary key in order until it has met enough of them, as it would where it has no statistics yet.
+            keys.append(f"({alias}.node_id || '')" if _selective(args) else f"{alias}.node_id")
         page = f" order by {', '.join(keys)}" if keys else ""
         if first > 0:
             page += f" limit {first}"
@@ -323,6 +325,12 @@ class _Compiler:
 
 
 _NULL = "null::text"
+
+
+def _selective(args: Args) -> bool:
+    """Whether few records can match."""
+    paths = [entry for entry in args.get("with_path_to") or () if entry is not None]
+    return any(args.get(key) for key in ("id", "ids", "submitter_id")) or any(len(entry) > 1 for entry in paths)
 
 
 def _rows(type_: str, alias: str) -> str:
