@@ -175,7 +175,8 @@ class Embedded:
         folder = self.folder.objects
         account = self.accounts.part("objects", str(folder))
         give(folder, account)
-        wrap = launcher(account, writable=[folder], hidden=[self.folder.path])
+        program = Path(objectstore.binary()).resolve()
+        wrap = launcher(account, writable=[folder], readable=[program], hidden=[self.folder.path])
         port = self.ports["objects"]
         self.store = objectstore.ObjectStore(folder, port, self.keys, self.origin, wrap)
         return Part(
@@ -193,7 +194,10 @@ class Embedded:
         account = self.accounts.part("proxy", str(folder))
         give(folder, account)
         error_url = self._hub_url("/hub/error")
-        wrap = launcher(account, writable=[folder], hidden=[self.folder.path]) if self.port >= 1024 else list
+        readable = [Path(proxy.node()).resolve().parents[1], proxy.install().parents[1]]
+        # Only root may listen on a port below 1024.
+        low = self.port < 1024
+        wrap = list if low else launcher(account, writable=[folder], readable=readable, hidden=[self.folder.path])
         http = proxy.HttpProxy(
             "127.0.0.1", self.port, self.ports["proxy_api"], self.secrets["proxy_token"], error_url, wrap
         )

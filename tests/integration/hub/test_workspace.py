@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import requests
 
 from commonshub.hub.accounts import Accounts, give, launcher
 from commonshub.hub.passwords import Passwords
-from commonshub.hub.processes import marked
+from commonshub.hub.processes import Handle, marked
 
 from .conftest import PASSWORD, Commons, wait_until
 
@@ -109,6 +110,14 @@ def test_a_workspace_runs_under_its_own_account_and_sees_its_own_folder_only(com
     inside = Path(f"/proc/{workspace}/root{commons.folder}")
     assert [path.name for path in inside.iterdir()] == ["workspaces"]
     assert [path.name for path in (inside / "workspaces").iterdir()] == ["alice"]
+
+
+@pytest.mark.parametrize("name", ["hub", "proxy"])
+def test_a_workspace_goes_on_when_the_hub_or_the_proxy_is_killed(commons: Commons, workspace: int, name: str) -> None:
+    os.kill(commons.pids()[name], signal.SIGKILL)
+    wait_until(commons.whole)
+    assert Handle.of(workspace)
+    wait_until(lambda: requests.get(f"{commons.origin}/jupyter/user/alice/api", timeout=10).ok)
 
 
 PROBE = """
