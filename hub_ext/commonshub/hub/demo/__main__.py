@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import breast, imaging, lung
+from . import breast, imaging, lung, sandbox
 from .client import Client, Refused, read_credentials
 from .loader import load
 from .study import SourceMissing
@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     begun = time.monotonic()
     try:
         client = Client(options.endpoint, read_credentials(options.credentials.read_text()))
-        load(client, [lung.read(), breast.read(), imaging.read()], lambda line: print(line, flush=True))
+        load(client, [lung.read(), breast.read(), imaging.read(), sandbox.read()], lambda line: print(line, flush=True))
     except (Refused, SourceMissing, OSError) as error:
         print(f"The demo data are not complete: {error}", file=sys.stderr)
         return 1
