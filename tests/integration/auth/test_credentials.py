@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -208,14 +209,18 @@ def test_a_token_of_ours_for_something_else_is_refused(auth: Auth, changes: dict
     assert auth.get("/user/user", headers={"Authorization": f"bearer {token}"}).status_code == 401
 
 
-def test_no_credential_is_written_to_the_log(auth: Auth, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_credential_is_written_to_the_log(
+    auth: Auth, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "commonshub")
     key = auth.api_key("alice")
     exchange(auth, key)
     exchange(auth, key + "x")
     exchange(auth, auth.access_token("alice"))
     auth.post("/user/credentials/hub/access_token", headers={"Authorization": "token very-secret-hub-token"})
     auth.post("/user/credentials/api", "alice")
-    written = "".join(capfd.readouterr())
+    written = "".join([*capfd.readouterr(), caplog.text])
     assert EXCHANGE in written
     assert "eyJ" not in written
     assert "very-secret-hub-token" not in written
