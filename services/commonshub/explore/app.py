@@ -9,6 +9,7 @@ from traitlets.config import Configurable
 
 from commonshub.core.app import Route, ServiceApplication
 from commonshub.core.database import migrate
+from commonshub.core.errors import CommonsError
 from commonshub.core.graph import CHANNEL as GRAPH_CHANNEL
 from commonshub.core.identity import Identity
 from commonshub.core.listen import Listener
@@ -79,7 +80,7 @@ class ExploreApp(ServiceApplication):
         }
 
     def _follow_active(self) -> None:
-        task = asyncio.get_running_loop().create_task(self._find_active())
+        task = asyncio.get_running_loop().create_task(self._find_active_again())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -88,6 +89,13 @@ class ExploreApp(ServiceApplication):
         self.shelf.wanted = self.active.id if self.active else None
         if self.shelf.used:
             await self.query(self.shelf.current)
+
+    async def _find_active_again(self) -> None:
+        try:
+            await self._find_active()
+        except CommonsError as error:
+            # The listener calls again when the database is back; a query reports a missing file by itself.
+            self.log.warning("The new index is not in use yet: %s", error.message)
 
     async def query(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run something that reads the index on a worker thread."""

@@ -12,14 +12,9 @@ from typing import Any
 from graphql import (
     DocumentNode,
     ExecutionResult,
-    FieldNode,
-    FragmentDefinitionNode,
-    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
-    Node,
-    OperationDefinitionNode,
     execute,
     parse,
     validate,
@@ -27,12 +22,15 @@ from graphql import (
 
 from commonshub.core.errors import BadRequest, CommonsError, Unsupported
 
-from .requests import Question, Reader
+from .requests import Question, Reader, Rows
 from .schema import build
+from .shape import RULES, check_shape
 
-MAX_DEPTH = 10
+MAX_ERRORS = 20
 MAX_TOKENS = 20_000
 MAX_QUESTIONS = 1_000
+MAX_PAGES = 5
+MAX_PATTERN_CHARS = 500
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +44,17 @@ class Batch:
         self._reader = reader
         self._waiting: list[tuple[Question, Callable[[Any], Any], asyncio.Future[Any]]] = []
         self._asked = 0
+        self._rows = 0
 
     def ask(self, question: Question, shape: Callable[[Any], Any] = lambda answer: answer) -> asyncio.Future[Any]:
         """A future of the answer; it comes with those of all other questions asked before the loop turns."""
         self._asked += 1
         if self._asked > MAX_QUESTIONS:
             raise BadRequest(f"The query asks for more than {MAX_QUESTIONS} results: split it.")
+        if isinstance(question, Rows):
+            self._rows += question.first or 0
+            if self._rows > MAX_PAGES * self.max_first:
+                raise BadRequest(f"The query asks for more than {MAX_PAGES * self.max_first} rows: split it.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         if not self._waiting:
@@ -61,6 +64,8 @@ class Batch:
 
     def matching(self, names: list[str], pattern: str) -> list[str]:
         """The names that a regular expression finds."""
+        if len(pattern) > MAX_PATTERN_CHARS:
+            raise BadRequest(f"searchInput is longer than {MAX_PATTERN_CHARS} characters.")
         return self._reader.matching(names, pattern)
 
     def _answer(self) -> None:
@@ -115,12 +120,14 @@ class Endpoint:
             raise BadRequest("`operationName` must be text.")
         try:
             document = parse(query, max_tokens=MAX_TOKENS)
+            faults = validate(self._schema, document, RULES, max_errors=MAX_ERRORS)
+            if faults and self._reader is None:
+                return 200, {"data": None, "errors": [_NO_INDEX]}
+            faults = faults or check_shape(document)
         except GraphQLSyntaxError as error:
             return 400, {"errors": [_error(error, "GRAPHQL_PARSE_FAILED")]}
-        faults = validate(self._schema, document)
-        if faults and self._reader is None:
-            return 200, {"data": None, "errors": [_NO_INDEX]}
-        faults = faults or _too_deep(document)
+        except RecursionError as error:
+            raise BadRequest("The query is nested too deeply.") from error
         if faults:
             return 400, {"errors": [_error(fault, "GRAPHQL_VALIDATION_FAILED") for fault in faults]}
         result = asyncio.run(self._execute(document, variables, operation, access))
@@ -162,23 +169,3 @@ def _error(error: GraphQLError, code: str = "BAD_USER_INPUT") -> dict[str, Any]:
         message = cause.message if isinstance(cause, CommonsError) else "internal server error"
         told = {**told, "message": message}
     return {**told, "extensions": {"code": code}}
-
-
-def _too_deep(document: DocumentNode) -> list[GraphQLError]:
-    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
-    return [
-        GraphQLError(f"The query is deeper than {MAX_DEPTH} levels.", node)
-        for node in document.definitions
-        if isinstance(node, OperationDefinitionNode) and _depth(node, fragments) > MAX_DEPTH
-    ]
-
-
-def _depth(node: Node, fragments: Mapping[str, FragmentDefinitionNode]) -> int:
-    """Levels of fields below a node; introspection does not count. The document is known to have no cycles."""
-    if isinstance(node, FragmentSpreadNode):
-        return _depth(fragments[node.name.value], fragments)
-    if isinstance(node, FieldNode) and node.name.value.startswith("__"):
-        return 0
-    selections = getattr(node, "selection_set", None)
-    below = max((_depth(each, fragments) for each in selections.selections), default=0) if selections else 0
-    return below + isinstance(node, FieldNode)

@@ -170,8 +170,9 @@ class Etl:
         for path in self.settings.indexes.iterdir() if self.settings.indexes.is_dir() else ():
             if path.name.endswith(WORK):
                 shutil.rmtree(path, ignore_errors=True)
-            elif path.name.endswith(SUFFIX) and path.name.removesuffix(SUFFIX) not in kept:
-                path.unlink(missing_ok=True)
+            elif SUFFIX in path.suffixes and path.name.partition(".")[0] not in kept:
+                # A service that was killed leaves the folder in which DuckDB kept what did not fit into memory.
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def show(write: Callable[[str], None]) -> Progress:

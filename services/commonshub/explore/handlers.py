@@ -1,11 +1,11 @@
 """HTTP of the explorer, in Guppy's dialect."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from commonshub.core.errors import NotFound
+from commonshub.core.errors import NotFound, TooLarge
 from commonshub.core.web import BaseHandler, StatusHandler
 
 from .catalog import load
@@ -22,6 +22,13 @@ class ExploreHandler(BaseHandler):
     def explore(self) -> "ExploreApp":
         """The application, as what it is."""
         return cast("ExploreApp", self.service)
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Refuse bodies that would take long to read, after finding out who asks."""
+        waiting = super().prepare()
+        if len(self.request.body) > (limit := self.explore.settings.max_query_bytes):
+            raise TooLarge(f"The request is larger than {limit} bytes (ExploreSettings.max_query_bytes).")
+        return waiting
 
     def access(self, index: "OpenIndex") -> frozenset[str]:
         """The resource paths of the index that the caller may read."""

@@ -6,7 +6,7 @@ import logging
 import sys
 from typing import Any
 
-from .command import EXIT_BUSY, EXIT_DATA
+from .command import EXIT_BUSY, EXIT_DATA, EXIT_FAULT
 from .settings import ExploreSettings
 
 FIRST_RETRY_S = 2.0
@@ -108,7 +108,11 @@ class Refresher:
     async def _build(self) -> int:
         command = [sys.executable, "-P", "-m", "commonshub.explore", "etl", "run", "--quiet", "--settings-stdin"]
         pipe = asyncio.subprocess.PIPE
-        self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
+        try:
+            self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
+        except OSError:
+            log.exception("The build could not be started.")
+            return EXIT_FAULT
         out, err = await self._process.communicate(json.dumps(self.passed).encode())
         code = self._process.returncode or 0
         if code == 0:

@@ -260,6 +260,7 @@ def sort_order(document: Any, doc_type: DocType) -> tuple[Order, ...]:
 def selected(info: GraphQLResolveInfo) -> set[str]:
     """Names of the fields selected one level below, fragments included."""
     found: set[str] = set()
+    seen: set[str] = set()
     waiting = [node.selection_set for node in info.field_nodes]
     while waiting:
         for node in (waiting.pop() or SelectionSetNode(selections=())).selections:
@@ -267,7 +268,8 @@ def selected(info: GraphQLResolveInfo) -> set[str]:
                 found.add(node.name.value)
             elif isinstance(node, InlineFragmentNode):
                 waiting.append(node.selection_set)
-            elif isinstance(node, FragmentSpreadNode):
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
+                seen.add(node.name.value)
                 waiting.append(info.fragments[node.name.value].selection_set)
     return found
 

@@ -62,6 +62,8 @@ class ExploreSettings(Configurable):
 
     query_timeout_s = Float(60.0, help="A query that takes longer is given up, in seconds.").tag(config=True)
 
+    max_query_bytes = Integer(16 * 2**20, help="Largest request body, in bytes.").tag(config=True)
+
     max_first = Integer(10_000, help="Most rows that one GraphQL field returns; a download has no limit.").tag(
         config=True
     )

@@ -127,11 +127,32 @@ def test_a_wrong_argument_is_named(explorer: Explorer, arguments: str, told: str
         [],
         {"query": "{ case { submitter_id } }", "variables": [1]},
         {"query": "{" + "case {" * 12 + "}" * 12 + "}"},
+        {"query": "{ " + "_aggregation { case { _totalCount } } " * 9000 + "}"},
+        {"query": "{ " + "_mapping { case } " * 4000 + "}"},
+        {"query": "{ case(filter: " + "[" * 9000 + "]" * 9000 + ") { submitter_id } }"},
+        {"query": "{ a: case { submitter_id } a: file { file_name } }"},
+        {"query": '{ case(filter: {eq: {sex: "x"}}) { submitter_id } case { sex } }'},
     ],
-    ids=str,
+    ids=lambda body: str(body)[:60],
 )
 def test_a_malformed_request_is_a_400(explorer: Explorer, body: Any) -> None:
     assert explorer.post("graphql", body).status_code == 400
+
+
+def test_a_huge_request_is_refused(explorer: Explorer) -> None:
+    assert explorer.post("graphql", {"query": "x" * 17 * 2**20}).status_code == 413
+
+
+def test_one_request_cannot_ask_for_rows_without_end(explorer: Explorer) -> None:
+    text = " ".join(f"a{n}: case(first: 10000) {{ submitter_id }}" for n in range(6))
+    answer = explorer.post("graphql", {"query": f"{{ {text} }}"}).json()
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+
+
+def test_fragments_of_fragments_do_not_multiply_the_work(explorer: Explorer) -> None:
+    parts = [f"fragment f{n} on Case {{ ...f{n + 1} ...f{n + 1} }}" for n in range(25)]
+    text = "{ case { ...f0 } } fragment f25 on Case { submitter_id } " + " ".join(parts)
+    assert explorer.post("graphql", {"query": text}).elapsed.total_seconds() < 5
 
 
 def facet(explorer: Explorer, selection: str, arguments: str = "", user: str = "all") -> Any:

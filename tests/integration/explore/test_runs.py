@@ -102,10 +102,13 @@ def test_a_killed_run_is_mended_by_the_next(explorer: Explorer, folder: Path, ru
     wreck = folder / "999999.work"
     wreck.mkdir()
     (wreck / "index.duckdb").write_bytes(b"half")
+    spilled = folder / "999998.duckdb.tmp"
+    spilled.mkdir()
     app = explorer.running.app
     number = app.database.call(store.begin, app.schema)
     run(force=True)
     assert not wreck.exists()
+    assert not spilled.exists()
     states = {each.id: each.state for each in app.database.call(store.runs, app.schema, 100)}
     assert states[number] == "failed"
 
