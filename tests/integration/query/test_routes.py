@@ -12,6 +12,7 @@ from tests.integration.query.conftest import READERS, Client, readers, writing
 
 from commonshub.core.dictionary import Dictionary
 from commonshub.core.graph import Graph
+from commonshub.core.policy import Snapshot
 from commonshub.query.app import QueryApp
 
 
@@ -76,6 +77,20 @@ def test_datasets_list_the_projects(client: Client) -> None:
 )
 def test_datasets_refuse_what_they_cannot_answer(client: Client, path: str, user: str | None, status: int) -> None:
     assert get(client, path, user).status_code == status
+
+
+def test_a_policy_for_everybody_opens_names_and_counts_of_its_projects_and_nothing_more(client: Client) -> None:
+    grants = client.running.app.grants
+    kept = grants.snapshot
+    try:
+        given = readers({"open": ["/programs/P/projects/R"]})
+        grants.snapshot = Snapshot(policies=given.policies, groups={"anonymous": ("open",)})
+        assert get(client, "/api/v0/datasets?nodes=case", None).json() == {"P-R": {"case": 1}}
+        (project,) = get(client, "/api/v0/datasets/projects", None).json()["projects"]
+        assert project["code"] == "R"
+        assert client.post({"query": "{ _case_count }"}, None).status_code == 401
+    finally:
+        grants.snapshot = kept
 
 
 def test_counts_can_be_made_public(
