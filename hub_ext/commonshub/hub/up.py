@@ -235,6 +235,7 @@ def run_command(folder: DataFolder, module: str, *arguments: str) -> str:
         check=False,
     )
     if answer.returncode:
-        words = (answer.stderr.strip() or answer.stdout.strip()).splitlines()
-        raise CommonsError(words[-1] if words else f"{module} failed without a word.")
+        words = answer.stderr.strip() or answer.stdout.strip() or f"{module} failed without a word."
+        # A command of ours says in one line what is wrong; anything else is a fault, shown in full.
+        raise CommonsError(words if "Traceback" in words else words.splitlines()[-1])
     return answer.stdout
