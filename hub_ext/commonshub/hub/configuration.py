@@ -10,6 +10,7 @@ Everything set here can be overridden afterwards, or in ``commonshub_config.py``
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 from traitlets.config import Config
 from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
 
+from commonshub.core.errors import CommonsError
 from commonshub.core.settings import Commons
 
 from .files import read_json
@@ -35,15 +37,31 @@ EXCHANGE_SCOPE = "access:services!service=auth"
 
 
 def load(data_dir: str | Path | None = None) -> Config:
-    """Configuration of the commons: ``run/embedded.json``, then ``commonshub_config.py``."""
+    """Configuration of the commons: ``run/embedded.json``, then ``commonshub_config.py``.
+
+    Raises
+    ------
+    CommonsError
+        ``commonshub_config.py`` failed; the message names the line.
+    """
     folder = DataFolder(data_dir or Commons().data_dir)
     config = Config()
     if (folder.run / "embedded.json").exists():
         config.merge(JSONFileConfigLoader("embedded.json", path=str(folder.run)).load_config())
     if folder.config_file.exists():
-        config.merge(PyFileConfigLoader(folder.config_file.name, path=str(folder.path)).load_config())
+        config.merge(_read(folder.config_file))
     config.Commons.data_dir = str(folder.path)
     return config
+
+
+def _read(file: Path) -> Config:
+    try:
+        return PyFileConfigLoader(file.name, path=str(file.parent)).load_config()
+    except Exception as error:
+        # The file is the operator's program, which may fail in any way.
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+        raise CommonsError(f"{file}, line {line}: {type(error).__name__}: {error}") from error
 
 
 def configure(c: Any, data_dir: str | Path | None = None) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from traitlets.config import Config
 
+from commonshub.core.errors import CommonsError
 from commonshub.hub import configure
 from commonshub.hub.folder import DataFolder
 from commonshub.hub.services import SERVICES
@@ -76,6 +77,13 @@ def test_the_operators_file_has_the_last_word(tmp_path: Path) -> None:
     assert "secret@" not in str(c)
 
 
+@pytest.mark.parametrize("fault", ["c.Commons.name = (", "c.Commons.name = nothing", "1 / 0"])
+def test_a_fault_in_the_operators_file_is_told_with_its_line(tmp_path: Path, fault: str) -> None:
+    (tmp_path / "commonshub_config.py").write_text(f"c = get_config()\n{fault}\n")
+    with pytest.raises(CommonsError, match=r"commonshub_config\.py, line 2: \w+Error: "):
+        configure(Config(), tmp_path)
+
+
 def test_secrets_are_made_once(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path)
     folder.create()
@@ -85,8 +93,6 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_another_account_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from commonshub.core.errors import CommonsError
-
     monkeypatch.setattr("os.geteuid", lambda: 12345)
     with pytest.raises(CommonsError, match="belongs to another account"):
         DataFolder(tmp_path).create()

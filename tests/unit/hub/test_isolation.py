@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commonshub.hub.isolation import Account, Launch, Need, Step, closed_ancestors, enclose, outermost, plan
+from commonshub.hub.launcher import LaunchRefused, check_reachable
 
 DATA, HOME = "/srv/data", "/srv/data/workspaces/alice"
 
@@ -69,3 +70,12 @@ def test_a_launch_survives_its_way_through_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["/tmp", "/var/tmp", "/dev/shm"])
 def test_shared_folders_are_hidden(place: str) -> None:
     assert place in enclose(["true"], Account("alice", 70010, "/")).covers or not os.path.isdir(place)
+
+
+def test_without_mounts_a_closed_folder_is_named_with_the_remedy(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    (tmp_path / "python").mkdir()
+    launch = Launch(("true",), os.getuid() + 12345, "alice", "/", needs=(Need(str(tmp_path / "python")),))
+    with pytest.raises(LaunchRefused, match="is closed to other accounts"):
+        check_reachable(launch)
+    check_reachable(Launch(("true",), os.getuid() + 12345, "alice", "/", needs=(Need("/usr/bin"),)))
