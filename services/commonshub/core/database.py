@@ -13,6 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import orjson
 import sqlalchemy as sa
+from psycopg2.errors import QueryCanceled
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from .errors import Unavailable
@@ -65,7 +66,7 @@ class Database:
         Raises
         ------
         Unavailable
-            PostgreSQL cannot be reached, or the connection was lost before the commit.
+            PostgreSQL cannot be reached, the connection was lost before the commit, or a statement took too long.
         """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: self.call(function, *args, **kwargs))
@@ -76,6 +77,9 @@ class Database:
             with self.engine.begin() as connection:
                 return function(connection, *args, **kwargs)
         except DBAPIError as error:
+            if isinstance(error.orig, QueryCanceled):
+                limit = self.settings.statement_timeout_ms
+                raise Unavailable(f"This took the database longer than {limit} ms; ask for less at once.") from error
             if error.connection_invalidated or isinstance(error, OperationalError):
                 raise Unavailable("The database cannot be reached just now; try again in a few seconds.") from error
             raise

@@ -1,0 +1,77 @@
+"""SQL off the event loop: transactions, time-outs, a server that is away."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from traitlets.config import Config
+
+from commonshub.core.database import Database
+from commonshub.core.errors import Unavailable
+from commonshub.core.settings import DatabaseSettings
+
+Connect = Callable[..., Database]
+
+
+@pytest.fixture
+def connect(database_url: str) -> Iterator[Connect]:
+    opened = []
+
+    def make(**traits: Any) -> Database:
+        config = Config({"DatabaseSettings": {"url": database_url, **traits}})
+        opened.append(Database(DatabaseSettings(config=config)))
+        return opened[-1]
+
+    yield make
+    for database in opened:
+        database.close()
+
+
+def sql(connection: sa.Connection, *statements: str) -> Any:
+    return [connection.execute(sa.text(statement)) for statement in statements][-1]
+
+
+def test_an_error_undoes_all_of_a_call(connect: Connect) -> None:
+    database = connect()
+    with pytest.raises(sa.exc.ProgrammingError):
+        database.call(sql, "create table half (n int)", "insert into nowhere values (1)")
+    assert database.call(lambda c: sa.inspect(c).has_table("half")) is False
+
+
+def test_a_return_commits(connect: Connect) -> None:
+    connect().call(sql, "create table kept (n int)")
+    assert connect().call(lambda c: sa.inspect(c).has_table("kept")) is True
+
+
+def test_a_statement_beyond_the_limit_is_cancelled_and_named(connect: Connect) -> None:
+    with pytest.raises(Unavailable, match="longer than 50 ms"):
+        connect(statement_timeout_ms=50).call(sql, "select pg_sleep(5)")
+
+
+def test_a_server_that_is_away_is_unavailable(connect: Connect) -> None:
+    database = connect(url="postgresql://nobody@127.0.0.1:9/none")
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        asyncio.run(database.ping())
+
+
+def test_a_lost_connection_is_replaced(connect: Connect) -> None:
+    database, other = connect(pool_size=1), connect()
+    (pid,) = database.call(sql, "select 1") and [database.call(lambda c: c.scalar(sa.text("select pg_backend_pid()")))]
+    other.call(sql, f"select pg_terminate_backend({pid})")
+    assert database.call(lambda c: c.scalar(sa.text("select pg_backend_pid()"))) != pid
+
+
+def test_the_event_loop_is_free_while_a_statement_runs(connect: Connect) -> None:
+    database = connect()
+
+    async def both() -> int:
+        slow = asyncio.ensure_future(database.run(sql, "select pg_sleep(0.3)"))
+        turns = 0
+        while not slow.done():
+            await asyncio.sleep(0.01)
+            turns += 1
+        return turns
+
+    assert asyncio.run(both()) > 5
