@@ -39,7 +39,8 @@ def apart(name: str, guid: str) -> str:
 
 def _cleaned(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
-    text = "".join(char for char in text if unicodedata.category(char)[0] != "C")
+    kinds = [(char, unicodedata.category(char)[0]) for char in text]
+    text = "".join(" " if kind == "Z" else char for char, kind in kinds if kind != "C")
     text = _REFUSED.sub("_", text).strip().rstrip(". ")
     # A leading dot hides a file and may configure a program (.bashrc).
     text = text.lstrip(".").strip()

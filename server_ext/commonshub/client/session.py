@@ -1,9 +1,11 @@
 """HTTP with a commons: tokens added and renewed, short outages ridden out, errors told in words.
 
-A commons restarts a part of itself within seconds, so requests that change nothing are repeated for a while
-(`RETRY_DELAYS_S`); requests that change something are sent once.
+A commons restarts a part of itself within a minute, so requests that change nothing are repeated that long while the
+commons itself answers that a part is away (`RESTART_DELAYS_S`), and for some seconds while nothing answers at all
+(`RETRY_DELAYS_S`). Requests that change something are sent once.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +20,10 @@ from .credentials import AccessToken, Source
 from .errors import CommonsError, NotFound, NotPermitted, Refused, SignInFailed, Unreachable
 
 RETRY_DELAYS_S = (0.2, 0.5, 1, 2, 4, 8)
+RESTART_DELAYS_S = (*RETRY_DELAYS_S, 8, 8, 8, 8, 8, 8)
+TOLD_AFTER_S = 4  # a user is told why nothing happens
 RENEW_BEFORE_S = 60
+_log = logging.getLogger("commonshub")
 _PASSING = frozenset({502, 503, 504})
 _MAX_TOLD_CHARS = 500
 
@@ -132,17 +137,23 @@ class Session:
 
     def _patiently(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A request that may be sent again without harm."""
-        for delay_s in RETRY_DELAYS_S:
+        for attempt in range(len(RESTART_DELAYS_S)):
             try:
                 answer = self._http.request(method, path, **options)
             except httpx.TransportError:
-                pass
+                if attempt >= len(RETRY_DELAYS_S):
+                    break
             else:
                 if answer.status_code not in _PASSING:
                     return answer
-            time.sleep(delay_s)
+            self._wait(RESTART_DELAYS_S[attempt])
         with _reachable(self.origin):
             return self._http.request(method, path, **options)
+
+    def _wait(self, delay_s: float) -> None:
+        if delay_s == TOLD_AFTER_S:
+            _log.warning("A part of %s is restarting; waiting up to a minute for it.", self.origin)
+        time.sleep(delay_s)
 
 
 @contextmanager

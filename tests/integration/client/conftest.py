@@ -220,6 +220,7 @@ def fake() -> Iterator[Fake]:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait long between attempts."""
     monkeypatch.setattr("commonshub.client.session.RETRY_DELAYS_S", (0.01, 0.02))
+    monkeypatch.setattr("commonshub.client.session.RESTART_DELAYS_S", (0.01, 0.02, 0.02, 0.02))
     monkeypatch.setattr("commonshub.client.download.DELAY_S", 0.01)
     monkeypatch.setattr("commonshub.client.upload.DELAY_S", 0.01)
     monkeypatch.setattr("commonshub.client.upload.POLL_MIN_S", 0.01)

@@ -88,7 +88,7 @@ def test_errors_are_told_in_words(
 
 def test_a_part_that_restarts_is_waited_for(commons: Commons, fake: Any) -> None:
     fake.refusals["/user/user"] = (503, "")
-    threading.Timer(0.015, fake.refusals.clear).start()
+    threading.Timer(0.04, fake.refusals.clear).start()
     assert commons.whoami().username == "alice"
 
 

@@ -32,6 +32,7 @@ def an_object(guid: str, name: str | None) -> DataObject:
         (None, "guid"),
         ("a\x00b\n.csv", "ab.csv"),
         ("invoice\u202ecod.exe", "invoicecod.exe"),
+        ("a\u00a0b\u2028.csv", "a b .csv"),
         ("CON", "_CON"),
         ("nul.txt", "_nul.txt"),
         ("a:b?.csv", "a_b_.csv"),
