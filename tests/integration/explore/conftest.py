@@ -73,6 +73,32 @@ mappings:
   type: aggregator
   root: project
   props: [{name: code}]
+- name: test_tumor
+  doc_type: tumor
+  type: aggregator
+  root: case
+  parent_props: [{path: "projects[license]", relation: 1-1}]
+  settings: {bypass_multiplicity_check: true}
+  props: [{name: submitter_id}, {name: kind, src: type}]
+  filter:
+    op: and
+    logics:
+    - {prop: samples.sample_type, op: contains, value: Tumor}
+    - {op: or, logics: [{prop: primary_site, op: in, value: [Lung, Skin]}, {prop: submitter_id, op: '=', value: c3}]}
+  flatten_props:
+  - {path: diagnoses, props: [{name: vital_states, src: vital_status, fn: set}]}
+  - {path: diagnoses, props: [{name: survival_days}]}
+  - {path: projects.programs, props: [{name: program, src: name}]}
+  nested_props:
+  - {name: tumors, path: samples, filter: {prop: sample_type, op: '!=', value: Tumor}, props: [{name: submitter_id}]}
+  - {name: pieces, path: samples.aliquots, filter: {prop: nuclear_radius_mean, op: '>', value: 2}, props: [
+      {name: submitter_id}]}
+  joining_props:
+  - index: case
+    join_on: submitter_id,project_id
+    props: [{name: sex}, {name: all_types, src: sample_types, fn: set}]
+  - {index: case, join_on: license, props: [{name: alike, fn: count}]}
+  - {index: file, join_on: project_id, props: [{name: files, fn: count}, {name: formats, src: data_format, fn: list}]}
 """
 
 
@@ -142,6 +168,12 @@ def graph(database_url: str) -> Iterator[Builder]:
         "measurement_file", "f3", {"aliquots": ["a4"]}, file_name="x.csv", file_size=1, data_format="TSV", **one
     )
     builder.add("imaging_file", "f4", {"cases": ["c4"]}, file_name="secret.dcm", file_size=3, data_format="DCM", **two)
+    # Whose these are cannot be told from their project_id, or would need a path of more segments than it has.
+    for number, (program, code) in enumerate((("A", "B-C"), ("A-B", "C"), ("P/projects/one", "z"))):
+        builder.add("program", f"program {number}", name=program)
+        builder.add("project", f"project {number}", {"programs": [f"program {number}"]}, code=code, name=code)
+        project_id = f"{program}-{code}"
+        builder.add("case", f"unclear {number}", {"projects": [f"project {number}"]}, project_id=project_id)
     builder.commit()
     yield builder
     builder.engine.dispose()

@@ -44,6 +44,15 @@ def test_counts_are_of_what_the_caller_may_read(explorer: Explorer, user: str | 
     assert explorer.count({"OR": [{"=": {"project_id": "P-one"}}, {"=": {"project_id": "P-two"}}]}, user=user) == cases
 
 
+def test_a_join_brings_nothing_of_another_project(explorer: Explorer) -> None:
+    assert explorer.query("{ tumor { license alike } }")["tumor"] == [{"license": "CC0", "alike": 3}]
+
+
+def test_nobody_sees_documents_whose_project_cannot_be_told(explorer: Explorer) -> None:
+    assert explorer.count({"search": {"keyword": "unclear", "fields": ["submitter_id"]}}, user="all") == 0
+    assert explorer.count({"=": {"auth_resource_path": "no data"}}, user="all") == 0
+
+
 @pytest.mark.parametrize("accessibility", ["all", "accessible", "unaccessible", None])
 @pytest.mark.parametrize(("user", "found"), [("one", ["c1", "c2", "c3"]), ("two", ["c4"]), ("near", []), (None, [])])
 def test_a_download_has_only_what_the_caller_may_read(

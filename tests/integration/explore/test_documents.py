@@ -87,6 +87,28 @@ def test_a_file_belongs_to_all_its_cases_and_knows_its_node(explorer: Explorer, 
     assert files["i.dcm"]["modality"] == "CT"
 
 
+def test_filters_choose_documents_and_elements_and_joins_take_any_field(explorer: Explorer) -> None:
+    query = """{ tumor { submitter_id kind vital_states program tumors { submitter_id } pieces { submitter_id }
+                 files formats
+                 sex all_types } }"""
+    found = explorer.query(query)["tumor"]
+    found[0]["pieces"].sort(key=lambda piece: piece["submitter_id"])
+    assert found == [
+        {
+            "submitter_id": "c1",
+            "kind": "case",
+            "vital_states": ["alive", "dead"],
+            "program": "P",
+            "tumors": [{"submitter_id": "s2"}],
+            "pieces": [{"submitter_id": "a2"}, {"submitter_id": "a3"}],
+            "files": 3,
+            "formats": ["CSV", "DCM", "TSV"],
+            "sex": "female",
+            "all_types": [BLOOD, "Tumor"],
+        }
+    ]
+
+
 def test_projects_are_documents_too(explorer: Explorer) -> None:
     found = explorer.query('{ project(sort: {code: "desc"}) { code project_id program_name auth_resource_path } }')
     assert found["project"][0] == {

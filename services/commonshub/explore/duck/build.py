@@ -91,14 +91,18 @@ class _Writer:
         return int(row[0])
 
     def _join(self, join: Join) -> str:
-        """Fields of the documents of another entry that agree with ours, each counted once."""
+        """Fields of the documents of another entry that agree with ours, each counted once.
+
+        Only documents of the same project are joined: whoever may read ours may read those.
+        """
         other = frame_of(join.doc_type)
         own = [_compared(mine, "f", self.doc_type.name, number) for number, (mine, _) in enumerate(join.on)]
         their = [_compared(field, "o", join.doc_type, number) for number, (_, field) in enumerate(join.on)]
         agreeing = " and ".join(f"m.k{number} = t.k{number}" for number in range(len(join.on)))
         pairs = self.stage.table(
-            f"select distinct m._rid, t._rid as other from (select f._rid{listed(own)} from {self.frame} f) m "
-            f"join (select o._rid{listed(their)} from {other} o) t on {agreeing}"
+            "select distinct m._rid, t._rid as other from "
+            f"(select f._rid, f.{AUTH_FIELD} as path{listed(own)} from {self.frame} f) m join "
+            f"(select o._rid, o.{AUTH_FIELD} as path{listed(their)} from {other} o) t on m.path = t.path and {agreeing}"
         )
         found = f"from {pairs} p join {other} o on o._rid = p.other"
         first = [take for take in join.takes if take.function is None]
