@@ -1,6 +1,6 @@
 """Sign-in through the hub, and what its cookies may and may not do."""
 
-from typing import Any
+import logging
 
 import pytest
 
@@ -130,10 +130,11 @@ def test_a_link_alone_signs_nobody_out(browser: Browser) -> None:
     assert browser.open("/portal/profile").status_code == 200
 
 
-def test_no_token_or_cookie_reaches_the_log(alice: Browser, capfd: Any) -> None:
+def test_no_token_or_cookie_reaches_the_log(alice: Browser, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
     xsrf = alice.xsrf()
     token = alice.script("/portal/token", xsrf).json()["access_token"]
-    written = "".join(capfd.readouterr())
+    written = caplog.text
     secrets = [token, xsrf, *(cookie.value or "" for cookie in alice.cookies)]
     assert written
     assert not [secret for secret in secrets if secret and secret in written]
