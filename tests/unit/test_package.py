@@ -58,8 +58,12 @@ def test_the_wheel_carries_the_data_that_the_code_reads(wheel: list[str]) -> Non
                 assert path.relative_to(ROOT / root).as_posix() in held
 
 
-def test_the_server_extension_is_enabled_by_the_wheel(wheel: list[str]) -> None:
-    assert any(name.endswith("etc/jupyter/jupyter_server_config.d/commonshub.json") for name in wheel)
+@pytest.mark.parametrize(
+    "path",
+    ["etc/jupyter/jupyter_server_config.d/commonshub.json", "share/jupyter/lab/settings/overrides.d/commonshub.json"],
+)
+def test_the_wheel_configures_jupyter(wheel: list[str], path: str) -> None:
+    assert any(name.endswith(f".data/data/{path}") for name in wheel)
 
 
 def test_the_command_is_found() -> None:
