@@ -4,11 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
+from commonshub.core import located
 from commonshub.core.errors import ValidationFailed
-
-MAX_ITEMS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,43 +94,18 @@ def read(text: str, name: str = "etlMapping.yaml") -> Item:
     ValidationFailed
         It is not YAML, has a key twice, or is far too large.
     """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
-    try:
-        root = loader.get_single_node()
-        if root is None:
-            raise ValidationFailed(f"{name} is empty: it must have a list `mappings`.")
-        return _Converter(loader, name).convert(root, "")
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f"line {mark.line + 1}" if mark else "somewhere"
-        raise ValidationFailed(f"{name} is not YAML: {where}: {error.problem}.") from error
-    except yaml.YAMLError as error:
-        raise ValidationFailed(f"{name} is not YAML: {error}.") from error
-    finally:
-        loader.dispose()
+    document = located.read(text)
+    if document.faults:
+        told = "\n".join(f"  {fault}" for fault in document.faults)
+        raise ValidationFailed(f"{name} cannot be read:\n{told}", [fault._asdict() for fault in document.faults])
+    if document.data is None:
+        raise ValidationFailed(f"{name} is empty: it must have a list `mappings`.")
+    return _item(document, document.data, ())
 
 
-class _Converter:
-    def __init__(self, loader: Any, name: str) -> None:
-        self.loader = loader
-        self.name = name
-        self.items = 0
-
-    def convert(self, node: yaml.Node, at: str) -> Item:
-        self.items += 1
-        line = node.start_mark.line + 1
-        if self.items > MAX_ITEMS:
-            raise ValidationFailed(f"{self.name} has more than {MAX_ITEMS} values.")
-        if isinstance(node, yaml.SequenceNode):
-            return Item([self.convert(each, f"{at}[{n}]") for n, each in enumerate(node.value)], line, at)
-        if isinstance(node, yaml.MappingNode):
-            found: dict[Any, Item] = {}
-            for key_node, value in node.value:
-                key = self.loader.construct_object(key_node) if isinstance(key_node, yaml.ScalarNode) else None
-                if key is None or key in found:
-                    line = key_node.start_mark.line + 1
-                    what = "is not a plain word" if key is None else f"has the key {key!r} twice"
-                    raise ValidationFailed(f"{self.name} line {line}: {at or 'the file'} {what}.")
-                found[key] = self.convert(value, f"{at}.{key}" if at else str(key))
-            return Item(found, line, at)
-        return Item(self.loader.construct_object(node), line, at)
+def _item(document: located.Document, value: Any, where: located.Where) -> Item:
+    if isinstance(value, list):
+        value = [_item(document, each, (*where, number)) for number, each in enumerate(value)]
+    elif isinstance(value, dict):
+        value = {key: _item(document, each, (*where, key)) for key, each in value.items()}
+    return Item(value, document.lines.get(where, 1), located.show(where))
