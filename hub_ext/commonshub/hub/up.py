@@ -19,6 +19,8 @@ from .processes import Handle, command_line
 from .supervisor import Supervisor, answers, tail
 
 ADMIN = "admin"
+# The loader takes seconds; its key must not outlive it by much.
+DEMO_KEY_S = 900
 Say = Callable[[str], None]
 
 
@@ -116,7 +118,7 @@ def _load_demo(commons: Embedded, supervisor: Supervisor, say: Say) -> None:
         return
     say("Loading the demo data …")
     key = commons.folder.secrets / "demo-key.json"
-    write_private(key, run_command(commons.folder, "commonshub.auth", "key", ADMIN))
+    write_private(key, run_command(commons.folder, "commonshub.auth", "key", ADMIN, "--ttl", str(DEMO_KEY_S)))
     command = [sys.executable, "-P", "-m", "commonshub.hub.demo"]
     command += ["--endpoint", commons.origin, "--credentials", str(key)]
     process = subprocess.Popen(command, env=commons.environment(), start_new_session=True)

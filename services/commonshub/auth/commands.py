@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from commonshub.core.errors import CommonsError
+from commonshub.core.errors import BadRequest, CommonsError
 from commonshub.core.identity import Identity
 
 from . import store
@@ -50,7 +50,11 @@ def make_key(app: AuthApp, arguments: argparse.Namespace) -> str:
     app.load_keys()
     operator = Identity()
     name = username(arguments.name)
-    key, jti = app.database.call(issue_key, app, operator, "cli", name, app.tokens.api_key_ttl_s)
+    longest = app.tokens.api_key_ttl_s
+    ttl_s = longest if arguments.ttl is None else arguments.ttl
+    if not 0 < ttl_s <= longest:
+        raise BadRequest(f"--ttl must be between 1 and {longest} seconds.")
+    key, jti = app.database.call(issue_key, app, operator, "cli", name, ttl_s)
     return json.dumps({"api_key": key, "key_id": jti})
 
 
@@ -72,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     user.add_argument("--email")
     key = commands.add_parser("key", help="print a new API key of a user as Gen3's credentials JSON")
     key.add_argument("name")
+    key.add_argument("--ttl", type=int, help="life in seconds; default and most: TokenSettings.api_key_ttl_s")
     return parser
 
 

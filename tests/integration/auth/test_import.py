@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import sqlalchemy as sa
 
@@ -215,9 +216,16 @@ def test_the_operator_makes_a_key_that_works(auth: Auth, command: Any) -> None:
     assert auth.post("/user/credentials/api/access_token", json=credentials).status_code == 200
 
 
+def test_the_operator_makes_a_key_that_ends_soon(command: Any) -> None:
+    _, out, _ = command("key", "alice", "--ttl", "60")
+    claims = jwt.decode(json.loads(out)["api_key"], options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] == 60
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (("key", "alice", "--ttl", "0"), "--ttl must be between 1 and 2592000 seconds."),
         (("key", "stranger"), "This commons has no user stranger."),
         (("user", "a/b"), "'a/b' cannot be the name of a user."),
         (("import", "/no/such/file"), "There is no file /no/such/file."),
