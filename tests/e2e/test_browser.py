@@ -51,8 +51,11 @@ class Visitor:
         WebDriverWait(self.driver, timeout_s, ignored_exceptions=[Exception]).until(lambda _: text in self.text())
 
     def scroll_to(self, css: str, timeout_s: float = 60) -> None:
-        """Scroll a notebook up from its end until an element shows; cells out of sight are not in the page."""
-        scroll = "const p = document.querySelector('.jp-WindowedPanel-outer'); p.scrollTop -= 250; return p.scrollTop"
+        """Scroll a notebook up, again and again, until an element shows; cells out of sight are not in the page."""
+        scroll = """
+            const panel = document.querySelector('.jp-WindowedPanel-outer');
+            panel.scrollTop = panel.scrollTop > 0 ? panel.scrollTop - 250 : panel.scrollHeight;
+        """
 
         def look(driver: Chrome) -> bool:
             found = driver.find_elements(By.CSS_SELECTOR, css)
@@ -125,6 +128,5 @@ def test_the_widget_shows_the_files_of_the_commons(visitor: Visitor, sign_up: An
         WebDriverWait(visitor.driver, 30, ignored_exceptions=[Exception]).until(
             lambda driver, menu=menu: (driver.find_element(By.XPATH, menu).click(), True)[1]
         )
-    visitor.wait_for_text("Where next", 120)
-    visitor.scroll_to(".jp-OutputArea-output .jupyter-widgets input")
+    visitor.scroll_to(".jp-OutputArea-output .jupyter-widgets input", 150)
     visitor.shoot("widget")

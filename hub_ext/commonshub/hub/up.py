@@ -19,8 +19,8 @@ from .processes import Handle, command_line
 from .supervisor import Supervisor, answers, tail
 
 ADMIN = "admin"
-# The loader takes seconds; its key must not outlive it by much.
-DEMO_KEY_S = 900
+# The loader takes seconds, on a slow machine minutes; its key must not outlive it by much.
+DEMO_KEY_S = 3600
 Say = Callable[[str], None]
 
 
