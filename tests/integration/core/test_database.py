@@ -56,11 +56,25 @@ def test_a_server_that_is_away_is_unavailable(connect: Connect) -> None:
         asyncio.run(database.ping())
 
 
-def test_a_lost_connection_is_replaced(connect: Connect) -> None:
-    database, other = connect(pool_size=1), connect()
-    (pid,) = database.call(sql, "select 1") and [database.call(lambda c: c.scalar(sa.text("select pg_backend_pid()")))]
-    other.call(sql, f"select pg_terminate_backend({pid})")
-    assert database.call(lambda c: c.scalar(sa.text("select pg_backend_pid()"))) != pid
+def backend(database: Database) -> int:
+    return int(database.call(lambda c: c.scalar(sa.text("select pg_backend_pid()"))))
+
+
+def test_a_connection_that_died_while_idle_is_replaced(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commonshub.core.database.IDLE_S", 0.0)
+    database = connect(pool_size=1)
+    lost = backend(database)
+    connect().call(sql, f"select pg_terminate_backend({lost})")
+    assert backend(database) != lost
+
+
+def test_a_connection_that_died_in_use_fails_one_call_and_no_more(connect: Connect) -> None:
+    database = connect(pool_size=1)
+    lost = backend(database)
+    connect().call(sql, f"select pg_terminate_backend({lost})")
+    with pytest.raises(Unavailable):
+        backend(database)
+    assert backend(database) != lost
 
 
 def test_the_event_loop_is_free_while_a_statement_runs(connect: Connect) -> None:
