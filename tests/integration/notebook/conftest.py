@@ -91,7 +91,7 @@ class Live:
         """A credentials file of a user, who is made where there is none."""
         commands.add_user(self.auth, argparse.Namespace(name=name, admin=admin, email=None))
         file = self.folder / f"{name}.json"
-        file.write_text(commands.make_key(self.auth, argparse.Namespace(name=name)))
+        file.write_text(commands.make_key(self.auth, argparse.Namespace(name=name, ttl=None)))
         return file
 
 
