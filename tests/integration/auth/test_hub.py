@@ -10,20 +10,13 @@ import jwt
 import pytest
 import requests
 from tests.conftest import free_port, wait_for_port
+from tests.servers import HUB_WITHOUT_PROXY
 
 from .conftest import Auth
 
-CONFIG = """
-from jupyterhub.proxy import Proxy
-
-class NoProxy(Proxy):
-    should_start = False
-    async def add_route(self, routespec, target, data): pass
-    async def delete_route(self, routespec): pass
-    async def get_all_routes(self): return {{}}
-
-c.JupyterHub.proxy_class = NoProxy
-c.JupyterHub.bind_url = "http://127.0.0.1:{public}/jupyter/"
+CONFIG = (
+    HUB_WITHOUT_PROXY
+    + """c.JupyterHub.bind_url = "http://127.0.0.1:{public}/jupyter/"
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:{port}"
 c.JupyterHub.authenticator_class = "dummy"
 c.JupyterHub.db_url = "sqlite://"
@@ -38,6 +31,7 @@ c.JupyterHub.load_roles = [
 ]
 c.JupyterHub.extra_user_scopes = ["access:services!service=auth"]
 """
+)
 WORKSPACE = ["users:activity!user", "access:services!service=auth"]
 
 

@@ -4,18 +4,17 @@ What a transfer does when connections break, URLs expire or ranges are ignored c
 this one answers as the contract says and misbehaves when told to.
 """
 
-import asyncio
 import base64
 import hashlib
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tornado import httpserver, netutil, web
+from tests.servers import answering
+from tornado import netutil, web
 
 from commonshub.client import Commons
 
@@ -196,24 +195,8 @@ def fake() -> Iterator[Fake]:
         (r"/storage/(.+)", Storage),
         (r"/.*", Anything),
     ]
-    loop = asyncio.new_event_loop()
-    server = httpserver.HTTPServer(web.Application(routes, fake=fake, log_function=lambda _: None))
-
-    async def listen() -> None:
-        server.add_sockets(sockets)
-
-    async def close() -> None:
-        server.stop()
-        await server.close_all_connections()
-
-    loop.run_until_complete(listen())
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield fake
-    asyncio.run_coroutine_threadsafe(close(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
+    with answering(web.Application(routes, fake=fake, log_function=lambda _: None), sockets):
+        yield fake
 
 
 @pytest.fixture

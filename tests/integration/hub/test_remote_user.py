@@ -14,18 +14,11 @@ import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.conftest import free_port, wait_for_port
+from tests.servers import HUB_WITHOUT_PROXY
 
-CONFIG = """
-from jupyterhub.proxy import Proxy
-
-class NoProxy(Proxy):
-    should_start = False
-    async def add_route(self, routespec, target, data): pass
-    async def delete_route(self, routespec): pass
-    async def get_all_routes(self): return {{}}
-
-c.JupyterHub.proxy_class = NoProxy
-c.JupyterHub.bind_url = "http://127.0.0.1:8000/jupyter/"
+CONFIG = (
+    HUB_WITHOUT_PROXY
+    + """c.JupyterHub.bind_url = "http://127.0.0.1:8000/jupyter/"
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:{port}"
 c.JupyterHub.db_url = "sqlite://"
 c.JupyterHub.cookie_secret = b"c" * 32
@@ -37,6 +30,7 @@ c.RemoteUserAuthenticator.logout_redirect_url = "/user/logout"
 c.JupyterHub.services = [{{"name": "operator", "api_token": "operator-token-0123456789"}}]
 c.JupyterHub.load_roles = [{{"name": "operator", "scopes": ["admin:users", "read:users"], "services": ["operator"]}}]
 """
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,7 @@
 """A real Jupyter server with the extension, and a door that hands out keys as the auth service does."""
 
-import asyncio
 import base64
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +10,8 @@ from typing import Any
 import pytest
 from pytest_jupyter.jupyter_core import *  # noqa: F403  these fixtures and hooks are wanted in this folder only
 from pytest_jupyter.jupyter_server import *  # noqa: F403
-from tornado import httpserver, netutil, web
+from tests.servers import answering
+from tornado import netutil, web
 
 HUB_TOKEN = "hub-token-5f2a"
 
@@ -45,24 +44,8 @@ def door() -> Iterator[Door]:
     door = Door()
     sockets = netutil.bind_sockets(0, "127.0.0.1")
     door.url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-    loop = asyncio.new_event_loop()
-    server = httpserver.HTTPServer(web.Application([("/user/credentials/hub/api_key", ExchangeHandler)], door=door))
-
-    async def listen() -> None:
-        server.add_sockets(sockets)
-
-    async def close() -> None:
-        server.stop()
-        await server.close_all_connections()
-
-    loop.run_until_complete(listen())
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield door
-    asyncio.run_coroutine_threadsafe(close(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
+    with answering(web.Application([("/user/credentials/hub/api_key", ExchangeHandler)], door=door), sockets):
+        yield door
 
 
 @pytest.fixture
