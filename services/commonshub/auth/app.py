@@ -122,7 +122,7 @@ class AuthApp(ServiceApplication):
         await asyncio.to_thread(self.load_keys)
         self.hub = HubTokens(self.commons.hub_api_url, self.hub_service_name, self.hub_cache_s, self.hub_timeout_s)
         self.access = DataAccess(self.database, Storage(self.storage_settings))
-        self.uploads = MultipartUploads(self.access)
+        self.uploads = MultipartUploads(self.access, self.commons.guid_prefix)
         await self._import_user_file()
         await self.grants.reload()
 

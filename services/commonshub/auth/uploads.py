@@ -87,10 +87,17 @@ def require_s3(protocol: str | None) -> None:
 
 
 class Uploads:
-    """Gives out upload URLs and deletes data, each with a row in the audit trail."""
+    """Gives out upload URLs and deletes data, each with a row in the audit trail.
 
-    def __init__(self, access: DataAccess) -> None:
+    Parameters
+    ----------
+    guid_prefix
+        Prefix of the GUIDs of new data objects.
+    """
+
+    def __init__(self, access: DataAccess, guid_prefix: str = "") -> None:
         self.access = access
+        self.guid_prefix = guid_prefix
         self.storage = access.storage
         self.schema = access.index_schema
 
@@ -191,6 +198,7 @@ class Uploads:
             file_name=wish.file_name,
             authz=wish.authz,
             bucket=self._bucket(wish.bucket),
+            prefix=self.guid_prefix,
         )
         return record.did, records.blob_location(self._bucket(wish.bucket), record.did, wish.file_name)
 

@@ -63,7 +63,7 @@ class SubmissionApp(ServiceApplication):
             self.log.info("Made %d tables and indexes of the graph.", len(made))
         store, checkers = Store(graph), Checkers(self.dictionary.nodes)
         buckets = frozenset(Storage(self.storage_settings).buckets)
-        self.tools = Tools(store, checkers, settings.index_schema, buckets)
+        self.tools = Tools(store, checkers, settings.index_schema, buckets, self.commons.guid_prefix)
         self.roots = Roots(store, checkers, settings.auth_schema)
 
     def start(self) -> None:

@@ -73,13 +73,23 @@ class Planner:
     buckets
         Buckets that this commons signs URLs for. A submitted URL must not point into them, because whoever may read
         the record could then read whatever object it names.
+    guid_prefix
+        Prefix of the GUIDs that are made up here.
     """
 
-    def __init__(self, project: Project, username: str | None, buckets: Collection[str], known: Known) -> None:
+    def __init__(
+        self,
+        project: Project,
+        username: str | None,
+        buckets: Collection[str],
+        known: Known,
+        guid_prefix: str = "",
+    ) -> None:
         self.project = project
         self.username = username
         self.buckets = buckets
         self.known = known
+        self.guid_prefix = guid_prefix
         self.plan = Plan()
         self._made: dict[Print, str] = {}
 
@@ -162,7 +172,7 @@ class Planner:
 
     def _make(self, entity: Entity, guid: str | None) -> None:
         given = file_print(entity)
-        guid = guid or records.mint()
+        guid = guid or records.mint(self.guid_prefix)
         alias = alias_of(self.project, entity)
         self.plan.drafts.append(
             Draft(

@@ -63,12 +63,15 @@ class Tools:
     ----------
     buckets
         Buckets that this commons signs URLs for.
+    guid_prefix
+        Prefix of the GUIDs of new data objects.
     """
 
     store: Store
     checkers: Checkers
     index_schema: str
     buckets: frozenset[str]
+    guid_prefix: str
 
 
 class Rejected(Exception):
@@ -289,7 +292,9 @@ class Transaction:
         if not entities:
             return
         known = files.look_up(self.connection, self.tools.index_schema, self.project, entities)
-        planner = files.Planner(self.project, self.submission.username, self.tools.buckets, known)
+        planner = files.Planner(
+            self.project, self.submission.username, self.tools.buckets, known, self.tools.guid_prefix
+        )
         self.plan = planner.decide(entities)
 
     # -- 6 write ---------------------------------------------------------------

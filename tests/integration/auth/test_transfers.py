@@ -420,3 +420,10 @@ def test_who_may_not_upload_starts_no_parts(auth: Auth) -> None:
     body = {"file_name": "x"}
     assert auth.post("/user/data/multipart/init", "nobody", json=body).status_code == 403
     assert auth.post("/user/data/multipart/init", "alice", json={"guid": "unknown", **body}).status_code == 404
+
+
+def test_a_new_upload_has_the_prefix_of_the_commons(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth.app.uploads, "guid_prefix", "dg.TEST/")
+    answer = auth.post("/user/data/upload", "alice", json={"file_name": "prefixed.txt"}).json()
+    assert answer["guid"].startswith("dg.TEST/")
+    assert requests.put(answer["url"], data=BYTES).status_code == 200

@@ -4,6 +4,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -79,6 +80,14 @@ def test_a_given_id_is_the_guid_of_the_new_record(api: Any, index: Index, name: 
     assert api.put(reads(name, id=id_))["success"]
     stored = api.export("reads_file")[name]
     assert (stored["id"], stored["object_id"], index[id_].size) == (id_, id_, 7)
+
+
+def test_a_new_record_has_the_prefix_of_the_commons(
+    running: Any, api: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running.app, "tools", replace(running.app.tools, guid_prefix="dg.TEST/"))
+    assert api.put(reads(name))["success"]
+    assert api.export("reads_file")[name]["object_id"].startswith("dg.TEST/")
 
 
 def test_a_known_file_is_not_registered_twice(api: Any, index: Index, name: str) -> None:
