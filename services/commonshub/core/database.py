@@ -6,6 +6,8 @@ return, rollback on any error.
 """
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -123,7 +125,8 @@ class Database:
 def migrate(engine: sa.Engine, schema: str, scripts: Path, head: str) -> None:
     """Bring one schema to revision `head` with the Alembic scripts in `scripts`; safe to call from many processes.
 
-    Alembic is imported only when there is something to do, so that a start that changes nothing costs one query.
+    A start that changes nothing costs one query. Where there is something to do, a process of its own does it: what
+    Alembic needs, some 10 MB, would otherwise stay with the service for good.
 
     Parameters
     ----------
@@ -134,31 +137,28 @@ def migrate(engine: sa.Engine, schema: str, scripts: Path, head: str) -> None:
         Folder ``<service>/migrations`` with ``env.py``-less Alembic scripts: ``versions/*.py``.
     head
         Revision that the calling code was written for.
+
+    Raises
+    ------
+    RuntimeError
+        The migration failed, and changed nothing; the message ends with its own words.
     """
-    with engine.begin() as connection:
-        connection.execute(
-            sa.text("select pg_advisory_xact_lock(hashtext('commonshub.migrate.' || :s))"), {"s": schema}
-        )
-        connection.execute(sa.schema.CreateSchema(schema, if_not_exists=True))
-        table = f"alembic_version_{scripts.parent.name}"
-        if _current(connection, schema, table) == head:
+    table = f"alembic_version_{scripts.parent.name}"
+    with engine.connect() as connection:
+        if current_revision(connection, schema, table) == head:
             return
-        from alembic.config import Config
-        from alembic.runtime.environment import EnvironmentContext
-        from alembic.script import ScriptDirectory
-
-        config = Config()
-        config.set_main_option("script_location", str(scripts).replace("%", "%%"))
-        directory = ScriptDirectory.from_config(config)
-        connection.execute(sa.text(f'set local search_path to "{schema}"'))
-        with EnvironmentContext(config, directory, fn=lambda rev, _: directory._upgrade_revs(head, rev)) as context:
-            context.configure(
-                connection=connection, version_table=table, version_table_schema=schema, transactional_ddl=True
-            )
-            context.run_migrations()
+    url = engine.url.render_as_string(hide_password=False)
+    task = {"url": url, "schema": schema, "scripts": str(scripts), "head": head, "table": table}
+    # By standard input, since the URL may hold a password that a command line would show to everybody.
+    command = [sys.executable, "-P", "-m", "commonshub.core.migration"]
+    done = subprocess.run(command, input=orjson.dumps(task), capture_output=True, check=False)
+    if done.returncode:
+        words = done.stderr.decode(errors="replace")[-4000:]
+        raise RuntimeError(f"The tables of schema {schema} could not be brought to revision {head}:\n{words}")
 
 
-def _current(connection: sa.Connection, schema: str, table: str) -> str | None:
+def current_revision(connection: sa.Connection, schema: str, table: str) -> str | None:
+    """The revision that the version table of a schema holds, or None before the first migration."""
     if not sa.inspect(connection).has_table(table, schema=schema):
         return None
     return connection.execute(sa.select(sa.table(table, sa.column("version_num"), schema=schema))).scalar()
