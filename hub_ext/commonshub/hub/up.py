@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 from commonshub.core.errors import CommonsError
 
@@ -212,8 +214,18 @@ def welcome(folder: DataFolder, *, reveal: bool = False) -> str:
     if first.exists():
         lines.append(f"Sign in as {ADMIN} with the password {first.read_text().strip()}" if reveal else "")
         lines.append(f"The first password of {ADMIN} is kept in {first}")
-    lines.append(f"New passwords and users: commonshub user add NAME --data-dir '{folder.path}'")
+    lines.append(f"New passwords and users: {own_command()} user add NAME --data-dir {quote(str(folder.path))}")
     return "\n".join(line for line in lines if line)
+
+
+def own_command() -> str:
+    """The ``commonshub`` command as the shell that started us can call it."""
+    program = Path(sys.executable).with_name("commonshub")
+    found = shutil.which("commonshub")
+    if not program.exists() or (found and Path(found).samefile(program)):
+        return "commonshub"
+    below = program.is_relative_to(Path.cwd())
+    return quote(str(program.relative_to(Path.cwd()) if below else program))
 
 
 def password_file(folder: DataFolder) -> Path:
