@@ -88,3 +88,17 @@ def test_our_own_faults_tell_nothing_but_the_request_id(url: str) -> None:
 def test_unknown_paths_are_a_json_404(url: str) -> None:
     answer = requests.get(f"{url}/nowhere")
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/json")
+
+
+def test_a_fault_that_the_operator_can_mend_ends_the_start_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refuse(_: ServiceApplication) -> None:
+        raise NotFound("There is no file x.yaml.")
+
+    monkeypatch.setattr(DemoApp, "serve", refuse)
+    monkeypatch.setattr("commonshub.core.app.to_stdout", lambda _: None)
+    with pytest.raises(SystemExit) as ended:
+        DemoApp().start()
+    assert ended.value.code == 1
+    assert [record.getMessage() for record in caplog.records] == ["There is no file x.yaml."]

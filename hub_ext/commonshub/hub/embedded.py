@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from commonshub.core.errors import CommonsError
-from commonshub.core.settings import StorageSettings
+from commonshub.core.settings import Commons, StorageSettings
 
 from . import objectstore, postgres, proxy
 from .accounts import Accounts, give, launcher
@@ -53,6 +53,7 @@ class Embedded:
             )
         self.origin = config.get("Commons", {}).get("origin") or f"http://127.0.0.1:{port}"
         self.settings = HubSettings(config=config)
+        self.dictionary = Commons(config=config).dictionary
         self.bucket = StorageSettings(config=config).upload_bucket
         self.accounts = Accounts(folder.hub / "accounts.json", self.settings.first_uid)
 

@@ -21,7 +21,7 @@ from tornado import httpserver, httputil, netutil, web
 from traitlets import Integer, Unicode, default
 from traitlets.config import Application
 
-from .errors import AuthenticationRequired
+from .errors import AuthenticationRequired, CommonsError
 from .identity import Identity
 from .logs import to_stdout
 from .policy import Snapshot
@@ -212,7 +212,12 @@ class ServiceApplication(Application):
         """Run until stopped."""
         to_stdout(cast("int | str", self.log_level))
         super().start()
-        asyncio.run(self.serve())
+        try:
+            asyncio.run(self.serve())
+        except CommonsError as error:
+            # What the operator can mend, such as a fault in a file, is said in one line.
+            self.log.critical(error.message)
+            self.exit(1)
 
 
 def _command_line(pid: int) -> bytes:

@@ -58,6 +58,18 @@ def test_a_port_in_use_is_told_and_nothing_stays_behind(tmp_path: Path) -> None:
     assert not list(marked(read_json(other.folder / "secrets" / "hub.json")["instance"]))
 
 
+def test_a_fault_in_the_dictionary_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        other = Commons(tmp_path / "data", free.getsockname()[1])
+    assert other.run("init").returncode == 0
+    (other.folder / "dictionary" / "case.yaml").write_text("id: case\nlinks: [\n")
+    answer = other.run("up", "--empty", "--port", str(other.port))
+    assert (answer.returncode, "Traceback" in answer.stderr) == (1, False)
+    assert "case.yaml" in answer.stderr
+    assert not list(marked(read_json(other.folder / "secrets" / "hub.json")["instance"]))
+
+
 @pytest.mark.parametrize("name", ["postgres", "objects", "proxy", "hub"])
 def test_a_killed_part_comes_back_and_the_others_go_on(commons: Commons, name: str) -> None:
     before = commons.pids()
