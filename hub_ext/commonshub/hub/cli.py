@@ -160,7 +160,7 @@ def _user_add(options: argparse.Namespace) -> int:
 
     folder = _existing(options)
     check_name(options.name)
-    run_command(folder, "commonshub.auth", "user", options.name, *(["--admin"] if options.admin else []))
+    run_command(folder, "commonshub.auth", "user", "add", options.name, *(["--admin"] if options.admin else []))
     store = Passwords(folder.secrets / "passwords.json")
     known = store.accounts().get(options.name)
     password = generate()
@@ -172,7 +172,7 @@ def _user_add(options: argparse.Namespace) -> int:
 
 
 def _key_create(options: argparse.Namespace) -> int:
-    return _pass_on(_existing(options), "commonshub.auth", "key", options.name)
+    return _pass_on(_existing(options), "commonshub.auth", "key", "create", options.name)
 
 
 def _etl(options: argparse.Namespace) -> int:

@@ -109,7 +109,7 @@ def _make_administrator(commons: Embedded) -> bool:
     if store.accounts():
         return False
     if "auth" in commons.settings.targets(commons.ports):
-        run_command(commons.folder, "commonshub.auth", "user", ADMIN, "--admin")
+        run_command(commons.folder, "commonshub.auth", "user", "add", ADMIN, "--admin")
     password = passwords.generate()
     write_private(password_file(commons.folder), password + "\n")
     store.set(ADMIN, password, admin=True)
@@ -122,7 +122,7 @@ def _load_demo(commons: Embedded, supervisor: Supervisor, say: Say) -> None:
         return
     say("Loading the demo data …")
     key = commons.folder.secrets / "demo-key.json"
-    write_private(key, run_command(commons.folder, "commonshub.auth", "key", ADMIN, "--ttl", str(DEMO_KEY_S)))
+    write_private(key, run_command(commons.folder, "commonshub.auth", "key", "create", ADMIN, "--ttl", str(DEMO_KEY_S)))
     command = [sys.executable, "-P", "-m", "commonshub.hub.demo"]
     command += ["--endpoint", commons.origin, "--credentials", str(key)]
     process = subprocess.Popen(command, env=commons.environment(), start_new_session=True)

@@ -1,4 +1,4 @@
-"""``python -P -m commonshub.auth``: the service, or with ``import``, ``user`` or ``key`` an operator's command."""
+"""``python -P -m commonshub.auth``: the service, or with the name of a group an operator's command."""
 
 import sys
 
@@ -6,6 +6,6 @@ from . import commands
 from .app import AuthApp
 
 if __name__ == "__main__":
-    if sys.argv[1:2] and sys.argv[1] in commands.NAMES:
+    if sys.argv[1:2] and sys.argv[1] in commands.GROUPS:
         sys.exit(commands.main(sys.argv[1:]))
     AuthApp.launch_instance()

@@ -14,16 +14,21 @@ from commonshub.core.database import migrate
 from commonshub.core.errors import BadRequest, TooLarge
 from commonshub.core.storage import Storage
 
-from . import handlers as h
-from . import transfers as t
+from .authz import routes as authz
 from .claims import Minter
-from .hub import HubTokens
+from .credentials import routes as credentials
+from .credentials.hub import HubTokens
+from .data import routes as data
+from .data.multipart import MultipartUploads
 from .keys import KeyPairs
-from .multipart import MultipartUploads
+from .login import routes as login
+from .oauth import routes as oauth
+from .trail import routes as trail
+from .users import routes as users
+from .wts import routes as wts
 
 SCRIPTS = Path(__file__).parent / "migrations"
-HEAD = "0001"
-KEYS = "/user/credentials/(?:api|cdis)"
+HEAD = "0006"
 USER_FILE_SOURCE = "user.yaml"
 
 
@@ -81,31 +86,16 @@ class AuthApp(ServiceApplication):
         return self.database.settings.auth_schema
 
     def routes(self) -> list[Route]:
-        well_known = "(?:/user)?/.well-known"
         return [
-            (rf"{well_known}/jwks/?", h.JwksHandler),
-            (rf"{well_known}/openid-configuration/?", h.DiscoveryHandler),
-            (r"/user/jwt/keys/?", h.PemHandler),
-            (r"/user/user/?", h.UserHandler),
-            (r"/user/credentials/?", h.SourcesHandler),
-            (r"/user/credentials/hub/access_token/?", h.HubTokenHandler),
-            (r"/user/credentials/hub/api_key/?", h.HubKeyHandler),
-            (rf"{KEYS}/access_token/?", h.ExchangeHandler),
-            (rf"{KEYS}/?", h.KeysHandler),
-            (rf"{KEYS}/([\w.-]{{1,64}})/?", h.KeysHandler),
-            (r"/user/data/upload/?", t.UploadHandler),
-            (r"/user/data/upload/(.+?)/?", t.UploadUrlHandler),
-            (r"/user/data/download/(.+?)/?", t.DownloadHandler),
-            (r"/user/data/multipart/init/?", t.MultipartStartHandler),
-            (r"/user/data/multipart/upload/?", t.MultipartPartHandler),
-            (r"/user/data/multipart/complete/?", t.MultipartCompleteHandler),
-            (r"/user/data/buckets/?", t.BucketsHandler),
-            (r"/user/data/(.+?)/?", t.DataHandler),
-            (r"/authz/?", h.DecisionHandler),
-            (r"/authz/mapping/?", h.MappingHandler),
-            (r"/authz/resources/?", h.ResourcesHandler),
-            (r"/authz/request/?", h.RequestHandler),
-            (r"/wts/external_oidc/?", h.ProvidersHandler),
+            *oauth.ROUTES,
+            *login.ROUTES,
+            *users.ROUTES,
+            *credentials.ROUTES,
+            *trail.ROUTES,
+            *authz.ROUTES,
+            *wts.ROUTES,
+            # Last, since a GUID may hold slashes: its routes take what comes.
+            *data.ROUTES,
         ]
 
     def prepare_database(self) -> None:

@@ -48,10 +48,13 @@ class Minter:
     issuer: str
     audience: str
 
-    def access(self, account: Account, ttl_s: int, scopes: Iterable[str] = KEY_SCOPES) -> dict[str, Any]:
-        """Claims of an access token that lives `ttl_s` seconds."""
+    def access(
+        self, account: Account, ttl_s: int, scopes: Iterable[str] = KEY_SCOPES, session: str | None = None
+    ) -> dict[str, Any]:
+        """Claims of an access token that lives `ttl_s` seconds, and no longer than `session` (see ``sid``)."""
         user = {"name": account.username, "is_admin": account.admin}
-        return {**self._common("access", account, ttl_s, scopes), "context": {"user": user}}
+        derived = {"sid": session} if session else {}
+        return {**self._common("access", account, ttl_s, scopes), **derived, "context": {"user": user}}
 
     def api_key(self, account: Account, ttl_s: int, scopes: Iterable[str] = KEY_SCOPES) -> dict[str, Any]:
         """Claims of an API key that lives `ttl_s` seconds."""

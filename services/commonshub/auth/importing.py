@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from commonshub.core.errors import BadRequest, TooLarge
 from commonshub.core.grants import Tables, tables
 
-from .store import api_keys
+from .credentials.store import api_keys
 from .userfile import Plan, parse
 
 if TYPE_CHECKING:

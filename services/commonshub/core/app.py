@@ -95,9 +95,13 @@ class ServiceApplication(Application):
         Raises
         ------
         AuthenticationRequired
-            The token is not valid, or its user has been switched off.
+            The token is not valid or was revoked, its client is gone, or its user has been switched off.
         """
         identity = identity_of(self.verifier.verify(token), token)
+        if not self.revoked.isdisjoint((identity.token_id, identity.session)):
+            raise AuthenticationRequired("Authentication Error: this token has been revoked.")
+        if identity.client is not None and self.uses_database and not self.policy.knows(identity.client):
+            raise AuthenticationRequired("Authentication Error: the client of this token does not exist any more.")
         if identity.username is not None and not self.policy.active(identity.username):
             raise AuthenticationRequired("Authentication Error: this account has been deactivated.")
         return identity
@@ -106,6 +110,11 @@ class ServiceApplication(Application):
     def policy(self) -> Snapshot:
         """The policies in force now; none, so no right at all, in a service without a database."""
         return self.grants.snapshot if self.uses_database else Snapshot()
+
+    @property
+    def revoked(self) -> frozenset[str]:
+        """Identifiers of revoked tokens and sessions that have not expired."""
+        return self.grants.revoked if self.uses_database else frozenset()
 
     async def check_health(self) -> None:
         """Raise :class:`~commonshub.core.errors.Unavailable` when the service cannot do its work."""

@@ -11,21 +11,23 @@ own: an import can neither shorten nor remove what somebody else granted, and th
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import INTERVAL, JSONB, insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from .database import Database
 from .errors import BadRequest, Unavailable
 from .listen import Listener
-from .policy import Binding, Path, Permission, Policy, Snapshot, User, parse_path
+from .policy import Binding, Client, Path, Permission, Policy, Snapshot, User, parse_path
 
 CHANNEL = "commonshub_policy"
+# Payload of a notification that only concerns revoked tokens.
+REVOKED = "revoked"
 DEBOUNCE_S = 0.02
 RETRY_S = 1.0
 
@@ -50,6 +52,7 @@ class Tables:
     user_group: sa.Table
     group_policy: sa.Table
     client_policy: sa.Table
+    revoked: sa.Table
 
 
 @lru_cache
@@ -91,7 +94,7 @@ def tables(schema: str) -> Tables:
             text("source"),
             sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
         ),
-        client=table("client", key("client_id"), text("name"), text("source")),
+        client=table("client", key("client_id"), text("name"), text("source"), expires()),
         group=table("grp", key("name"), text("source")),
         role=table("role", key("id"), text("description"), text("source")),
         permission=table("permission", key("role_id"), key("id"), text("description"), text("service"), text("method")),
@@ -104,19 +107,19 @@ def tables(schema: str) -> Tables:
         user_group=table("user_group", user_id(), key("group_name"), key("source"), expires()),
         group_policy=table("group_policy", key("group_name"), key("policy_id"), key("source"), expires()),
         client_policy=table("client_policy", key("client_name"), key("policy_id"), key("source"), expires()),
+        revoked=table("revoked", key("id"), expires()),
     )
 
 
 def load(connection: sa.Connection, schema: str) -> Snapshot:
     """All policies as of one moment; none where the tables do not exist yet."""
     connection.execute(sa.text("set transaction isolation level repeatable read, read only"))
-    if not sa.inspect(connection).has_table("client_policy", schema=schema):
+    if not sa.inspect(connection).has_table("revoked", schema=schema):
         return Snapshot()
     t = tables(schema)
     of_users = t.user_policy.join(t.user)
     user_policies = _bindings(connection, t.user.c.username, t.user_policy.c.policy_id, of_users)
     user_groups = _bindings(connection, t.user.c.username, t.user_group.c.group_name, t.user_group.join(t.user))
-    of_clients = t.client_policy.join(t.client, t.client.c.name == t.client_policy.c.client_name)
     inactive = set(connection.execute(sa.select(t.user.c.username).where(~t.user.c.active)).scalars())
     names = user_policies.keys() | user_groups.keys() | inactive
     return Snapshot(
@@ -125,7 +128,7 @@ def load(connection: sa.Connection, schema: str) -> Snapshot:
         users={
             name: User(user_policies.get(name, ()), user_groups.get(name, ()), name not in inactive) for name in names
         },
-        clients=_bindings(connection, t.client.c.client_id, t.client_policy.c.policy_id, of_clients),
+        clients=_clients(connection, t),
         resources=frozenset(_paths(connection.execute(sa.select(t.resource.c.path)).scalars())),
         projects={
             auth_id: path
@@ -133,6 +136,42 @@ def load(connection: sa.Connection, schema: str) -> Snapshot:
             for path in _paths([text])
         },
     )
+
+
+def load_revoked(connection: sa.Connection, schema: str) -> frozenset[str]:
+    """Identifiers of tokens, keys and sessions that are revoked, and could otherwise still be in use."""
+    if not sa.inspect(connection).has_table("revoked", schema=schema):
+        return frozenset()
+    revoked = tables(schema).revoked.c
+    return frozenset(connection.execute(sa.select(revoked.id).where(revoked.expires_at > sa.func.now())).scalars())
+
+
+def revoke(connection: sa.Connection, schema: str, ids: Sequence[str], ttl_s: float) -> None:
+    """Refuse, in every service, what carries one of `ids` as its ``jti`` or ``sid``.
+
+    Parameters
+    ----------
+    ttl_s
+        Seconds after which nothing can be in use any more that carries them, so that they can be forgotten.
+    """
+    if not ids:
+        return
+    table = tables(schema).revoked
+    connection.execute(table.delete().where(table.c.expires_at < sa.func.now()))
+    until = sa.func.now() + sa.cast(sa.func.make_interval(0, 0, 0, 0, 0, 0, ttl_s), INTERVAL)
+    statement = insert(table).values([{"id": each, "expires_at": until} for each in dict.fromkeys(ids)])
+    later = sa.func.greatest(table.c.expires_at, statement.excluded.expires_at)
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"expires_at": later}))
+
+
+def _clients(connection: sa.Connection, t: Tables) -> dict[str, Client]:
+    of_clients = t.client_policy.join(t.client, t.client.c.name == t.client_policy.c.client_name)
+    bindings = _bindings(connection, t.client.c.client_id, t.client_policy.c.policy_id, of_clients)
+    query = sa.select(t.client.c.client_id, sa.extract("epoch", t.client.c.expires_at))
+    return {
+        name: Client(bindings.get(name, ()), None if until is None else float(until))
+        for name, until in connection.execute(query)
+    }
 
 
 def _bindings(
@@ -170,7 +209,7 @@ def _paths(texts: Iterable[str]) -> Iterable[Path]:
 
 
 class Grants:
-    """Keeps :attr:`snapshot` equal to what the database says.
+    """Keeps :attr:`snapshot` and :attr:`revoked` equal to what the database says.
 
     Until the tables exist and have been read the snapshot is empty, which denies everything.
     """
@@ -179,9 +218,11 @@ class Grants:
         self.database = database
         self.schema = database.settings.auth_schema
         self.snapshot = Snapshot()
+        self.revoked: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
+        self._policy_changed = True
         self._reading = asyncio.Lock()
-        self._listener = Listener(database, CHANNEL, lambda _: self._changed.set())
+        self._listener = Listener(database, CHANNEL, self._hear)
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -212,15 +253,27 @@ class Grants:
         """
         async with self._reading:
             self.snapshot = await self.database.run(load, self.schema)
+            self.revoked = await self.database.run(load_revoked, self.schema)
+
+    async def reload_revoked(self) -> None:
+        """Read only what is revoked: cheap, however many users there are."""
+        async with self._reading:
+            self.revoked = await self.database.run(load_revoked, self.schema)
+
+    def _hear(self, payload: str | None) -> None:
+        self._policy_changed = self._policy_changed or payload != REVOKED
+        self._changed.set()
 
     async def _follow(self) -> None:
         while True:
             await self._changed.wait()
             await asyncio.sleep(DEBOUNCE_S)
             self._changed.clear()
+            everything, self._policy_changed = self._policy_changed, False
             try:
-                await self.reload()
+                await (self.reload() if everything else self.reload_revoked())
             except (Unavailable, SQLAlchemyError) as error:
                 log.warning("The policies could not be read; the earlier ones stay in force, trying again: %s", error)
+                self._policy_changed = self._policy_changed or everything
                 self._changed.set()
                 await asyncio.sleep(RETRY_S)

@@ -17,6 +17,8 @@ class Identity:
         Scopes of the token; empty for anonymous callers.
     token_id
         ``jti`` of the token, for audit and revocation.
+    session
+        What the token was derived from (``sid``): an API key, a workspace, a sign-in; it ends with that.
     token
         The token itself, to pass on to another service of the same commons; never logged.
     """
@@ -25,6 +27,7 @@ class Identity:
     client: str | None = None
     scopes: frozenset[str] = frozenset()
     token_id: str | None = None
+    session: str | None = None
     token: str | None = field(default=None, repr=False)
 
     @property

@@ -113,6 +113,14 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """A third-party application, and what it was given; after its end, if it has one, it is nobody."""
+
+    policies: tuple[Binding, ...] = ()
+    expires_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rights:
     """All grants of one subject: the paths of each permission."""
 
@@ -151,7 +159,7 @@ class Snapshot:
     policies: Mapping[str, Policy] = field(default_factory=dict)
     groups: Mapping[str, Sequence[str | Binding]] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
-    clients: Mapping[str, tuple[Binding, ...]] = field(default_factory=dict)
+    clients: Mapping[str, Client] = field(default_factory=dict)
     resources: frozenset[Path] = frozenset()
     projects: Mapping[str, Path] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
@@ -161,6 +169,11 @@ class Snapshot:
         """Whether `username` may sign in: known users may be switched off, unknown ones are fresh."""
         user = self.users.get(username)
         return user is None or user.active
+
+    def knows(self, client: str) -> bool:
+        """Whether `client` is registered and has not ended."""
+        known = self.clients.get(client)
+        return known is not None and (known.expires_at is None or self.clock() < known.expires_at)
 
     def user_rights(self, username: str | None) -> Rights:
         """Rights of a user, or of everybody for None."""
@@ -176,7 +189,7 @@ class Snapshot:
 
     def client_rights(self, client: str) -> Rights:
         """Rights of a client by itself."""
-        bindings = list(self.clients.get(client, ()))
+        bindings = list(self.clients.get(client, Client()).policies) if self.knows(client) else []
         ends = [binding.expires_at for binding in bindings if binding.expires_at is not None]
         return self._compile(("client", client), bindings, ends, self.clock())
 

@@ -4,7 +4,8 @@ The auth service signs with private keys that only it can read; every service ve
 a JWKS file that is read again when it changes. No service asks another to verify a token.
 
 Claims (Gen3's): ``pur`` purpose (``access``, ``api_key``, ``refresh``, ``id``), ``iss``, ``aud`` list, ``sub`` user id
-as text, ``azp`` client, ``scope`` list, ``iat``/``exp``/``jti``, ``context.user.name``.
+as text, ``azp`` client, ``scope`` list, ``iat``/``exp``/``jti``, ``context.user.name``. Ours besides: ``sid``, what the
+token was derived from (the ``jti`` of an API key, the session of a workspace or a browser).
 """
 
 import hashlib
@@ -130,5 +131,6 @@ def identity_of(claims: Claims, token: str | None = None) -> Identity:
         client=claims.get("azp") or None,
         scopes=frozenset(claims.get("scope") or ()),
         token_id=claims["jti"],
+        session=claims.get("sid"),
         token=token,
     )

@@ -9,7 +9,7 @@ import requests
 
 from commonshub.auth.app import AuthApp
 from commonshub.auth.claims import KEY_SCOPES, SESSION_SCOPES, Account
-from commonshub.auth.handlers import issue_key
+from commonshub.auth.credentials.issue import issue_key
 from commonshub.core import records
 from commonshub.core.identity import ANONYMOUS
 

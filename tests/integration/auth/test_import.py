@@ -10,10 +10,11 @@ import jwt
 import pytest
 import sqlalchemy as sa
 
-from commonshub.auth import importing, store
+from commonshub.auth import importing
 from commonshub.auth.app import AuthApp
 from commonshub.auth.commands import main
 from commonshub.auth.userfile import Faulty, parse
+from commonshub.auth.users import store
 from commonshub.core.grants import load, tables
 from commonshub.core.identity import Identity
 from commonshub.core.policy import Request, Snapshot
@@ -202,7 +203,7 @@ def command(auth: Auth, capsys: pytest.CaptureFixture[str]) -> Any:
 
 
 def test_the_operator_makes_an_administrator(auth: Auth, command: Any) -> None:
-    status, out, _ = command("user", "Chief", "--admin", "--email", "chief@example.org")
+    status, out, _ = command("user", "add", "Chief", "--admin", "--email", "chief@example.org")
     assert (status, out) == (0, "chief is a user and an administrator of this commons.")
     assert may(auth, "chief", TWO)
     apply(auth, USER_FILE)
@@ -210,14 +211,14 @@ def test_the_operator_makes_an_administrator(auth: Auth, command: Any) -> None:
 
 
 def test_the_operator_makes_a_key_that_works(auth: Auth, command: Any) -> None:
-    status, out, _ = command("key", "alice")
+    status, out, _ = command("key", "create", "alice")
     credentials = json.loads(out)
     assert status == 0
     assert auth.post("/user/credentials/api/access_token", json=credentials).status_code == 200
 
 
 def test_the_operator_makes_a_key_that_ends_soon(command: Any) -> None:
-    _, out, _ = command("key", "alice", "--ttl", "60")
+    _, out, _ = command("key", "create", "alice", "--ttl", "60")
     claims = jwt.decode(json.loads(out)["api_key"], options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] == 60
 
@@ -225,10 +226,10 @@ def test_the_operator_makes_a_key_that_ends_soon(command: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("key", "alice", "--ttl", "0"), "--ttl must be between 1 and 2592000 seconds."),
-        (("key", "stranger"), "This commons has no user stranger."),
-        (("user", "a/b"), "'a/b' cannot be the name of a user."),
-        (("import", "/no/such/file"), "There is no file /no/such/file."),
+        (("key", "create", "alice", "--ttl", "0"), "--ttl must be between 1 and 2592000 seconds."),
+        (("key", "create", "stranger"), "This commons has no user stranger."),
+        (("user", "add", "a/b"), "'a/b' cannot be the name of a user."),
+        (("policy", "import", "/no/such/file"), "There is no file /no/such/file."),
     ],
 )
 def test_a_command_that_fails_says_why(command: Any, arguments: tuple[str, ...], message: str) -> None:
@@ -238,10 +239,10 @@ def test_a_command_that_fails_says_why(command: Any, arguments: tuple[str, ...],
 def test_the_operator_imports_a_file(auth: Auth, command: Any, tmp_path: Path) -> None:
     file = tmp_path / "new.yaml"
     file.write_text(USER_FILE + "  imported: {policies: [one_reader]}\n")
-    assert command("import", str(file)) == (0, f"Imported {file}.", "")
+    assert command("policy", "import", str(file)) == (0, f"Imported {file}.", "")
     assert may(auth, "imported", ONE)
     file.write_text("users: {x: {policies: [nothing]}}\n")
-    status, _, errors = command("import", str(file))
+    status, _, errors = command("policy", "import", str(file))
     assert (status, "line 1, users.x.policies[0]: no policy 'nothing' is defined" in errors) == (1, True)
 
 
@@ -250,7 +251,7 @@ def test_a_fault_in_the_file_does_not_keep_the_operator_out(auth: Auth, command:
     content = file.read_text()
     file.write_text(content + "  broken: {policies: [nothing]}\n")
     try:
-        status, out, errors = command("user", "mender", "--admin")
+        status, out, errors = command("user", "add", "mender", "--admin")
     finally:
         file.write_text(content)
     assert (status, out) == (0, "mender is a user and an administrator of this commons.")
@@ -260,7 +261,7 @@ def test_a_fault_in_the_file_does_not_keep_the_operator_out(auth: Auth, command:
 def test_importing_another_file_is_not_undone_at_the_next_start(auth: Auth, command: Any, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(USER_FILE + "  other: {policies: [one_reader]}\n")
-    command("import", str(other))
+    command("policy", "import", str(other))
     importing.import_file(auth.app, Path(auth.app.user_file), SOURCE)
     assert may(auth, "other", ONE)
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 import commonshub.auth
+from commonshub.auth.app import HEAD
 from commonshub.core.app import Route, ServiceApplication
 from commonshub.core.database import migrate
 from commonshub.core.grants import tables
@@ -44,7 +45,7 @@ def follower(run_service: Callable[..., Any]) -> Any:
 
 def migrate_auth(engine: sa.Engine) -> None:
     assert commonshub.auth.__file__
-    migrate(engine, "auth", Path(commonshub.auth.__file__).parent / "migrations", "0001")
+    migrate(engine, "auth", Path(commonshub.auth.__file__).parent / "migrations", HEAD)
 
 
 @pytest.fixture(scope="module")

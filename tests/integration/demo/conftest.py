@@ -13,7 +13,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 from commonshub.auth.app import AuthApp
 from commonshub.auth.claims import KEY_SCOPES
-from commonshub.auth.handlers import issue_key
+from commonshub.auth.credentials.issue import issue_key
 from commonshub.core.app import ServiceApplication
 from commonshub.core.identity import ANONYMOUS
 from commonshub.hub import demo

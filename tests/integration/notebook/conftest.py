@@ -14,8 +14,8 @@ from tornado import httpserver, netutil, web
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 import commonshub.hub.demo
-from commonshub.auth import commands
 from commonshub.auth.app import AuthApp
+from commonshub.auth.commands import keys, users
 from commonshub.client import Commons
 from commonshub.explore.app import ExploreApp
 from commonshub.index.app import IndexApp
@@ -89,9 +89,9 @@ class Live:
 
     def key_file(self, name: str, admin: bool = False) -> Path:
         """A credentials file of a user, who is made where there is none."""
-        commands.add_user(self.auth, argparse.Namespace(name=name, admin=admin, email=None))
+        users.add_user(self.auth, argparse.Namespace(name=name, admin=admin, email=None))
         file = self.folder / f"{name}.json"
-        file.write_text(commands.make_key(self.auth, argparse.Namespace(name=name, ttl=None)))
+        file.write_text(keys.create_key(self.auth, argparse.Namespace(name=name, ttl=None)))
         return file
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from commonshub.auth.hub import HubUser, read_model
+from commonshub.auth.credentials.hub import HubUser, read_model
 from commonshub.core.errors import PermissionDenied
 
 ACCESS = "access:services!service=auth"

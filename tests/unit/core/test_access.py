@@ -7,7 +7,7 @@ import pytest
 
 from commonshub.core.access import Asker, may_delete, may_read, may_write, reaches
 from commonshub.core.identity import ANONYMOUS, Identity
-from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User, parse_path
+from commonshub.core.policy import Binding, Client, Permission, Policy, Snapshot, User, parse_path
 from commonshub.core.records import Record
 from commonshub.core.settings import StorageSettings
 from commonshub.core.storage import Location
@@ -25,7 +25,7 @@ WORLD = Snapshot(
         "writer": User((Binding("writers"),)),
         "gone": User((Binding("readers"),), active=False),
     },
-    clients={"app": (Binding("readers"),)},
+    clients={"app": Client((Binding("readers"),))},
     projects={"old": parse_path("/programs/a/projects/old")},
 )
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from commonshub.core.errors import BadRequest, PermissionDenied
 from commonshub.core.identity import ANONYMOUS, Identity
-from commonshub.core.policy import Binding, Permission, Policy, Request, Snapshot, User, covers, parse_path
+from commonshub.core.policy import Binding, Client, Permission, Policy, Request, Snapshot, User, covers, parse_path
 
 NOW = 1000.0
 
@@ -72,7 +72,7 @@ WORLDS = st.builds(
     policies=POLICIES,
     groups=st.dictionaries(GROUP_NAMES, st.lists(POLICY_NAMES, max_size=2)),
     users=st.dictionaries(st.sampled_from(["alice", "bob"]), USERS),
-    clients=st.dictionaries(st.just("app"), BINDINGS),
+    clients=st.dictionaries(st.just("app"), st.builds(Client, BINDINGS)),
     resources=st.frozensets(PATHS, max_size=6),
     clock=st.just(lambda: NOW),
 )

@@ -3,7 +3,7 @@
 from commonshub.core.access import SCOPE, Asker
 from commonshub.core.errors import PermissionDenied
 
-from .handlers import AuthHandler
+from ..handlers import AuthHandler
 from .multipart import Running, part_number, read_parts
 from .uploads import Wish, require_s3, seconds
 

@@ -1,0 +1,1 @@
+"""Decisions and administration of the policies (Gen3: Arborist)."""

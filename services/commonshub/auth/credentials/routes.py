@@ -1,0 +1,16 @@
+"""Routes of :mod:`commonshub.auth.credentials`."""
+
+from commonshub.core.app import Route
+
+from . import exchange, handlers
+
+KEYS = "/user/credentials/(?:api|cdis)"
+
+ROUTES: list[Route] = [
+    (r"/user/credentials/?", handlers.SourcesHandler),
+    (r"/user/credentials/hub/access_token/?", exchange.HubTokenHandler),
+    (r"/user/credentials/hub/api_key/?", exchange.HubKeyHandler),
+    (rf"{KEYS}/access_token/?", exchange.ExchangeHandler),
+    (rf"{KEYS}/?", handlers.KeysHandler),
+    (rf"{KEYS}/([\w.-]{{1,64}})/?", handlers.KeysHandler),
+]

@@ -1,0 +1,1 @@
+"""Temporary access to data: downloads, uploads, deletions."""

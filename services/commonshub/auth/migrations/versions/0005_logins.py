@@ -1,0 +1,10 @@
+"""Sign-ins by an OpenID provider."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Nothing yet."""

@@ -1,0 +1,1 @@
+"""The commons as an OAuth 2 and OpenID provider for other programs."""

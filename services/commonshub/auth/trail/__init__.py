@@ -1,0 +1,1 @@
+"""What the audit trail holds, for those who may read it (Gen3: audit-service)."""
