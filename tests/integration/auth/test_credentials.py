@@ -10,8 +10,7 @@ from typing import Any
 import jwt
 import pytest
 import requests
-
-from .conftest import Auth
+from tests.auth_service import Auth
 
 EXCHANGE = "/user/credentials/cdis/access_token"
 

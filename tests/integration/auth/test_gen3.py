@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 import requests
+from tests.auth_service import Auth
 from tests.conftest import free_port
-
-from .conftest import Auth
 
 PORT = free_port()
 ORIGIN = f"http://127.0.0.1:{PORT}"

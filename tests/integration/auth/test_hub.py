@@ -9,10 +9,9 @@ from typing import Any
 import jwt
 import pytest
 import requests
+from tests.auth_service import Auth
 from tests.conftest import free_port, wait_for_port
 from tests.servers import HUB_WITHOUT_PROXY
-
-from .conftest import Auth
 
 CONFIG = (
     HUB_WITHOUT_PROXY

@@ -9,6 +9,7 @@ from typing import Any
 import jwt
 import pytest
 import sqlalchemy as sa
+from tests.auth_service import USER_FILE, Auth
 
 from commonshub.auth import importing
 from commonshub.auth.app import AuthApp
@@ -18,8 +19,6 @@ from commonshub.auth.users import store
 from commonshub.core.grants import load, tables
 from commonshub.core.identity import Identity
 from commonshub.core.policy import Request, Snapshot
-
-from .conftest import USER_FILE, Auth
 
 SOURCE = "user.yaml"
 ONE, TWO = "/programs/a/projects/one", "/programs/a/projects/two"

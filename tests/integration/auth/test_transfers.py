@@ -7,11 +7,10 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.auth_service import Auth
 
 from commonshub.core import records
 from commonshub.core.storage import Location
-
-from .conftest import Auth
 
 ONE, TWO = "/programs/a/projects/one", "/programs/a/projects/two"
 BYTES = b"real bytes \x00\xff"

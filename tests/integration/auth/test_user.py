@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-
-from .conftest import Auth
+from tests.auth_service import Auth
 
 ONE, TWO = "/programs/a/projects/one", "/programs/a/projects/two"
 

@@ -1,0 +1,3 @@
+from tests.auth_service import auth
+
+__all__ = ["auth"]
