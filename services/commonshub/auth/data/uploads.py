@@ -148,14 +148,16 @@ class Uploads:
         """
         await self._run("delete", asker, self._delete, guid)
 
-    async def _run(self, action: str, asker: Asker, work: Any, *arguments: Any) -> Any:
+    async def _run(self, action: audit.DataAction, asker: Asker, work: Any, *arguments: Any) -> Any:
         """Do `work` in one transaction with its audit row; a refusal undoes the work and keeps the row."""
         outcome = await self.access.database.run(self._audited, action, asker, work, *arguments)
         if isinstance(outcome, CommonsError):
             raise outcome
         return outcome
 
-    def _audited(self, connection: sa.Connection, action: str, asker: Asker, work: Any, *arguments: Any) -> Any:
+    def _audited(
+        self, connection: sa.Connection, action: audit.DataAction, asker: Asker, work: Any, *arguments: Any
+    ) -> Any:
         outcome: Any
         decision: audit.Decision = "allowed"
         try:
