@@ -13,6 +13,8 @@ class EmptyHandler(web.RequestHandler):
         self.set_header("Content-Type", "application/json")
         self.finish(BODY)
 
+    post = get
+
 
 async def main() -> None:
     web.Application([(r"/.*", EmptyHandler)], log_function=lambda handler: None).listen(int(sys.argv[1]), "127.0.0.1")

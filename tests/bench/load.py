@@ -6,6 +6,8 @@ Used in place of an installed tool so that floors and figures of one run always 
 import asyncio
 import itertools
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 
@@ -23,11 +25,27 @@ async def _connection(host: str, port: int, requests: "itertools.cycle[bytes]", 
     return done, failed
 
 
-async def _run(url: str, paths: list[str], connections: int, seconds: float) -> tuple[float, int]:
+@dataclass(frozen=True)
+class Call:
+    """One request; a GET where there is no body."""
+
+    path: str
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def raw(self, host: str) -> bytes:
+        headers = {"Host": host, **self.headers}
+        if self.body:
+            headers |= {"Content-Type": "application/json", "Content-Length": str(len(self.body))}
+        lines = [f"{'POST' if self.body else 'GET'} {self.path} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode() + self.body
+
+
+async def _run(url: str, calls: Sequence[Call], connections: int, seconds: float) -> tuple[float, int]:
     parts = urlsplit(url)
     assert parts.hostname
     assert parts.port
-    raw = [f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode() for path in paths]
+    raw = [call.raw(parts.netloc) for call in calls]
     start = time.perf_counter()
     results = await asyncio.gather(
         *(
@@ -39,16 +57,17 @@ async def _run(url: str, paths: list[str], connections: int, seconds: float) -> 
     return sum(done for done, _ in results) / elapsed, sum(failed for _, failed in results)
 
 
-def requests_per_second(url: str, paths: list[str], connections: int = 16, seconds: float = 4) -> float:
-    """Rate of successful GETs of `paths` in turn.
+def requests_per_second(url: str, calls: Sequence[str | Call], connections: int = 16, seconds: float = 4) -> float:
+    """Rate of successful `calls` in turn; a path alone is a GET.
 
     Raises
     ------
     RuntimeError
         An answer was not 200: then the rate would mean nothing.
     """
-    asyncio.run(_run(url, paths, connections, 0.5))
-    rate, failed = asyncio.run(_run(url, paths, connections, seconds))
+    full = [Call(call) if isinstance(call, str) else call for call in calls]
+    asyncio.run(_run(url, full, connections, 0.5))
+    rate, failed = asyncio.run(_run(url, full, connections, seconds))
     if failed:
         raise RuntimeError(f"{failed} answers of {url} were not 200.")
     return rate

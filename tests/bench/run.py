@@ -5,7 +5,7 @@ import importlib
 import sys
 from pathlib import Path
 
-GROUPS = ("up", "index", "submission", "query")
+GROUPS = ("up", "auth", "index", "submission", "query")
 
 
 def main() -> int:
