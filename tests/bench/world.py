@@ -15,6 +15,7 @@ ROLES = {
     "uploader": [("fence", "file_upload"), ("indexd", "file_upload")],
     "workspace_user": [("jupyterhub", "access")],
 }
+ADMINISTRATOR = ("administrator", "/programs")
 EVERYBODY = {
     "open_reader": ("reader", "/open"),
     "uploader": ("uploader", "/data_file"),
@@ -36,11 +37,12 @@ def project_paths(resources: int = 2_000) -> list[str]:
 def user_yaml(users: int = 10_000, resources: int = 2_000, policies: int = 500) -> str:
     """The file: so many users, registered resources and policies, with 100 groups and 20 clients.
 
-    A user has one to five policies of his own and is in up to two groups; a policy gives one to three roles on one to
-    eight projects or, one in ten, on a whole program.
+    ``commonshub user add --admin`` finds its policy ``administrator`` there. A user has one to five policies of his own
+    and is in up to two groups; a policy gives one to three roles on one to eight projects or, one in ten, on a whole
+    program.
     """
     chance = random.Random(0)
-    names = [*EVERYBODY, *(f"policy{number:03d}" for number in range(policies - len(EVERYBODY)))]
+    names = [*EVERYBODY, *(f"policy{number:03d}" for number in range(policies - len(EVERYBODY) - 1))]
     lines = [
         "authz:",
         "  anonymous_policies: [open_reader]",
@@ -91,7 +93,7 @@ def _roles() -> list[str]:
 def _policies(names: list[str], projects: list[str], chance: random.Random) -> list[str]:
     given = [
         f"    - {{id: {name}, role_ids: [{role}], resource_paths: [{path}]}}"
-        for name, (role, path) in EVERYBODY.items()
+        for name, (role, path) in {"administrator": ADMINISTRATOR, **EVERYBODY}.items()
     ]
     roles = [role for role in ROLES if role not in ("administrator", "workspace_user")]
     for number, name in enumerate(names):
