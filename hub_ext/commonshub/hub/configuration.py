@@ -103,11 +103,15 @@ def routes(settings: HubSettings, config: Config, ports: dict[str, int]) -> dict
 
 
 def _configure_hub(c: Any, commons: Commons, folder: DataFolder, secrets: dict[str, Any]) -> None:
+    # Only here, since the command line reads this module too and needs nothing of JupyterHub.
+    from .reauthentication import HANDLERS
+
     c.JupyterHub.base_url = BASE_URL
     c.JupyterHub.bind_url = commons.origin + BASE_URL
     c.JupyterHub.db_url = f"sqlite:///{folder.hub / 'jupyterhub.sqlite'}"
     c.JupyterHub.cookie_secret = bytes.fromhex(secrets["cookie_secret"])
     c.JupyterHub.log_level = "INFO"
+    c.JupyterHub.extra_handlers = HANDLERS
 
 
 def _configure_supervised(c: Any, secrets: dict[str, Any], ports: dict[str, int]) -> None:

@@ -63,6 +63,11 @@ class Commons(Configurable):
         return self.path / "secrets"
 
     @property
+    def secure(self) -> bool:
+        """Whether browsers reach this commons by https only."""
+        return self.origin.startswith("https://")
+
+    @property
     def issuer(self) -> str:
         """``iss`` of every token of this commons (Gen3 clients derive the host from it)."""
         return f"{self.origin}/user"

@@ -1,8 +1,6 @@
 """The portal: what this commons holds, sign-in, and each user's own page."""
 
 import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,10 +8,11 @@ from tornado import web
 from traitlets import Integer, Unicode, default
 
 from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.browser import SignIn
+from commonshub.core.hub import Hub, Registration
 
 from . import handlers, session
 from .gateway import Gateway
-from .hub import Hub, Registration
 from .redirects import HOME
 
 FOLDER = Path(__file__).parent
@@ -100,34 +99,15 @@ class PortalApp(ServiceApplication):
         self.gateway.close()
         self.hub.close()
 
-    @property
-    def secure(self) -> bool:
-        """Whether browsers reach this commons by https only."""
-        return self.commons.origin.startswith("https://")
-
     def make_application(self) -> web.Application:
-        """The common application, with templates, signed cookies and XSRF checks."""
+        """The common application, with templates and signed cookies."""
         application = super().make_application()
+        sign_in = SignIn(self.hub, session.SESSION_COOKIE, HOME, self.commons.secure)
         application.settings |= {
             "template_path": str(FOLDER / "templates"),
             "static_path": str(FOLDER / "static"),
             "static_url_prefix": "/portal/static/",
             "static_handler_class": session.AssetHandler,
-            "cookie_secret": _secret(Path(self.cookie_secret_file)),
-            # Tornado then asks handlers to check every request that changes something; see PortalHandler.
-            "xsrf_cookies": True,
+            **sign_in.settings(Path(self.cookie_secret_file)),
         }
         return application
-
-
-def _secret(file: Path) -> str:
-    """The secret kept in `file`; two processes that start at once agree on one."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not file.exists():
-        fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_hex(32))
-        with suppress(FileExistsError):
-            file.hardlink_to(fresh)
-        fresh.unlink()
-    return file.read_text()

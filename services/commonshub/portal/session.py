@@ -1,65 +1,37 @@
-"""Who is visiting: the session, its XSRF token, sign-in and sign-out, and what every answer of the portal has.
+"""Who is visiting: sign-in and sign-out, tokens for the pages' own scripts, and what every answer of the portal has.
 
-A visitor is known by the signed cookie that the sign-in through the hub left (path ``/portal/``, so that no workspace
-is ever sent it). The hub's token in it is exchanged at the auth service for a short-lived access token; only that one
-reaches the other services or the page's own scripts.
-
-What changes something must carry a token that is computed from the session (no second cookie, which a server on a
-neighbouring host name could plant), in the field ``_xsrf`` or the header ``X-XSRFToken``.
+A visitor is known by the cookie that the sign-in through the hub left (see :mod:`commonshub.core.browser`). The hub's
+token in it is exchanged at the auth service for a short-lived access token; only that one reaches the other services or
+the page's own scripts.
 """
 
-import hmac
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-import orjson
 from tornado import web
 
-from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, PermissionDenied, Unavailable
-from commonshub.core.identity import Identity
-from commonshub.core.web import BaseHandler
+from commonshub.core.browser import BrowserHandler, content_policy, secure_headers
+from commonshub.core.errors import AuthenticationRequired, CommonsError, Unavailable
 
 from .gateway import Gateway
-from .hub import Attempt, Hub, Visitor
 from .redirects import HOME, safe_next
 
 if TYPE_CHECKING:
     from .app import PortalApp
 
 SESSION_COOKIE = "commonshub-portal"
-ATTEMPT_COOKIE = "commonshub-portal-attempt-"
-SESSION_DAYS = 14
-ATTEMPT_S = 600
-MAX_ATTEMPTS = 8
-
-CONTENT_SECURITY_POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
-)
+CONTENT_POLICY = content_policy("script-src 'self'", "connect-src 'self'", "form-action 'self'")
 
 
-def secure_headers(handler: web.RequestHandler) -> None:
+def protect(handler: web.RequestHandler) -> None:
     """Headers of everything that the portal sends to a browser."""
-    handler.set_header("Content-Security-Policy", CONTENT_SECURITY_POLICY)
-    handler.set_header("X-Frame-Options", "DENY")
-    handler.set_header("X-Content-Type-Options", "nosniff")
-    handler.set_header("Referrer-Policy", "no-referrer")
+    secure_headers(handler, CONTENT_POLICY)
     handler.set_header("Cross-Origin-Opener-Policy", "same-origin")
-    handler.clear_header("Server")
 
 
-class PortalHandler(BaseHandler):
+class PortalHandler(BrowserHandler):
     """Base of everything that looks at who is visiting."""
 
-    visitor: Visitor | None = None
     open_to_all: ClassVar[bool] = False
 
     def initialize(self) -> None:
@@ -76,90 +48,35 @@ class PortalHandler(BaseHandler):
         """The other services."""
         return self.portal.gateway
 
-    @property
-    def hub(self) -> Hub:
-        """The hub."""
-        return self.portal.hub
-
     def set_default_headers(self) -> None:
         """Headers of every answer, errors too; what a visitor sees is nobody else's, so nothing is kept."""
         super().set_default_headers()
-        secure_headers(self)
+        protect(self)
         self.set_header("Cache-Control", "no-store")
 
     async def prepare(self) -> None:
-        """Find out who is visiting."""
-        token = self.hub_token()
-        if token is None:
-            return
+        """Find out who is visiting; what everybody may see is shown without, too."""
         try:
-            self.visitor = await self.hub.owner(token)
-        except AuthenticationRequired:
-            self.drop(SESSION_COOKIE)
-        except PermissionDenied:
-            self.drop(SESSION_COOKIE)
-            raise
+            await super().prepare()
         except Unavailable:
             if not self.open_to_all:
                 raise
             self.notices.append("Your sign-in cannot be checked just now; this is what everybody sees.")
-        else:
-            self.identity = Identity(self.visitor.name)
-
-    def hub_token(self) -> str | None:
-        """The hub's token in the session cookie; whether the hub still knows it is another question."""
-        value = self.get_signed_cookie(SESSION_COOKIE, max_age_days=SESSION_DAYS)
-        return value.decode("ascii", "replace") if value else None
-
-    @property
-    def xsrf(self) -> str:
-        """What a request of this session must carry to change something; empty without a session."""
-        token = self.hub_token()
-        secret = self.application.settings["cookie_secret"].encode()
-        return hmac.new(secret, b"xsrf:" + token.encode(), "sha256").hexdigest() if token else ""
-
-    def check_xsrf_cookie(self) -> None:
-        """Refuse what a page of somebody else made this browser send.
-
-        An ``Authorization`` header makes no difference: the portal takes none.
-        """
-        if self.request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-            raise PermissionDenied("This request came from a page of another site.")
-        given = self.request.headers.get("X-XSRFToken") or self.get_body_argument("_xsrf", "")
-        if not hmac.compare_digest(given.encode(), self.xsrf.encode()):
-            raise PermissionDenied("The page is too old, or not ours. Reload it and try again.")
-
-    def keep(self, name: str, value: str | bytes, max_age_s: int | None = None) -> None:
-        """Set a cookie of the portal's own."""
-        self.set_signed_cookie(
-            name,
-            value,
-            expires_days=None,
-            path=HOME,
-            httponly=True,
-            samesite="Lax",
-            secure=self.portal.secure,
-            max_age=max_age_s,
-        )
-
-    def drop(self, name: str) -> None:
-        """Delete a cookie of the portal's own."""
-        self.clear_cookie(name, path=HOME, httponly=True, samesite="Lax", secure=self.portal.secure)
 
     async def authorization(self) -> str | None:
         """``Authorization`` header for the other services, or None for a visitor who is not signed in."""
-        token = self.hub_token() if self.visitor else None
-        return f"bearer {(await self.gateway.exchange(token))['access_token']}" if token else None
+        session = self.session if self.visitor else None
+        return f"bearer {(await self.gateway.exchange(session.token))['access_token']}" if session else None
 
 
 class TokenHandler(PortalHandler):
     """``POST /portal/token``: a short-lived access token for the page's own scripts."""
 
     async def post(self) -> None:
-        token = self.hub_token()
-        if token is None or self.visitor is None:
+        session = self.session
+        if session is None or self.visitor is None:
             raise AuthenticationRequired("Authentication Error: nobody is signed in.")
-        answer = await self.gateway.exchange(token)
+        answer = await self.gateway.exchange(session.token)
         self.reply({key: answer[key] for key in ("access_token", "expires_in", "username")})
 
 
@@ -199,50 +116,15 @@ class LoginHandler(PageHandler):
         target = safe_next(self.get_query_argument("next", None))
         if self.visitor is not None:
             self.redirect(target)
-            return
-        begun = [name for name in self.request.cookies if name.startswith(ATTEMPT_COOKIE)]
-        for name in begun if len(begun) >= MAX_ATTEMPTS else ():
-            self.drop(name)
-        attempt = Attempt.begin(target)
-        self.keep(attempt_cookie(attempt.state), orjson.dumps(attempt), ATTEMPT_S)
-        self.redirect(self.hub.authorize_url(attempt))
-
-
-def attempt_cookie(state: str) -> str:
-    """Name of the cookie of one sign-in; several may be under way, one in each tab."""
-    return ATTEMPT_COOKIE + state[:8]
+        else:
+            self.begin_sign_in(target)
 
 
 class CallbackHandler(PageHandler):
     """``/portal/oauth_callback``: where the hub sends browsers after the sign-in."""
 
     async def get(self) -> None:
-        attempt = self._attempt(self.get_query_argument("state", ""))
-        self.drop(attempt_cookie(attempt.state))
-        code = self.get_query_argument("code", "")
-        if not code:
-            raise BadRequest("The hub did not complete the sign-in. Please sign in again.")
-        token = await self.hub.redeem(code, attempt)
-        visitor = await self.hub.owner(token)
-        self.identity = Identity(visitor.name)
-        self.keep(SESSION_COOKIE, token)
-        self.redirect(attempt.target)
-
-    def _attempt(self, state: str) -> Attempt:
-        """The sign-in that this browser began.
-
-        Raises
-        ------
-        PermissionDenied
-            It began none, began another one, or did so too long ago.
-        """
-        name = attempt_cookie(state)
-        known = state and state.replace("-", "").replace("_", "").isalnum() and state.isascii()
-        value = self.get_signed_cookie(name, max_age_days=ATTEMPT_S / 86400) if known else None
-        attempt = Attempt(**orjson.loads(value)) if value else None
-        if attempt is None or not hmac.compare_digest(attempt.state, state):
-            raise PermissionDenied("This sign-in was not begun in this browser, or too long ago. Please sign in again.")
-        return attempt
+        await self.complete_sign_in()
 
 
 class LogoutHandler(PageHandler):
@@ -255,12 +137,10 @@ class LogoutHandler(PageHandler):
         self.show("logout.html")
 
     def post(self) -> None:
-        token = self.hub_token()
+        token = self.end_session()
         if token:
             self.gateway.forget(token)
-            self.hub.forget(token)
-        self.drop(SESSION_COOKIE)
-        self.redirect(f"{self.hub.pages_url}logout")
+        self.redirect(f"{self.sign_in.hub.pages_url}logout")
 
 
 class AssetHandler(web.StaticFileHandler):
@@ -268,4 +148,4 @@ class AssetHandler(web.StaticFileHandler):
 
     def set_extra_headers(self, path: str) -> None:
         """The same protection as for pages."""
-        secure_headers(self)
+        protect(self)

@@ -1,4 +1,4 @@
-"""The hub, as the portal asks it: OAuth (authorization code with PKCE), and who a token belongs to.
+"""The hub, as a service with pages asks it: OAuth (authorization code with PKCE), and who a token belongs to.
 
 JupyterHub's own client for this, ``jupyterhub.services.auth``, loads the hub's database layer with it, about 40 MB in
 every process, and keeps the state of running sign-ins in memory, so that a restart or a second replica breaks them.
@@ -13,14 +13,16 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
-from commonshub.core.errors import AuthenticationRequired, PermissionDenied, Unavailable
+from .errors import AuthenticationRequired, PermissionDenied, Unavailable
 
 MAX_TOKEN_CHARS = 512
+# Page of the hub (see `commonshub.hub.reauthentication`) that signs the browser out and asks it to sign in.
+ANEW = "sign-in-anew"
 _CACHE_SIZE = 4096
 
 
@@ -34,16 +36,23 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A sign-in that has begun: what binds the hub's answer to this browser, and where to go afterwards."""
+    """A sign-in that has begun: what binds the hub's answer to this browser, and where to go afterwards.
+
+    Parameters
+    ----------
+    anew
+        The hub is to ask for the password even of a browser that it knows.
+    """
 
     state: str
     verifier: str
     target: str
+    anew: bool = False
 
     @classmethod
-    def begin(cls, target: str) -> "Attempt":
+    def begin(cls, target: str, anew: bool = False) -> "Attempt":
         """A fresh one."""
-        return cls(secrets.token_urlsafe(24), secrets.token_urlsafe(48), target)
+        return cls(secrets.token_urlsafe(24), secrets.token_urlsafe(48), target, anew)
 
     @property
     def challenge(self) -> str:
@@ -54,12 +63,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """How the hub knows the portal.
+    """How the hub knows a service.
 
     Parameters
     ----------
     service
-        Name of the portal's service at the hub; its users' tokens must have been given access to it.
+        Name of the service at the hub; its users' tokens must have been given access to it.
     redirect_uri
         Where the hub sends browsers back to, exactly as it is registered there.
     """
@@ -76,7 +85,7 @@ class Hub:
     Parameters
     ----------
     pages_url, api_url
-        Public address of the hub's pages, and address of its REST API as the portal reaches it.
+        Public address of the hub's pages, and address of its REST API as the service reaches it.
     ttl_s
         How long a good answer counts, in seconds. Bad answers are never remembered.
     timeout_s
@@ -108,7 +117,10 @@ class Hub:
             "code_challenge": attempt.challenge,
             "code_challenge_method": "S256",
         }
-        return f"{self.pages_url}api/oauth2/authorize?{urlencode(query)}"
+        path = f"api/oauth2/authorize?{urlencode(query)}"
+        if attempt.anew:
+            return f"{self.pages_url}{ANEW}?{urlencode({'next': urlsplit(self.pages_url).path + path})}"
+        return self.pages_url + path
 
     async def redeem(self, code: str, attempt: Attempt) -> str:
         """The hub token for the code that a browser brought back.
@@ -142,7 +154,7 @@ class Hub:
         AuthenticationRequired
             The hub does not know the token (any more).
         PermissionDenied
-            It belongs to no user, or was not given access to the portal.
+            It belongs to no user, or was not given access to the service.
         Unavailable
             The hub does not answer.
         """
@@ -167,7 +179,7 @@ class Hub:
 
     async def _fetch(self, method: str, path: str, token: str, body: str | None = None) -> HTTPResponse:
         if not self.api_url:
-            raise Unavailable("The portal was not told where its hub is (Commons.hub_api_url).")
+            raise Unavailable("This service was not told where its hub is (Commons.hub_api_url).")
         request = HTTPRequest(
             self.api_url + path,
             method=method,
@@ -198,7 +210,7 @@ def read_model(model: Any, service: str) -> Visitor:
     if model.get("kind") != "user" or not isinstance(name, str):
         raise PermissionDenied("Only users can sign in here.")
     if not scopes & {"access:services", f"access:services!service={service}"}:
-        raise PermissionDenied("Your account may not use this portal; ask an administrator.")
+        raise PermissionDenied("Your account may not use this service; ask an administrator.")
     groups: Iterable[Any] = model.get("groups") or ()
     return Visitor(name, tuple(sorted(str(group) for group in groups)))
 

@@ -1,0 +1,25 @@
+"""Ask for the password of a browser that is signed in already.
+
+An application may want to know that its user is at the keyboard now (OpenID's ``prompt=login`` and ``max_age``). The
+hub's own sign-in page lets a browser with a session pass, so this page ends the session first. It does no more than the
+hub's ``/logout`` does, which anybody can link to as well; running workspaces go on.
+"""
+
+from jupyterhub.handlers.login import LogoutHandler
+from tornado.httputil import url_concat
+
+from commonshub.core.hub import ANEW
+
+
+class SignInAnewHandler(LogoutHandler):  # type: ignore[misc]  # JupyterHub ships no types.
+    """``/hub/sign-in-anew?next=``: end the browser's session, then the hub's sign-in page, which judges ``next``."""
+
+    async def get(self) -> None:
+        user = self.current_user
+        if user is not None:
+            self._backend_logout_cleanup(user.name)
+            self._jupyterhub_user = None
+        self.redirect(url_concat(self.settings["login_url"], {"next": self.get_argument("next", "")}))
+
+
+HANDLERS = [(f"/{ANEW}", SignInAnewHandler)]

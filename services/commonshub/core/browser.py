@@ -1,0 +1,255 @@
+"""Pages for browsers: a session that began at the hub, and protection against what other pages make a browser send.
+
+A service with pages keeps a signed cookie of its own, at its own path only (a workspace shares the origin and must
+never be sent one). In it is the hub's token, so that a sign-out at the hub ends the session here too. The cookie is
+good for nothing but this service's pages: the APIs take none.
+
+What changes something must carry a token that is computed from the session (no second cookie, which a server on a
+neighbouring host name could plant), in the field ``_xsrf`` or the header ``X-XSRFToken``.
+"""
+
+import hmac
+import secrets
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from tornado import web
+
+from .errors import AuthenticationRequired, BadRequest, PermissionDenied
+from .hub import Attempt, Hub, Visitor
+from .identity import Identity
+from .web import BaseHandler
+
+SESSION_DAYS = 14
+ATTEMPT_S = 600
+MAX_ATTEMPTS = 8
+HARMLESS = ("GET", "HEAD", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the cookie of a signed-in browser holds.
+
+    Parameters
+    ----------
+    token
+        The hub's token.
+    authenticated_at
+        When the user proved who he is, in seconds since the epoch; None where the hub already knew his browser, since
+        it does not tell since when.
+    """
+
+    token: str
+    authenticated_at: int | None = None
+
+
+def read_session(value: bytes) -> Session | None:
+    """The session in a cookie that we signed; None where an earlier version wrote it in another form."""
+    try:
+        return Session(**orjson.loads(value))
+    except (orjson.JSONDecodeError, TypeError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How one service signs browsers in.
+
+    Parameters
+    ----------
+    name
+        Name of the session cookie.
+    path
+        Path that its cookies are sent to, with a slash at the end.
+    secure
+        Whether browsers reach the service by https only.
+    """
+
+    hub: Hub
+    name: str
+    path: str
+    secure: bool
+
+    def settings(self, secret_file: Path) -> dict[str, Any]:
+        """Settings of the tornado application whose handlers sign browsers in."""
+        return {"sign_in": self, "cookie_secret": read_secret(secret_file)}
+
+    def attempt_cookie(self, state: str) -> str:
+        """Name of the cookie of one sign-in; several may be under way, one in each tab."""
+        return f"{self.name}-attempt-{state[:8]}"
+
+
+def content_policy(*directives: str) -> str:
+    """A Content-Security-Policy that allows a page its own style sheet and pictures, and `directives`."""
+    base = ("default-src 'none'", "style-src 'self'", "img-src 'self'", "base-uri 'none'", "frame-ancestors 'none'")
+    return "; ".join((*base, *directives))
+
+
+def secure_headers(handler: web.RequestHandler, policy: str) -> None:
+    """Headers of everything that is sent to a browser to be looked at."""
+    handler.set_header("Content-Security-Policy", policy)
+    handler.set_header("X-Frame-Options", "DENY")
+    handler.set_header("X-Content-Type-Options", "nosniff")
+    handler.set_header("Referrer-Policy", "no-referrer")
+    handler.clear_header("Server")
+
+
+class BrowserHandler(BaseHandler):
+    """Base of everything that looks at who is visiting.
+
+    Attributes
+    ----------
+    visitor
+        The user whose browser this is, as the hub says; None where nobody is signed in.
+    """
+
+    visitor: Visitor | None = None
+
+    @property
+    def sign_in(self) -> SignIn:
+        """How this service signs browsers in."""
+        found: SignIn = self.settings["sign_in"]
+        return found
+
+    async def prepare(self) -> None:
+        """Refuse what this browser was made to send, and find out who is visiting."""
+        if self.request.method not in HARMLESS:
+            self.check_xsrf()
+        session = self.session
+        if session is None:
+            return
+        try:
+            self.visitor = await self.sign_in.hub.owner(session.token)
+        except AuthenticationRequired:
+            self.drop(self.sign_in.name)
+        except PermissionDenied:
+            self.drop(self.sign_in.name)
+            raise
+        else:
+            self.identity = Identity(self.visitor.name)
+
+    @property
+    def session(self) -> Session | None:
+        """The session in the cookie; whether the hub still knows it is another question."""
+        value = self.get_signed_cookie(self.sign_in.name, max_age_days=SESSION_DAYS)
+        return read_session(value) if value else None
+
+    # -- what changes something ------------------------------------------------
+
+    @property
+    def xsrf(self) -> str:
+        """What a request of this session must carry to change something; empty without a session."""
+        session = self.session
+        secret = self.settings["cookie_secret"].encode()
+        return hmac.new(secret, b"xsrf:" + session.token.encode(), "sha256").hexdigest() if session else ""
+
+    def check_xsrf(self) -> None:
+        """Refuse what a page of somebody else made this browser send.
+
+        An ``Authorization`` header makes no difference: pages take none.
+
+        Raises
+        ------
+        PermissionDenied
+            The request comes from another site, or lacks this session's token.
+        """
+        if self.request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            raise PermissionDenied("This request came from a page of another site.")
+        given = self.request.headers.get("X-XSRFToken") or self.get_body_argument("_xsrf", "")
+        if not given or not hmac.compare_digest(given.encode(), self.xsrf.encode()):
+            raise PermissionDenied("The page is too old, or not ours. Reload it and try again.")
+
+    # -- cookies ---------------------------------------------------------------
+
+    def keep(self, name: str, value: str | bytes, max_age_s: int | None = None) -> None:
+        """Set a cookie of this service's own."""
+        self.set_signed_cookie(
+            name,
+            value,
+            expires_days=None,
+            path=self.sign_in.path,
+            httponly=True,
+            samesite="Lax",
+            secure=self.sign_in.secure,
+            max_age=max_age_s,
+        )
+
+    def drop(self, name: str) -> None:
+        """Delete a cookie of this service's own."""
+        self.clear_cookie(name, path=self.sign_in.path, httponly=True, samesite="Lax", secure=self.sign_in.secure)
+
+    # -- through the hub -------------------------------------------------------
+
+    def begin_sign_in(self, target: str, anew: bool = False) -> None:
+        """Send the browser to the hub, and from there back to `target`, a path that was judged already."""
+        begun = [name for name in self.request.cookies if name.startswith(self.sign_in.attempt_cookie(""))]
+        for name in begun if len(begun) >= MAX_ATTEMPTS else ():
+            self.drop(name)
+        attempt = Attempt.begin(target, anew)
+        self.keep(self.sign_in.attempt_cookie(attempt.state), orjson.dumps(attempt), ATTEMPT_S)
+        self.redirect(self.sign_in.hub.authorize_url(attempt))
+
+    async def complete_sign_in(self) -> None:
+        """Take what the hub sent with the browser, start a session, and go where the sign-in was to lead.
+
+        Raises
+        ------
+        BadRequest
+            The hub did not complete it.
+        PermissionDenied
+            This browser did not begin it, or the hub does not accept it.
+        Unavailable
+            The hub does not answer.
+        """
+        attempt = self._attempt(self.get_query_argument("state", ""))
+        self.drop(self.sign_in.attempt_cookie(attempt.state))
+        code = self.get_query_argument("code", "")
+        if not code:
+            raise BadRequest("The hub did not complete the sign-in. Please sign in again.")
+        token = await self.sign_in.hub.redeem(code, attempt)
+        self.visitor = await self.sign_in.hub.owner(token)
+        self.identity = Identity(self.visitor.name)
+        session = Session(token, int(time.time()) if attempt.anew else None)
+        self.keep(self.sign_in.name, orjson.dumps(session))
+        self.redirect(attempt.target)
+
+    def end_session(self) -> str | None:
+        """Forget who was signed in; returns the hub's token, to be forgotten elsewhere too."""
+        session = self.session
+        if session is not None:
+            self.sign_in.hub.forget(session.token)
+        self.drop(self.sign_in.name)
+        return session.token if session else None
+
+    def _attempt(self, state: str) -> Attempt:
+        """The sign-in that this browser began.
+
+        Raises
+        ------
+        PermissionDenied
+            It began none, began another one, or did so too long ago.
+        """
+        known = state and state.replace("-", "").replace("_", "").isalnum() and state.isascii()
+        name = self.sign_in.attempt_cookie(state)
+        value = self.get_signed_cookie(name, max_age_days=ATTEMPT_S / 86400) if known else None
+        attempt = Attempt(**orjson.loads(value)) if value else None
+        if attempt is None or not hmac.compare_digest(attempt.state, state):
+            raise PermissionDenied("This sign-in was not begun in this browser, or too long ago. Please sign in again.")
+        return attempt
+
+
+def read_secret(file: Path) -> str:
+    """The secret kept in `file` (mode 0600), made when missing; two processes that start at once agree on one."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not file.exists():
+        fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_hex(32))
+        with suppress(FileExistsError):
+            file.hardlink_to(fresh)
+        fresh.unlink()
+    return file.read_text()
