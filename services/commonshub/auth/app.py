@@ -30,6 +30,7 @@ from .wts import routes as wts
 SCRIPTS = Path(__file__).parent / "migrations"
 HEAD = "0006"
 USER_FILE_SOURCE = "user.yaml"
+KEY_CHECK_S = 1.0
 
 
 class AuthApp(ServiceApplication):
@@ -115,6 +116,20 @@ class AuthApp(ServiceApplication):
         self.uploads = MultipartUploads(self.access, self.commons.guid_prefix)
         await self._import_user_file()
         await self.grants.reload()
+        self._following_keys = asyncio.create_task(self._follow_keys())
+
+    async def stop_service(self) -> None:
+        self._following_keys.cancel()
+        await asyncio.gather(self._following_keys, return_exceptions=True)
+
+    async def _follow_keys(self) -> None:
+        """Publish a change of the key pairs also while nothing is signed."""
+        while True:
+            await asyncio.sleep(KEY_CHECK_S)
+            try:
+                await asyncio.to_thread(self.keys.refresh)
+            except OSError as error:
+                self.log.error("The key pairs cannot be read: %s", error)
 
     async def _import_user_file(self) -> None:
         """Import user.yaml where it has changed; a faulty one changes nothing and keeps nobody out."""

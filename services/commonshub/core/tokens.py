@@ -10,6 +10,7 @@ token was derived from (the ``jti`` of an API key, the session of a workspace or
 
 import hashlib
 import json
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -23,36 +24,63 @@ from .identity import Identity
 
 ALGORITHM = "RS256"
 MAX_TOKEN_CHARS = 8192
+# How far the clocks of the machines of a commons may be apart, in seconds: a token may be from so near a future.
+CLOCK_SKEW_S = 60
+# How much longer than its life a token is taken, in seconds.
 LEEWAY_S = 5
 _CACHE_SIZE = 4096
 
 Claims = Mapping[str, Any]
+Stamp = tuple[int, int, int]
+
+log = logging.getLogger(__name__)
+
+
+def stamp(path: Path) -> Stamp | None:
+    """What changes when the file at `path` is written or replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    # The moment alone is too coarse: two changes can fall into one tick of the filesystem's clock.
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 class KeySet:
-    """Public keys by ``kid``, read from a JWKS file and read again when it changes."""
+    """Public keys by ``kid``, read from a JWKS file and read again when it changes.
+
+    Only the file decides when it is read: a token with an unknown ``kid`` costs nothing.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._stamp = -1.0
+        self._stamp: Stamp | None = None
         self._keys: dict[str, jwt.PyJWK] = {}
 
     def refresh(self) -> bool:
-        """Read the file again if it has changed; whether it had."""
-        try:
-            stamp = self.path.stat().st_mtime
-        except FileNotFoundError:
-            stamp = -1.0
-        if stamp == self._stamp:
+        """Read the file again if it has changed; whether it had.
+
+        A file that is no JWK set leaves the earlier keys in force, and a line in the log. No file means no key.
+        """
+        found = stamp(self.path)
+        if found == self._stamp:
             return False
-        keys = json.loads(self.path.read_text())["keys"] if stamp >= 0 else []
-        self._keys = {key["kid"]: jwt.PyJWK(key) for key in keys if "kid" in key}
-        self._stamp = stamp
+        self._stamp = found
+        try:
+            self._keys = _read(self.path) if found else {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError) as error:
+            log.error("%s is no JWK set; the earlier keys stay in force: %s", self.path, error)
+            return False
         return True
 
     def get(self, kid: str) -> jwt.PyJWK | None:
         """The key named `kid`, or None."""
         return self._keys.get(kid)
+
+
+def _read(path: Path) -> dict[str, jwt.PyJWK]:
+    keys = json.loads(path.read_text())["keys"]
+    return {key["kid"]: jwt.PyJWK(key, ALGORITHM) for key in keys if "kid" in key and key.get("kty") == "RSA"}
 
 
 class Verifier:
@@ -92,16 +120,19 @@ class Verifier:
             self._seen.clear()
         digest = hashlib.sha256(token.encode()).digest()
         claims = self._seen.get(digest)
-        if claims is None or claims["exp"] <= time.time() - LEEWAY_S:
+        if claims is None:
             claims = self._decode(token)
             self._seen[digest] = claims
             if len(self._seen) > _CACHE_SIZE:
                 self._seen.popitem(last=False)
-        if claims.get("pur") != purpose:
+        if claims["exp"] <= time.time() - LEEWAY_S:
+            raise AuthenticationRequired("Authentication Error: Signature has expired")
+        if claims["pur"] != purpose:
             raise AuthenticationRequired(f"Authentication Error: this is not an {purpose} token.")
         return claims
 
     def _decode(self, token: str) -> Claims:
+        """Claims of a token of ours, expired or not."""
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             key = self.keys.get(kid) if isinstance(kid, str) else None
@@ -113,14 +144,32 @@ class Verifier:
                 algorithms=[ALGORITHM],
                 issuer=self.issuer,
                 audience=self.audience,
-                leeway=LEEWAY_S,
-                options={"require": ["exp", "iat", "iss", "aud", "jti", "pur"]},
+                leeway=CLOCK_SKEW_S,
+                options={"require": ["exp", "iat", "iss", "aud", "jti", "pur"], "verify_exp": False},
             )
-        except jwt.ExpiredSignatureError as error:
-            raise AuthenticationRequired("Authentication Error: Signature has expired") from error
         except jwt.PyJWTError as error:
             raise AuthenticationRequired(f"Authentication Error: {error}") from error
+        except (ValueError, OverflowError, RecursionError) as error:
+            # Numbers beyond all bounds, and lists in lists in lists: no token of anybody's.
+            raise AuthenticationRequired("Authentication Error: the token is malformed.") from error
+        if not well_formed(claims):
+            raise AuthenticationRequired("Authentication Error: a claim of the token is malformed.")
         return claims
+
+
+def well_formed(claims: Claims) -> bool:
+    """Whether every claim that decides something is of its kind, so that no reader has to ask again."""
+    context = claims.get("context") or {}
+    user = (context.get("user") or {}) if isinstance(context, Mapping) else None
+    scope = claims.get("scope") or []
+    texts = [claims["jti"], claims["pur"], claims.get("azp"), claims.get("sid"), claims.get("sub")]
+    return (
+        isinstance(user, Mapping)
+        and all(text is None or isinstance(text, str) for text in (*texts, user.get("name")))
+        and isinstance(scope, list)
+        and all(isinstance(each, str) for each in scope)
+        and all(isinstance(claims[name], int) and not isinstance(claims[name], bool) for name in ("exp", "iat"))
+    )
 
 
 def identity_of(claims: Claims, token: str | None = None) -> Identity:

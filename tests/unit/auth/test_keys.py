@@ -1,5 +1,6 @@
 """Key pairs: made once, rotated, withdrawn."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -42,10 +43,59 @@ def test_the_newest_key_signs_and_the_older_still_verifies(made: tuple[Path, Pat
     rotated = KeyPairs(*made)
     assert rotated.kid == newer.stem
     assert verifies(rotated, token)
-    assert verifies(rotated, rotated.sign({"x": 1}))
+    withdrawn = rotated.sign({"x": 1})
+    assert verifies(rotated, withdrawn)
     newer.unlink()
-    assert not verifies(KeyPairs(*made), rotated.sign({"x": 1}))
+    assert not verifies(KeyPairs(*made), withdrawn)
     assert not verifies(other, token)
+
+
+def test_a_running_service_signs_with_a_key_that_was_added_and_drops_one_that_was_deleted(tmp_path: Path) -> None:
+    running, command = (KeyPairs(tmp_path / "jwt", tmp_path / "jwks.json") for _ in range(2))
+    first, token = running.kid, running.sign({"x": 1})
+    command.rotate()
+    rotated = running.sign({"x": 1})
+    assert jwt.get_unverified_header(rotated)["kid"] == command.kid != first
+    assert verifies(running, token)
+    (tmp_path / "jwt" / f"{first}.pem").unlink()
+    running.refresh()
+    assert not verifies(running, token)
+    assert first not in (tmp_path / "jwks.json").read_text()
+
+
+def test_rotations_within_a_second_are_in_order_and_end_what_was_replaced_long_enough_ago(tmp_path: Path) -> None:
+    keys = KeyPairs(tmp_path / "jwt", tmp_path / "jwks.json")
+    made = [keys.kid]
+    for _ in range(3):
+        assert keys.rotate(retire_after_s=3600) == []
+        made.append(keys.kid)
+    assert made == sorted(made)
+    assert keys.rotate(retire_after_s=0) == made[::-1]
+    assert [key["kid"] for key in keys.jwks()["keys"]] == [keys.kid]
+
+
+def test_a_key_whose_successor_has_a_name_of_the_operators_is_never_retired(tmp_path: Path) -> None:
+    keys = KeyPairs(tmp_path / "jwt", tmp_path / "jwks.json")
+    (tmp_path / "jwt" / f"{keys.kid}.pem").rename(tmp_path / "jwt" / "mine.pem")
+    keys.refresh()
+    assert keys.kid == "mine"
+    assert keys.rotate(retire_after_s=0) == ["mine"]
+
+
+def test_a_folder_that_has_not_changed_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = KeyPairs(tmp_path / "jwt", tmp_path / "jwks.json")
+    os.utime(tmp_path / "jwt", (1, 1))
+    keys.refresh()
+    monkeypatch.setattr(Path, "glob", None)
+    keys.sign({"x": 1})
+
+
+def test_a_faulty_file_does_not_stop_a_running_service(tmp_path: Path) -> None:
+    keys = KeyPairs(tmp_path / "jwt", tmp_path / "jwks.json")
+    earlier = keys.kid
+    (tmp_path / "jwt" / "9.pem").write_text("half a k")
+    assert verifies(keys, keys.sign({"x": 1}))
+    assert keys.kid == earlier
 
 
 def test_the_public_file_holds_no_private_part(made: tuple[Path, Path]) -> None:

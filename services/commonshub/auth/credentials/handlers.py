@@ -63,7 +63,7 @@ class KeysHandler(AuthHandler):
 
     def _revoke(self, connection: "sa.Connection", name: str, jti: str) -> None:
         schema = self.auth.schema
-        store.delete_key(connection, schema, name, jti)
+        store.revoke_key(connection, schema, jti, name)
         audit.write(
             connection, schema, self.identity, self.request_id, action="revoke_key", subject=jti, decision="allowed"
         )

@@ -7,7 +7,8 @@ from functools import lru_cache
 import sqlalchemy as sa
 
 from commonshub.core.errors import NotFound
-from commonshub.core.grants import tables
+from commonshub.core.grants import revoke, tables
+from commonshub.core.tokens import CLOCK_SKEW_S
 
 from ..users.store import UserRow, columns
 
@@ -64,16 +65,28 @@ def key_owner(connection: sa.Connection, schema: str, jti: str) -> UserRow | Non
     return UserRow(*row) if row else None
 
 
-def delete_key(connection: sa.Connection, schema: str, username: str, jti: str) -> None:
-    """Revoke an API key of a user.
+def revoke_key(connection: sa.Connection, schema: str, jti: str, owner: str | None = None) -> None:
+    """End an API key, and with it every access token that came from it.
+
+    Parameters
+    ----------
+    owner
+        Name of the user whose key it must be; None where anybody's will do.
 
     Raises
     ------
     NotFound
-        He has no such key.
+        There is no such key, or none of his.
     """
     keys, users = api_keys(schema), tables(schema).user
-    owner = sa.select(users.c.id).where(users.c.username == username).scalar_subquery()
-    statement = keys.delete().where(keys.c.jti == jti, keys.c.user_id == owner).returning(keys.c.jti)
-    if connection.execute(statement).one_or_none() is None:
+    statement = keys.delete().where(keys.c.jti == jti)
+    if owner is not None:
+        statement = statement.where(
+            keys.c.user_id == sa.select(users.c.id).where(users.c.username == owner).scalar_subquery()
+        )
+    left_s = sa.extract("epoch", keys.c.expires_at - sa.func.now())
+    found = connection.execute(statement.returning(left_s)).one_or_none()
+    if found is None:
         raise NotFound("You have no API key with this identifier.")
+    # No token that came from the key outlives it.
+    revoke(connection, schema, [jti], max(0.0, float(found[0])) + CLOCK_SKEW_S)
