@@ -223,3 +223,37 @@ def test_no_credential_is_written_to_the_log(
     assert EXCHANGE in written
     assert "eyJ" not in written
     assert "very-secret-hub-token" not in written
+
+
+def test_the_operator_lists_and_revokes_keys_and_rotates_the_signing_key(
+    auth: Auth, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from commonshub.auth.commands import main
+
+    options = [f"--data-dir={auth.app.commons.data_dir}", f"--DatabaseSettings.url={auth.app.database.settings.url}"]
+
+    def command(*arguments: str) -> tuple[int, str]:
+        status = main([*arguments, *options])
+        shown = capsys.readouterr()
+        return status, shown.out.strip() + shown.err.strip()
+
+    made = auth.post("/user/credentials/api", "writer").json()
+    token = exchange(auth, made["api_key"]).json()["access_token"]
+    status, listed = command("key", "list", "writer")
+    assert (status, listed.split()[0]) == (0, made["key_id"])
+    assert command("key", "list", "stranger") == (1, "This commons has no user stranger.")
+    assert command("key", "revoke", made["key_id"])[0] == 0
+    assert command("key", "revoke", made["key_id"])[0] == 1
+    assert command("key", "list", "writer") == (0, "")
+    assert exchange(auth, made["api_key"]).status_code == 401
+    end = time.monotonic() + 5
+    headers = {"Authorization": f"bearer {token}"}
+    while auth.get("/user/user", headers=headers).status_code != 401:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    earlier = auth.app.keys.kid
+    status, told = command("key", "rotate", "--retire-after", "3600")
+    assert (status, told) == (0, f"Tokens are signed with {told.split()[4]} from now on.")
+    fresh = auth.access_token("writer")
+    assert jwt.get_unverified_header(fresh)["kid"] == told.split()[4] != earlier
+    assert command("key", "rotate", "--retire-after", "-1")[0] == 1

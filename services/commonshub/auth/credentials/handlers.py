@@ -57,6 +57,8 @@ class KeysHandler(AuthHandler):
     async def delete(self, jti: str) -> None:
         name = self.require_manager()
         await self.auth.database.run(self._revoke, name, jti)
+        # The others hear of it within moments; this process need not wait for that.
+        await self.auth.grants.reload_revoked()
         self.set_status(204)
         self.clear_header("Content-Type")
         self.finish()
