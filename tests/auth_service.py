@@ -27,7 +27,9 @@ authz:
     - {name: open}
     - {name: data_file}
     - name: services
-      subresources: [{name: fence, subresources: [{name: admin}]}]
+      subresources:
+        - {name: fence, subresources: [{name: admin}]}
+        - {name: audit, subresources: [{name: presigned_url}, {name: login}]}
   roles:
     - {id: administrator, permissions: [{id: all, action: {service: "*", method: "*"}}]}
     - {id: reader, permissions: [{id: r, action: {service: fence, method: read-storage}}]}
@@ -35,6 +37,7 @@ authz:
                                  {id: c, action: {service: fence, method: create}},
                                  {id: d, action: {service: fence, method: delete}}]}
     - {id: uploader, permissions: [{id: u, action: {service: fence, method: file_upload}}]}
+    - {id: auditor, permissions: [{id: a, action: {service: audit, method: read}}]}
   policies:
     - {id: administrator, role_ids: [administrator], resource_paths: [/programs, /open, /data_file, /services]}
     - {id: open_reader, role_ids: [reader], resource_paths: [/open]}
@@ -42,6 +45,8 @@ authz:
     - {id: one_writer, role_ids: [reader, writer], resource_paths: [/programs/a/projects/one]}
     - {id: two_reader, role_ids: [reader], resource_paths: [/programs/a/projects/two]}
     - {id: uploader, role_ids: [uploader], resource_paths: [/data_file]}
+    - {id: url_auditor, role_ids: [auditor], resource_paths: [/services/audit/presigned_url]}
+    - {id: login_auditor, role_ids: [auditor], resource_paths: [/services/audit/login]}
   groups:
     - {name: twos, policies: [two_reader], users: [both]}
 users:
@@ -50,6 +55,8 @@ users:
   bob: {policies: [uploader]}
   both: {policies: [one_reader]}
   writer: {policies: [one_writer]}
+  url_auditor: {policies: [url_auditor]}
+  login_auditor: {policies: [login_auditor]}
   nobody: {}
 """
 

@@ -24,6 +24,7 @@ from .keys import KeyPairs
 from .login import routes as login
 from .oauth import routes as oauth
 from .trail import routes as trail
+from .trail.retention import Retention
 from .users import routes as users
 from .wts import routes as wts
 
@@ -38,7 +39,7 @@ class AuthApp(ServiceApplication):
 
     name = "auth"
     description = "Sign-in, tokens, policies and temporary data access of a commons."
-    prefixes: ClassVar[tuple[str, ...]] = ("/user", "/.well-known", "/authz", "/wts")
+    prefixes: ClassVar[tuple[str, ...]] = ("/user", "/.well-known", "/authz", "/wts", "/audit")
 
     allow_new_users = Bool(
         True, help="Make a user of this commons of everybody whom the hub lets in; otherwise only those already known."
@@ -63,6 +64,16 @@ class AuthApp(ServiceApplication):
 
     workspace_key_ttl_s = Integer(
         86400, help="Life of the API key that a workspace gets for its hub token, in seconds, at most a day."
+    ).tag(config=True)
+
+    audit_keep_days = Integer(
+        0, min=0, help="Rows of the audit trail older than this are deleted, in days; 0 to keep all."
+    ).tag(config=True)
+
+    audit_page_rows = Integer(1000, min=1, help="Most rows of the audit trail that one answer holds.").tag(config=True)
+
+    audit_max_groups = Integer(
+        10_000, min=1, help="Most groups that one answer on the audit trail holds; more is a 413."
     ).tag(config=True)
 
     @default("user_file")
@@ -117,10 +128,13 @@ class AuthApp(ServiceApplication):
         await self._import_user_file()
         await self.grants.reload()
         self._following_keys = asyncio.create_task(self._follow_keys())
+        self.retention = Retention(self.database, self.schema, self.audit_keep_days)
+        self.retention.start()
 
     async def stop_service(self) -> None:
         self._following_keys.cancel()
         await asyncio.gather(self._following_keys, return_exceptions=True)
+        await self.retention.stop()
 
     async def _follow_keys(self) -> None:
         """Publish a change of the key pairs also while nothing is signed."""

@@ -176,8 +176,12 @@ class BaseHandler(web.RequestHandler):
         """Errors that users are told of are no faults of ours, so they get one line and no traceback."""
         if isinstance(value, CommonsError) and value.status < 500:
             self.service.log.info("%s: %s", type(value).__name__, value.message)
+        elif isinstance(value, web.HTTPError) and value.status_code < 500:
+            self.service.log.info("HTTPError: %s", value)
         else:
-            super().log_exception(typ, value, tb)
+            # Without the query string, which may hold a credential.
+            where = f"{self.request.method} {self.request.path} (request {self.request_id})"
+            self.service.log.error("%s failed", where, exc_info=(typ, value, tb))
 
 
 def _request_id(request: HTTPServerRequest) -> str:

@@ -2,4 +2,9 @@
 
 from commonshub.core.app import Route
 
-ROUTES: list[Route] = []
+from .handlers import TrailHandler
+
+ROUTES: list[Route] = [
+    (r"/audit/log/?", TrailHandler),
+    (r"/audit/log/(\w+)/?", TrailHandler),
+]

@@ -1,5 +1,8 @@
 """What the queries of the audit trail need."""
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -7,4 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    schema = op.get_bind().execute(sa.text("select current_schema()")).scalar_one()
+    # Each is read in the order of time; `at` alone has its index already.
+    for name in ("username", "subject", "action"):
+        op.create_index(f"audit_{name}_at", "audit", [name, "at", "id"], schema=schema)
