@@ -8,9 +8,9 @@ from typing import ClassVar
 from traitlets import Bool, Integer, Unicode, default, validate
 from traitlets.utils.bunch import Bunch
 
-from commonshub.core.access import DataAccess
 from commonshub.core.app import Route, ServiceApplication
 from commonshub.core.database import migrate
+from commonshub.core.downloads import Downloads
 from commonshub.core.errors import BadRequest, TooLarge
 from commonshub.core.storage import Storage
 
@@ -123,8 +123,8 @@ class AuthApp(ServiceApplication):
         await asyncio.to_thread(self.prepare_database)
         await asyncio.to_thread(self.load_keys)
         self.hub = HubTokens(self.commons.hub_api_url, self.hub_service_name, self.hub_cache_s, self.hub_timeout_s)
-        self.access = DataAccess(self.database, Storage(self.storage_settings))
-        self.uploads = MultipartUploads(self.access, self.commons.guid_prefix)
+        self.downloads = Downloads(self.database, Storage(self.storage_settings))
+        self.uploads = MultipartUploads(self.downloads, self.commons.guid_prefix)
         await self._import_user_file()
         await self.grants.reload()
         self._following_keys = asyncio.create_task(self._follow_keys())

@@ -14,26 +14,23 @@ location
     *reach* is bounded apart from what its URLs say: in the upload bucket its own folder ``<guid>/``, elsewhere what
     ``StorageSettings.bucket_resources`` ties to its authz.
 
-Single downloads, DRS access and bulk requests all decide by these functions.
+Single downloads, DRS access and bulk requests all decide by these functions; :mod:`.downloads` is what asks them.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-
-from . import audit, records
-from .database import Database
-from .errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, PermissionDenied
+from .errors import AuthenticationRequired, BadRequest, NotFound, PermissionDenied
 from .identity import ANONYMOUS, Identity
 from .policy import Request, Snapshot, covers
 from .records import Record
 from .settings import StorageSettings
-from .storage import Location, Storage
+from .storage import Location
 
 SERVICE = "fence"
 SCOPE = "data"
 VERBATIM = frozenset({"http", "https", "ftp"})
+SERVED = VERBATIM | {"s3"}
 EVERYBODY = "*"
 
 
@@ -120,8 +117,8 @@ def choose(record: Record, protocol: str | None = None) -> str:
     elif not record.urls:
         raise NotFound("Can't find any file locations.")
     else:
-        url = next((each for each in record.urls if _scheme(each) in {"s3", *VERBATIM}), record.urls[0])
-    if _scheme(url) not in {"s3", *VERBATIM}:
+        url = next((each for each in record.urls if _scheme(each) in SERVED), record.urls[0])
+    if _scheme(url) not in SERVED:
         raise BadRequest(f"The specified protocol {_scheme(url)} is not supported")
     return url
 
@@ -129,6 +126,56 @@ def choose(record: Record, protocol: str | None = None) -> str:
 def _scheme(url: str) -> str:
     # Not urlsplit: a record may hold any text as URL, and urlsplit refuses some.
     return url.partition("://")[0].lower() if "://" in url else ""
+
+
+def locate(asker: Asker, record: Record, protocol: str | None, settings: StorageSettings) -> str | Location:
+    """Where the caller may have the bytes of `record` from: a URL to hand out as it is, or a location to sign for.
+
+    Parameters
+    ----------
+    protocol
+        See :func:`choose`.
+
+    Raises
+    ------
+    AuthenticationRequired
+        The caller may not read the record. (Gen3 answers 401 to signed-in callers too, and clients rely on it.)
+    NotFound
+        The record has no such location.
+    BadRequest
+        The record's locations are of no scheme that we serve.
+    PermissionDenied
+        The record points outside what it may reach, or a client acts for itself where that is switched off.
+    """
+    # Permission before location: who may not read learns nothing of what there is.
+    _require_reader(asker, record, settings)
+    url = choose(record, protocol)
+    if _scheme(url) in VERBATIM:
+        return url
+    location = Location.parse(url)
+    if not reaches(record, location, settings):
+        raise PermissionDenied(
+            f"The record {record.did} may not stand for {location}: it lies neither in the record's own folder of "
+            "the upload bucket nor where StorageSettings.bucket_resources ties it to the record's authz."
+        )
+    return location
+
+
+def _require_reader(asker: Asker, record: Record, settings: StorageSettings) -> None:
+    identity = asker.identity
+    if identity.client is None or identity.username is not None or settings.client_credentials_download:
+        if not may_read(asker, record):
+            raise AuthenticationRequired("You don't have access permission on this file")
+    elif not open_to_all(asker.policy, record):
+        raise PermissionDenied(
+            "Downloads with the credentials of a client alone are switched off in this commons "
+            "(StorageSettings.client_credentials_download)."
+        )
+
+
+def open_to_all(policy: Snapshot, record: Record) -> bool:
+    """Whether everybody may read the bytes of `record`, signed in or not."""
+    return may_read(Asker(policy, ANONYMOUS), record)
 
 
 def reaches(record: Record, location: Location, settings: StorageSettings) -> bool:
@@ -162,92 +209,3 @@ def lifetime(settings: StorageSettings, asked_s: int | None) -> int:
     if not 0 < asked_s <= limit:
         raise BadRequest(f"expires_in must be between 1 and {limit} seconds, not {asked_s}.")
     return asked_s
-
-
-class DataAccess:
-    """Hands out the bytes of records.
-
-    Parameters
-    ----------
-    database
-        Holds the records and the audit trail.
-    storage
-        Signs the URLs.
-    """
-
-    def __init__(self, database: Database, storage: Storage) -> None:
-        self.database = database
-        self.storage = storage
-        self.index_schema = database.settings.index_schema
-        self.auth_schema = database.settings.auth_schema
-
-    async def download(
-        self, asker: Asker, guid: str, protocol: str | None = None, expires_in: int | None = None
-    ) -> str:
-        """A URL that gives the bytes of one record for `expires_in` seconds. Leaves a row in the audit trail.
-
-        Parameters
-        ----------
-        protocol
-            Scheme of the location to use (the ``access_id`` of DRS); None for the first.
-
-        Raises
-        ------
-        BadRequest
-            `expires_in` is out of bounds, or the record's locations are of no scheme that we serve.
-        AuthenticationRequired
-            The caller may not read the record. (Gen3 answers 401 to signed-in callers too, and clients rely on it.)
-        NotFound
-            There is no such record, or it has no such location.
-        PermissionDenied
-            The record points outside what it may reach.
-        """
-        ttl_s = lifetime(self.storage.settings, expires_in)
-        if "\x00" in guid:
-            raise NotFound("There is no record with such a GUID.")
-        outcome = await self.database.run(self._download, asker, guid, protocol, ttl_s)
-        if isinstance(outcome, CommonsError):
-            raise outcome
-        return outcome
-
-    def _download(
-        self, connection: sa.Connection, asker: Asker, guid: str, protocol: str | None, ttl_s: int
-    ) -> str | CommonsError:
-        detail: dict[str, object] = {"protocol": protocol, "expires_in_s": ttl_s}
-        outcome: str | CommonsError
-        decision: audit.Decision = "allowed"
-        try:
-            record = records.get(connection, self.index_schema, guid)
-            detail["authz"] = record.authz if record else []
-            outcome = self._sign(asker, guid, record, protocol, ttl_s)
-        except CommonsError as error:
-            outcome = error
-            decision = "denied" if isinstance(error, AuthenticationRequired | PermissionDenied) else "failed"
-            detail["status"] = error.status
-        audit.write(
-            connection,
-            self.auth_schema,
-            asker.identity,
-            asker.request_id,
-            action="download",
-            subject=guid[:1024],
-            decision=decision,
-            detail=detail,
-        )
-        return outcome
-
-    def _sign(self, asker: Asker, guid: str, record: Record | None, protocol: str | None, ttl_s: int) -> str:
-        if record is None:
-            raise NotFound(f"There is no record with the GUID {guid}.")
-        if not may_read(asker, record):
-            raise AuthenticationRequired("You don't have access permission on this file")
-        url = choose(record, protocol)
-        if _scheme(url) in VERBATIM:
-            return url
-        location = Location.parse(url)
-        if not reaches(record, location, self.storage.settings):
-            raise PermissionDenied(
-                f"The record {record.did} may not stand for {location}: it lies neither in the record's own folder of "
-                "the upload bucket nor where StorageSettings.bucket_resources ties it to the record's authz."
-            )
-        return self.storage.presign("GET", location, ttl_s)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -81,24 +82,41 @@ def write(
 def write_many(
     connection: sa.Connection, schema: str, identity: Identity, request_id: str, entries: Sequence[Entry]
 ) -> None:
-    """Add a row for each entry of one request, in one statement a thousand rows."""
-    if not entries:
+    """Add a row for each entry of one request, in one statement."""
+    write_all(connection, schema, [(identity, request_id, entry) for entry in entries])
+
+
+def write_all(connection: sa.Connection, schema: str, said: Sequence[tuple[Identity, str, Entry]]) -> None:
+    """Add rows of many callers, each with his request's id, in their order and in one statement."""
+    if not said:
         return
-    who = {
-        "request_id": request_id,
-        "username": identity.username,
-        "client": identity.client,
-        "token_id": identity.token_id,
-    }
     rows = [
         {
-            **who,
+            "request_id": request_id,
+            "username": identity.username,
+            "client": identity.client,
+            "token_id": identity.token_id,
             "action": entry.action,
-            # Whatever a caller may ask for can be told of: PostgreSQL's text holds no NUL.
-            "subject": entry.subject[:MAX_SUBJECT].replace("\x00", "\ufffd"),
+            "subject": entry.subject[:MAX_SUBJECT],
             "decision": entry.decision,
-            "detail": dict(entry.detail),
+            "detail": entry.detail,
         }
-        for entry in entries
+        for identity, request_id, entry in said
     ]
-    connection.execute(table(schema).insert(), rows if len(rows) > 1 else rows[0])
+    # Whatever a caller may ask for can be told of: PostgreSQL's text holds no NUL.
+    text = orjson.dumps(rows).decode().replace("\\u0000", "\\ufffd")
+    connection.execute(_insertion(schema), {"rows": text})
+
+
+@lru_cache
+def _insertion(schema: str) -> sa.Insert:
+    # One parameter for any number of rows: SQLAlchemy's own way costs each row some 20 µs more.
+    audit = table(schema)
+    columns = [column for column in audit.c if column.name not in ("id", "at")]
+    given = (
+        sa.func.jsonb_to_recordset(sa.cast(sa.bindparam("rows", type_=sa.Text()), JSONB))
+        .table_valued(*(sa.column(column.name, column.type) for column in columns))
+        .render_derived(name="given", with_types=True)
+    )
+    names = [column.name for column in columns]
+    return audit.insert().from_select(names, sa.select(*(given.c[name] for name in names)))

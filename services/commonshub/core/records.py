@@ -27,6 +27,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -222,10 +223,13 @@ def get(connection: sa.Connection, schema: str, guid: str) -> Record | None:
 
 def get_many(connection: sa.Connection, schema: str, guids: Iterable[str]) -> dict[str, Record]:
     """The records with these GUIDs, by GUID; what does not exist is left out."""
+    return {row.guid: of_row(row) for row in connection.execute(_by_guid(schema), {"guids": list(guids)})}
+
+
+@lru_cache(maxsize=8)
+def _by_guid(schema: str) -> sa.Select[Any]:
     table = tables(schema).record
-    wanted = sa.bindparam("guids", list(guids), type_=pg.ARRAY(sa.VARCHAR()))
-    rows = connection.execute(sa.select(table).where(table.c.guid == sa.any_(wanted)))
-    return {row.guid: of_row(row) for row in rows}
+    return sa.select(table).where(table.c.guid == sa.any_(sa.bindparam("guids", type_=pg.ARRAY(sa.VARCHAR()))))
 
 
 def find_by_hash_and_size(

@@ -7,9 +7,11 @@ the embedded database and object store), from ``commonshub_config.py``, and from
 
 import os
 from pathlib import Path
+from typing import Any
 
-from traitlets import Dict, Integer, List, Unicode, default
+from traitlets import Bool, Dict, Integer, List, TraitError, Unicode, default, validate
 from traitlets.config import Configurable
+from traitlets.utils.bunch import Bunch
 
 
 class Commons(Configurable):
@@ -73,36 +75,6 @@ class Commons(Configurable):
         return f"{self.origin}/user"
 
 
-class LimitSettings(Configurable):
-    """How often somebody may fail to prove who he is, and how a service knows its client's address."""
-
-    failed_attempts = Integer(
-        10,
-        min=0,
-        help="Failed attempts with one credential from one address within the window after which more are refused "
-        "with 429; 0 for no limit.",
-    ).tag(config=True)
-
-    failed_attempts_of_address = Integer(
-        300, min=0, help="Failed attempts from one address within the window, whatever the credential; 0 for no limit."
-    ).tag(config=True)
-
-    failed_window_s = Integer(60, min=1, help="The window of both, in seconds.").tag(config=True)
-
-    proxy_hops = Integer(
-        1,
-        min=0,
-        help="Proxies between clients and the services, the hub's own included: so many last entries of "
-        "X-Forwarded-For are believed.",
-    ).tag(config=True)
-
-    proxy_addresses = List(
-        Unicode(),
-        ["127.0.0.0/8", "::1/128"],
-        help="Networks of the proxy that calls the services; X-Forwarded-For of others counts for nothing.",
-    ).tag(config=True)
-
-
 class DatabaseSettings(Configurable):
     """PostgreSQL, which every service but the portal uses."""
 
@@ -145,6 +117,12 @@ class StorageSettings(Configurable):
         Unicode(), help="Buckets that the commons signs URLs for; the upload bucket always belongs to them."
     ).tag(config=True)
 
+    stores = Dict(
+        help="Buckets of other object stores: a map of bucket names to what differs from the settings above, any of "
+        "`endpoint_url`, `region`, `credentials_file`, and `public` (True: everybody can read the bucket, so URLs are "
+        "not signed). The commons signs URLs for them too."
+    ).tag(config=True)
+
     bucket_resources = Dict(
         help="Which records may point into which part of a bucket other than the upload bucket: a map of prefixes "
         "(`s3://bucket/folder`) to lists of resource paths, the longest prefix counts. A record reaches a place when "
@@ -155,6 +133,31 @@ class StorageSettings(Configurable):
         3600,
         help="Default and longest life of a presigned URL, in seconds.",
     ).tag(config=True)
+
+    client_credentials_download = Bool(
+        False,
+        help="Whether a client that acts for itself (OAuth's client credentials) may download what its own policies "
+        "grant; otherwise only what is open to everybody.",
+    ).tag(config=True)
+
+    max_bulk_downloads = Integer(1000, help="Most GUIDs in one POST /user/data/download/bulk.").tag(config=True)
+
+    download_batch = Integer(64, min=1, help="Most single downloads that share one transaction.").tag(config=True)
+
+    download_batches = Integer(
+        2, min=1, help="Transactions with downloads that one process has open at the same time; the others wait."
+    ).tag(config=True)
+
+    @validate("stores")
+    def _known_fields(self, proposal: Bunch) -> dict[str, dict[str, Any]]:
+        kinds = {"endpoint_url": str, "region": str, "credentials_file": str, "public": bool}
+        for bucket, fields in proposal.value.items():
+            for name, value in fields.items() if isinstance(fields, dict) else [(fields, None)]:
+                if name not in kinds or not isinstance(value, kinds[name]):
+                    known = ", ".join(f"{field} ({kind.__name__})" for field, kind in kinds.items())
+                    raise TraitError(f"StorageSettings.stores: bucket {bucket!r} may have {known}, not {name!r}.")
+        stores: dict[str, dict[str, Any]] = proposal.value
+        return stores
 
 
 class TokenSettings(Configurable):

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import quote
@@ -60,8 +60,42 @@ class Head(NamedTuple):
     etag: str
 
 
+class Store(NamedTuple):
+    """What holds a bucket.
+
+    Parameters
+    ----------
+    endpoint_url
+        Empty for AWS itself.
+    credentials_file
+        Empty for the usual AWS sources.
+    public
+        Whether everybody can read the bucket without a signature.
+    """
+
+    endpoint_url: str
+    region: str
+    credentials_file: str
+    public: bool = False
+
+
+@lru_cache
+def _credentials(file: str) -> "Credentials":
+    from botocore.credentials import Credentials
+
+    if file:
+        stored = json.loads(Path(file).read_text())
+        return Credentials(stored["access_key"], stored["secret_key"])
+    from botocore.session import get_session
+
+    found: Credentials | None = get_session().get_credentials()
+    if found is None:
+        raise UpstreamError("The commons has no credentials for its object store; see StorageSettings.")
+    return found
+
+
 class Storage:
-    """One S3-compatible object store."""
+    """The S3-compatible object stores of a commons."""
 
     def __init__(self, settings: StorageSettings) -> None:
         self.settings = settings
@@ -69,21 +103,12 @@ class Storage:
     @property
     def buckets(self) -> set[str]:
         """Buckets of this commons: no URL is signed for any other."""
-        return {self.settings.upload_bucket, *self.settings.buckets}
+        return {self.settings.upload_bucket, *self.settings.buckets, *self.settings.stores}
 
-    @cached_property
-    def _credentials(self) -> "Credentials":
-        from botocore.credentials import Credentials
-
-        if self.settings.credentials_file:
-            stored = json.loads(Path(self.settings.credentials_file).read_text())
-            return Credentials(stored["access_key"], stored["secret_key"])
-        from botocore.session import get_session
-
-        found: Credentials | None = get_session().get_credentials()
-        if found is None:
-            raise UpstreamError("The commons has no credentials for its object store; see StorageSettings.")
-        return found
+    def store(self, bucket: str) -> Store:
+        """Where `bucket` is."""
+        own = Store(self.settings.endpoint_url, self.settings.region, self.settings.credentials_file)
+        return own._replace(**self.settings.stores.get(bucket, {}))
 
     @cached_property
     def _pool(self) -> "PoolManager":
@@ -94,9 +119,10 @@ class Storage:
     def address(self, location: Location) -> str:
         """The unsigned URL of an object: by path at an endpoint of ours, by host name at AWS."""
         key = quote(location.key, safe="/-_.~")
-        if self.settings.endpoint_url:
-            return f"{self.settings.endpoint_url.rstrip('/')}/{location.bucket}/{key}"
-        return f"https://{location.bucket}.s3.{self.settings.region}.amazonaws.com/{key}"
+        store = self.store(location.bucket)
+        if store.endpoint_url:
+            return f"{store.endpoint_url.rstrip('/')}/{location.bucket}/{key}"
+        return f"https://{location.bucket}.s3.{store.region}.amazonaws.com/{key}"
 
     def presign(self, method: Method, location: Location, ttl_s: int, **query: str) -> str:
         """A URL that does exactly one thing with one object for `ttl_s` seconds.
@@ -119,7 +145,9 @@ class Storage:
         if location.bucket not in self.buckets:
             raise NotFound(f"This commons has no access to bucket {location.bucket!r}.")
         request = AWSRequest(method=method, url=self.address(location), params=query)
-        signer = S3SigV4QueryAuth(self._credentials.get_frozen_credentials(), "s3", self.settings.region, expires=ttl_s)
+        store = self.store(location.bucket)
+        credentials = _credentials(store.credentials_file).get_frozen_credentials()
+        signer = S3SigV4QueryAuth(credentials, "s3", store.region, expires=ttl_s)
         signer.add_auth(request)
         return str(request.url)
 

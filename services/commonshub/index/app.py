@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from traitlets import Integer
 
-from commonshub.core.access import DataAccess
 from commonshub.core.app import Route, ServiceApplication
 from commonshub.core.database import migrate
+from commonshub.core.downloads import Downloads
 from commonshub.core.storage import Storage
 
 from . import ga4gh, handlers, queries
@@ -55,7 +55,7 @@ class IndexApp(ServiceApplication):
         self.schema = self.database.settings.index_schema
         await asyncio.to_thread(migrate, self.database.engine, self.schema, MIGRATIONS, HEAD)
         storage = Storage(self.storage_settings)
-        self.access = DataAccess(self.database, storage)
+        self.downloads = Downloads(self.database, storage)
         self.worker = Worker(self.database, self.schema, storage, BlobSettings(parent=self))
         await self.worker.start()
 

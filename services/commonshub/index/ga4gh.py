@@ -4,9 +4,9 @@ from importlib.metadata import version
 from typing import Any, ClassVar
 
 from commonshub.core import records
-from commonshub.core.access import Asker, may_read
+from commonshub.core.access import Asker, open_to_all
+from commonshub.core.downloads import Options, Wanted
 from commonshub.core.errors import BadRequest, CommonsError, NotFound, TooLarge
-from commonshub.core.identity import ANONYMOUS
 from commonshub.core.records import Record
 
 from . import drs, store
@@ -26,7 +26,7 @@ class DrsHandler(IndexHandler):
 
     def open_to_all(self, record: Record) -> bool:
         """Whether anonymous callers may have the bytes."""
-        return may_read(Asker(self.service.policy, ANONYMOUS), record)
+        return open_to_all(self.service.policy, record)
 
     def object_of(self, record: Record) -> dict[str, Any]:
         """The object of a record."""
@@ -98,7 +98,7 @@ class AccessHandler(DrsHandler):
         if record.blank:
             raise NotFound("The bytes of this object have not been verified yet.")
         asker = Asker(self.service.policy, self.identity, self.request_id)
-        self.reply({"url": await self.index.access.download(asker, record.did, access_id)})
+        self.reply({"url": await self.index.downloads.url(Wanted(asker, record.did, Options(access_id), record))})
 
     async def post(self, guid: str, access_id: str) -> None:
         body = self.json_object() if self.request.body else {}

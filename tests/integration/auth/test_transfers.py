@@ -20,7 +20,7 @@ def stored(auth: Auth, **fields: Any) -> records.Record:
     """A record whose bytes lie where they belong."""
     guid = str(uuid.uuid4())
     location = Location("commons", f"{guid}/data.bin")
-    url = auth.app.access.storage.presign("PUT", location, 60)
+    url = auth.app.downloads.storage.presign("PUT", location, 60)
     assert requests.put(url, data=BYTES).status_code == 200
     return auth.record(did=guid, urls=[str(location)], size=len(BYTES), file_name="data.bin", **fields)
 
@@ -200,7 +200,7 @@ def test_an_upload_makes_a_blank_record_of_the_uploader(auth: Auth) -> None:
     record = auth.app.database.call(records.get, "index", guid)
     assert record is not None
     assert (record.uploader, record.authz, record.blank) == ("alice", [], True)
-    stored_bytes = auth.app.access.storage.stream(Location("commons", f"{guid}/new.bin"))
+    stored_bytes = auth.app.downloads.storage.stream(Location("commons", f"{guid}/new.bin"))
     assert b"".join(stored_bytes) == BYTES
     assert auth.audited()[-1].subject == guid
 
@@ -211,7 +211,7 @@ def test_an_upload_makes_a_blank_record_of_the_uploader(auth: Auth) -> None:
 def test_the_key_is_exactly_the_file_name(auth: Auth, file_name: str) -> None:
     answer = upload(auth, "alice", file_name=file_name).json()
     assert requests.put(answer["url"], data=BYTES).status_code == 200
-    assert auth.app.access.storage.head(Location("commons", f"{answer['guid']}/{file_name}"))
+    assert auth.app.downloads.storage.head(Location("commons", f"{answer['guid']}/{file_name}"))
 
 
 @pytest.mark.parametrize(
@@ -299,14 +299,14 @@ def test_an_upload_is_deleted_by_its_uploader(auth: Auth, user: str | None, stat
     assert auth.request("DELETE", f"/user/data/{made['guid']}", user).status_code == status
     gone = status == 204
     assert (auth.app.database.call(records.get, "index", made["guid"]) is None) == gone
-    assert (auth.app.access.storage.head(Location("commons", f"{made['guid']}/new.bin")) is None) == gone
+    assert (auth.app.downloads.storage.head(Location("commons", f"{made['guid']}/new.bin")) is None) == gone
 
 
 def test_deleting_a_record_spares_bytes_that_are_not_its_own(auth: Auth) -> None:
     victim = stored(auth, authz=[TWO])
     record = auth.record(urls=victim.urls, authz=[ONE])
     assert auth.request("DELETE", f"/user/data/{record.did}", "writer").status_code == 204
-    assert auth.app.access.storage.head(Location.parse(victim.urls[0]))
+    assert auth.app.downloads.storage.head(Location.parse(victim.urls[0]))
 
 
 def test_a_record_stays_where_the_store_fails_to_delete_its_bytes(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,14 +368,14 @@ def test_a_large_file_arrives_in_parts(auth: Auth) -> None:
         sent.append({"PartNumber": number, "ETag": answer.headers["ETag"]})
     answer = complete(auth, running, sent[::-1])
     assert (answer.status_code, answer.json()) == (200, {"message": "OK"})
-    assert b"".join(auth.app.access.storage.stream(Location("commons", running["key"]))) == b"".join(PARTS)
+    assert b"".join(auth.app.downloads.storage.stream(Location("commons", running["key"]))) == b"".join(PARTS)
 
 
 def test_parts_that_the_store_does_not_have_are_refused(auth: Auth) -> None:
     running = start(auth)
     requests.put(part(auth, running, 1).json()["presigned_url"], data=PARTS[1])
     assert complete(auth, running, [{"PartNumber": 1, "ETag": '"fake"'}]).status_code == 400
-    assert auth.app.access.storage.head(Location("commons", running["key"])) is None
+    assert auth.app.downloads.storage.head(Location("commons", running["key"])) is None
 
 
 @pytest.mark.parametrize("number", [0, -1, 10_001, "1", None, True, 1.5])

@@ -1,15 +1,27 @@
 """HTTP: temporary access to data. Bytes never pass here; the answers are URLs."""
 
 from commonshub.core.access import SCOPE, Asker
-from commonshub.core.errors import PermissionDenied
+from commonshub.core.downloads import Options, Wanted, sort_outcomes
+from commonshub.core.errors import CommonsError, PermissionDenied
 
 from ..handlers import AuthHandler
+from .bulk import read_guids
 from .multipart import Running, part_number, read_parts
+from .pages import error_page, prefers_html
 from .uploads import Wish, require_s3, seconds
 
 
 class TransferHandler(AuthHandler):
     """Base of the data routes."""
+
+    def finish_error(self, error: CommonsError) -> None:
+        """As JSON, or as a page for browsers."""
+        if not prefers_html(self.request.headers.get("Accept", "")):
+            super().finish_error(error)
+            return
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Security-Policy", "default-src 'none'")
+        self.finish(error_page(error.status, error.message, self.request_id))
 
     def require_scope(self) -> None:
         """Refuse who is not signed in, or whose token is not for data.
@@ -27,6 +39,20 @@ class TransferHandler(AuthHandler):
         """Who asks, for the decision."""
         return Asker(self.auth.policy, self.identity, self.request_id)
 
+    def wishes(self) -> Options:
+        """How a download is wanted, from the query.
+
+        Raises
+        ------
+        BadRequest
+            ``expires_in`` is no number of seconds.
+        """
+        return Options(
+            self.get_query_argument("protocol", None),
+            self.integer("expires_in", low=1),
+            self.get_query_argument("no_force_sign", "").lower() != "true",
+        )
+
 
 class DownloadHandler(TransferHandler):
     """``GET /user/data/download/<guid>``: a URL that gives the bytes."""
@@ -35,12 +61,24 @@ class DownloadHandler(TransferHandler):
     lenient = True
 
     async def get(self, guid: str) -> None:
-        protocol = self.get_query_argument("protocol", None)
-        url = await self.auth.access.download(self.asker, guid, protocol, self.integer("expires_in", low=1))
+        url = await self.auth.downloads.url(Wanted(self.asker, guid, self.wishes()))
         if self.get_query_argument("redirect", None) is not None:
             self.redirect(url)
         else:
             self.reply({"url": url})
+
+
+class BulkDownloadHandler(TransferHandler):
+    """``POST /user/data/download/bulk``: the same for many, in one transaction."""
+
+    lenient = True
+
+    async def post(self) -> None:
+        guids = read_guids(self.json_object(), self.auth.storage_settings.max_bulk_downloads)
+        asker, options = self.asker, self.wishes()
+        outcomes = await self.auth.downloads.answer([Wanted(asker, guid, options) for guid in guids])
+        urls, failed = sort_outcomes(zip(guids, outcomes, strict=True))
+        self.reply({"urls": [{"drs_object_id": guid, "url": url} for guid, url in urls], "failed_guids": failed})
 
 
 class UploadHandler(TransferHandler):
@@ -110,8 +148,10 @@ class BucketsHandler(TransferHandler):
 
     def get(self) -> None:
         self.require_user()
-        settings = self.auth.storage_settings
-        place = {"region": settings.region, "endpoint_url": settings.endpoint_url}
-        described = {name: value for name, value in place.items() if value}
-        names = sorted(self.auth.access.storage.buckets)
-        self.reply({"S3_BUCKETS": dict.fromkeys(names, described), "GS_BUCKETS": {}})
+        storage = self.auth.downloads.storage
+        described = {}
+        for bucket in sorted(storage.buckets):
+            store = storage.store(bucket)
+            place = {"region": store.region, "endpoint_url": store.endpoint_url}
+            described[bucket] = {name: value for name, value in place.items() if value}
+        self.reply({"S3_BUCKETS": described, "GS_BUCKETS": {}})

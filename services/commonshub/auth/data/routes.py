@@ -7,6 +7,7 @@ from . import handlers as h
 ROUTES: list[Route] = [
     (r"/user/data/upload/?", h.UploadHandler),
     (r"/user/data/upload/(.+?)/?", h.UploadUrlHandler),
+    (r"/user/data/download/bulk/?", h.BulkDownloadHandler),
     (r"/user/data/download/(.+?)/?", h.DownloadHandler),
     (r"/user/data/multipart/init/?", h.MultipartStartHandler),
     (r"/user/data/multipart/upload/?", h.MultipartPartHandler),

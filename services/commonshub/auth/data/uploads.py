@@ -12,7 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from commonshub.core import audit, records
-from commonshub.core.access import SERVICE, Asker, DataAccess, lifetime, may_delete, may_write, reaches
+from commonshub.core.access import SERVICE, Asker, lifetime, may_delete, may_write, reaches
+from commonshub.core.downloads import Downloads
 from commonshub.core.errors import (
     AuthenticationRequired,
     BadRequest,
@@ -95,11 +96,12 @@ class Uploads:
         Prefix of the GUIDs of new data objects.
     """
 
-    def __init__(self, access: DataAccess, guid_prefix: str = "") -> None:
-        self.access = access
+    def __init__(self, downloads: Downloads, guid_prefix: str = "") -> None:
         self.guid_prefix = guid_prefix
-        self.storage = access.storage
-        self.schema = access.index_schema
+        self.storage = downloads.storage
+        self.database = downloads.database
+        self.schema = downloads.index_schema
+        self.auth_schema = downloads.auth_schema
 
     async def create(self, asker: Asker, wish: Wish) -> tuple[str, str]:
         """GUID and URL for a new upload.
@@ -150,7 +152,7 @@ class Uploads:
 
     async def _run(self, action: audit.DataAction, asker: Asker, work: Any, *arguments: Any) -> Any:
         """Do `work` in one transaction with its audit row; a refusal undoes the work and keeps the row."""
-        outcome = await self.access.database.run(self._audited, action, asker, work, *arguments)
+        outcome = await self.database.run(self._audited, action, asker, work, *arguments)
         if isinstance(outcome, CommonsError):
             raise outcome
         return outcome
@@ -170,7 +172,7 @@ class Uploads:
         subject = _subject(arguments[0]) if isinstance(outcome, CommonsError) else outcome[0]
         audit.write(
             connection,
-            self.access.auth_schema,
+            self.auth_schema,
             asker.identity,
             asker.request_id,
             action=action,

@@ -1,0 +1,177 @@
+"""Downloads: many callers at once, each with a decision, a URL and a row in the audit trail of his own.
+
+Whatever asks for bytes comes through :meth:`Downloads.answer`: ``/user/data/download``, its bulk form, and DRS access.
+Any number of downloads costs two statements in one transaction, which is committed before anybody gets an answer.
+Single ones that arrive together share it (:mod:`.batches`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from . import audit, records
+from .access import Asker, lifetime, locate, open_to_all
+from .batches import Batches
+from .database import Database
+from .errors import AuthenticationRequired, CommonsError, NotFound, PermissionDenied
+from .records import Record
+from .storage import Storage
+
+K = TypeVar("K")
+Failed = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a URL is wanted.
+
+    Parameters
+    ----------
+    protocol
+        Scheme of the location to use (the ``access_id`` of DRS); None for the first.
+    expires_in
+        Seconds that the URL shall live; None for the most that the commons allows.
+    force_sign
+        Whether a URL is signed even where the record is open to everybody. (An unsigned one works where the store
+        itself lets everybody read.)
+    """
+
+    protocol: str | None = None
+    expires_in: int | None = None
+    force_sign: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One download that somebody asks for.
+
+    Parameters
+    ----------
+    record
+        The record, where the caller has just read it.
+    """
+
+    asker: Asker
+    guid: str
+    options: Options = field(default_factory=Options)
+    record: Record | None = None
+
+
+class Downloads:
+    """Hands out the bytes of records.
+
+    Parameters
+    ----------
+    database
+        Holds the records and the audit trail.
+    storage
+        Signs the URLs.
+    """
+
+    def __init__(self, database: Database, storage: Storage) -> None:
+        self.database = database
+        self.storage = storage
+        self.index_schema = database.settings.index_schema
+        self.auth_schema = database.settings.auth_schema
+        settings = storage.settings
+        self._batches = Batches(self.answer, settings.download_batch, settings.download_batches)
+
+    async def url(self, wanted: Wanted) -> str:
+        """A URL that gives the bytes of one record for a while.
+
+        Raises
+        ------
+        BadRequest
+            `expires_in` is out of bounds (nothing is read then), or the record's locations are of no scheme that we
+            serve.
+        AuthenticationRequired, PermissionDenied
+            The caller may not have the bytes, or not through this record; see :func:`.access.locate`.
+        NotFound
+            There is no such record, or it has no such location.
+        """
+        lifetime(self.storage.settings, wanted.options.expires_in)
+        outcome = await self._batches.put(wanted)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def answer(self, wanted: Sequence[Wanted]) -> list[str | Exception]:
+        """The URL of each download, or why there is none, in the order given.
+
+        Raises
+        ------
+        Unavailable
+            The database does not answer: then nobody gets a URL.
+        """
+        return await self.database.run(self._answer, wanted)
+
+    def _answer(self, connection: sa.Connection, wanted: Sequence[Wanted]) -> list[str | Exception]:
+        unread = {each.guid for each in wanted if each.record is None and "\x00" not in each.guid}
+        found = records.get_many(connection, self.index_schema, unread) if unread else {}
+        said, outcomes = [], []
+        for each in wanted:
+            record = each.record or found.get(each.guid)
+            outcome = self._decide(each, record)
+            entry = _entry(each, record, outcome, self.storage.settings.presigned_url_ttl_s)
+            said.append((each.asker.identity, each.asker.request_id, entry))
+            outcomes.append(outcome)
+        audit.write_all(connection, self.auth_schema, said)
+        return outcomes
+
+    def _decide(self, wanted: Wanted, record: Record | None) -> str | Exception:
+        try:
+            return self._sign(wanted, record)
+        except Exception as error:  # noqa: BLE001 - a boundary: raised again by the request that it concerns
+            return error
+
+    def _sign(self, wanted: Wanted, record: Record | None) -> str:
+        if record is None:
+            raise NotFound(f"There is no record with the GUID {wanted.guid}.")
+        options, settings = wanted.options, self.storage.settings
+        ttl_s = lifetime(settings, options.expires_in)
+        place = locate(wanted.asker, record, options.protocol, settings)
+        if isinstance(place, str):
+            return place
+        public = self.storage.store(place.bucket).public
+        if public or (not options.force_sign and open_to_all(wanted.asker.policy, record)):
+            return self.storage.address(place)
+        return self.storage.presign("GET", place, ttl_s)
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status that an error is answered with."""
+    return error.status if isinstance(error, CommonsError) else 500
+
+
+def _entry(wanted: Wanted, record: Record | None, outcome: str | Exception, ttl_s: int) -> audit.Entry:
+    """The row that a download leaves; it never holds the URL."""
+    decision: audit.Decision = "allowed"
+    detail: dict[str, object] = {
+        "protocol": wanted.options.protocol,
+        "expires_in_s": wanted.options.expires_in or ttl_s,
+        "authz": record.authz if record else [],
+    }
+    if isinstance(outcome, Exception):
+        decision = "denied" if isinstance(outcome, AuthenticationRequired | PermissionDenied) else "failed"
+        detail["status"] = status_of(outcome)
+    return audit.Entry("download", wanted.guid, decision, detail)
+
+
+def sort_outcomes(outcomes: Iterable[tuple[K, str | Exception]]) -> tuple[list[tuple[K, str]], list[Failed]]:
+    """What many downloads brought: the URLs, and the failures by HTTP status as Gen3's bulk answers have them.
+
+    Parameters
+    ----------
+    outcomes
+        What was asked for, and what :meth:`Downloads.answer` said of it.
+    """
+    urls: list[tuple[K, str]] = []
+    failed: dict[int, list[K]] = {}
+    for key, outcome in outcomes:
+        if isinstance(outcome, Exception):
+            failed.setdefault(status_of(outcome), []).append(key)
+        else:
+            urls.append((key, outcome))
+    return urls, [{"error_code": status, "object_ids": keys} for status, keys in sorted(failed.items())]

@@ -1,0 +1,102 @@
+"""What downloads cost, and how many at once keep apart."""
+
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from tests.auth_service import Auth
+
+ONE, TWO = "/programs/a/projects/one", "/programs/a/projects/two"
+
+
+@pytest.fixture
+def readable(auth: Auth) -> str:
+    """GUID of a record that alice may download."""
+    guid = str(uuid.uuid4())
+    return auth.record(did=guid, urls=[f"s3://commons/{guid}/x"], authz=[ONE]).did
+
+
+@contextmanager
+def statements(auth: Auth) -> Iterator[list[str]]:
+    """The SQL that the service sends meanwhile, for whatever reason; begin and commit are no statements."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        seen.append(statement)
+
+    engine = auth.app.database.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+
+
+def cost(auth: Auth, method: str, path: str, **options: Any) -> list[str]:
+    """The verbs of the SQL that one request costs: the fewest of some tries, since policies are read now and then."""
+    headers = {"Authorization": f"bearer {auth.access_token('alice')}"}
+    tries = []
+    for _ in range(5):
+        with statements(auth) as seen:
+            assert auth.request(method, path, headers=headers, **options).status_code == 200
+        tries.append([statement.split()[0].lower() for statement in seen])
+    return min(tries, key=len)
+
+
+def test_a_download_costs_two_statements(auth: Auth, readable: str) -> None:
+    assert cost(auth, "GET", f"/user/data/download/{readable}") == ["select", "insert"]
+
+
+def test_a_bulk_of_downloads_costs_two_statements(auth: Auth, readable: str) -> None:
+    guids = [readable, *(str(uuid.uuid4()) for _ in range(100))]
+    assert cost(auth, "POST", "/user/data/download/bulk", json={"guids": guids}) == ["select", "insert"]
+
+
+def test_a_download_connects_to_nothing_else(auth: Auth, readable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connected = []
+    connect = socket.socket.connect
+
+    def note(self: socket.socket, address: Any) -> None:
+        connected.append(address)
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", note)
+    assert auth.get(f"/user/data/download/{readable}", "alice").status_code == 200
+    assert connected == [("127.0.0.1", auth.app.port)]
+
+
+def test_downloads_that_come_together_keep_apart(auth: Auth, readable: str) -> None:
+    other = auth.record(authz=[TWO]).did
+    nothing = auth.record(urls=["odd://x/y"], authz=[ONE]).did
+    asked = [("alice", readable, 200), ("bob", readable, 401), ("alice", other, 401), (None, readable, 401)]
+    asked += [("alice", nothing, 400), ("alice", "unknown", 404), ("alice", "a%00b", 404)]
+    before = len(auth.audited())
+    ready = threading.Barrier(4 * len(asked))
+
+    def download(one: tuple[str | None, str, int]) -> int:
+        headers = {"Authorization": f"bearer {auth.access_token(one[0])}"} if one[0] else {}
+        ready.wait(30)
+        return auth.get(f"/user/data/download/{one[1]}", headers=headers).status_code
+
+    with ThreadPoolExecutor(4 * len(asked)) as threads:
+        assert list(threads.map(download, 4 * asked)) == [status for *_, status in 4 * asked]
+    rows = sorted((row.username or "", row.subject, row.decision) for row in auth.audited()[before:])
+    decisions = {200: "allowed", 401: "denied"}
+    assert rows == sorted(
+        (user or "", guid.replace("%00", "\ufffd"), decisions.get(status, "failed")) for user, guid, status in 4 * asked
+    )
+
+
+def test_nobody_gets_a_url_that_the_trail_does_not_show(
+    auth: Auth, readable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth.app.downloads, "auth_schema", "nowhere")
+    answer = auth.get(f"/user/data/download/{readable}", "alice")
+    assert answer.status_code == 500
+    assert "X-Amz" not in answer.text
