@@ -1,6 +1,6 @@
 """The commented ``commonshub_config.py`` that ``commonshub init`` writes."""
 
-from commonshub.core.settings import Commons, DatabaseSettings, StorageSettings, TokenSettings
+from commonshub.core.settings import Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings
 
 from .services import HubSettings
 
@@ -20,5 +20,5 @@ c = get_config()  # noqa: F821
 
 def config_text() -> str:
     """The file's text."""
-    sections = (Commons, DatabaseSettings, StorageSettings, TokenSettings, HubSettings)
+    sections = (Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings, HubSettings)
     return HEADING + "\n".join(section.class_config_section() for section in sections)

@@ -21,11 +21,12 @@ from tornado import httpserver, httputil, netutil, web
 from traitlets import Integer, Unicode, default
 from traitlets.config import Application
 
+from .attempts import Attempts
 from .errors import AuthenticationRequired, CommonsError
 from .identity import Identity
 from .logs import to_stdout
 from .policy import Snapshot
-from .settings import Commons, DatabaseSettings, StorageSettings, TokenSettings
+from .settings import Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings
 from .tokens import KeySet, Verifier, identity_of
 from .web import MetricsHandler, NotFoundHandler, StatusHandler, VersionHandler, log_request
 
@@ -49,7 +50,7 @@ class ServiceApplication(Application):
     prefixes: ClassVar[tuple[str, ...]] = ()
     uses_database: ClassVar[bool] = True
     status_handler: ClassVar[type[StatusHandler]] = StatusHandler
-    classes = [Commons, DatabaseSettings, StorageSettings, TokenSettings]
+    classes = [Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings]
 
     config_file = Unicode(help="Configuration file; default: commonshub_config.py in the data folder.").tag(config=True)
 
@@ -135,6 +136,8 @@ class ServiceApplication(Application):
         self.commons = Commons(parent=self)
         self.tokens = TokenSettings(parent=self)
         self.storage_settings = StorageSettings(parent=self)
+        self.limits = limits = LimitSettings(parent=self)
+        self.attempts = Attempts(limits.failed_attempts, limits.failed_attempts_of_address, limits.failed_window_s)
         self.verifier = Verifier(KeySet(Path(self.tokens.jwks_file)), self.commons.issuer, self.tokens.audience)
         if self.uses_database:
             # SQLAlchemy is a third of the memory of a service that needs none.

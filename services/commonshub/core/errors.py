@@ -8,6 +8,7 @@
     ├── NotFound                404
     ├── Conflict                409
     ├── TooLarge                413
+    ├── TooManyRequests         429   says after how many seconds to come back
     ├── Unsupported             501
     ├── UpstreamError           502
     └── Unavailable             503
@@ -17,6 +18,7 @@ raise one of these, and :class:`commonshub.core.web.BaseHandler` renders it in t
 route read.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -86,6 +88,23 @@ class TooLarge(CommonsError):
 
     status = 413
     code = "too_large"
+
+
+class TooManyRequests(CommonsError):
+    """Too soon after too many of its kind.
+
+    Parameters
+    ----------
+    wait_s
+        Seconds after which the next one is let in.
+    """
+
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(self, message: str, wait_s: float) -> None:
+        self.wait_s = math.ceil(wait_s)
+        super().__init__(f"{message} Try again in {self.wait_s} s.")
 
 
 class Unsupported(CommonsError):

@@ -75,6 +75,36 @@ class Commons(Configurable):
         return f"{self.origin}/user"
 
 
+class LimitSettings(Configurable):
+    """How often somebody may fail to prove who he is, and how a service knows its client's address."""
+
+    failed_attempts = Integer(
+        10,
+        min=0,
+        help="Failed attempts with one credential from one address within the window after which more are refused "
+        "with 429; 0 for no limit.",
+    ).tag(config=True)
+
+    failed_attempts_of_address = Integer(
+        300, min=0, help="Failed attempts from one address within the window, whatever the credential; 0 for no limit."
+    ).tag(config=True)
+
+    failed_window_s = Integer(60, min=1, help="The window of both, in seconds.").tag(config=True)
+
+    proxy_hops = Integer(
+        1,
+        min=0,
+        help="Proxies between clients and the services, the hub's own included: so many last entries of "
+        "X-Forwarded-For are believed.",
+    ).tag(config=True)
+
+    proxy_addresses = List(
+        Unicode(),
+        ["127.0.0.0/8", "::1/128"],
+        help="Networks of the proxy that calls the services; X-Forwarded-For of others counts for nothing.",
+    ).tag(config=True)
+
+
 class DatabaseSettings(Configurable):
     """PostgreSQL, which every service but the portal uses."""
 

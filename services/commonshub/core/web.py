@@ -1,6 +1,7 @@
 """The HTTP side that all services share: one base handler, one error body, status, version and metrics."""
 
 import logging
+import time
 import uuid
 from collections.abc import Awaitable
 from importlib.metadata import version
@@ -10,7 +11,8 @@ import orjson
 from tornado import web
 from tornado.httputil import HTTPServerRequest
 
-from .errors import AuthenticationRequired, BadRequest, CommonsError
+from .attempts import Attempt, client_address
+from .errors import AuthenticationRequired, BadRequest, CommonsError, TooManyRequests
 from .identity import ANONYMOUS, Identity
 
 if TYPE_CHECKING:
@@ -58,6 +60,14 @@ class BaseHandler(web.RequestHandler):
         """The application that this handler belongs to."""
         app: ServiceApplication = self.application.settings["service"]
         return app
+
+    @property
+    def client_address(self) -> str:
+        """Address of the client, by the word of the proxies that the operator named."""
+        limits = self.service.limits
+        forwarded = self.request.headers.get_list("X-Forwarded-For")
+        peer = self.request.remote_ip or ""
+        return client_address(peer, forwarded, limits.proxy_hops, limits.proxy_addresses)
 
     def prepare(self) -> Awaitable[None] | None:
         """Find out who is asking."""
@@ -165,6 +175,8 @@ class BaseHandler(web.RequestHandler):
         self.set_status(error.status)
         if error.status == 401:
             self.set_header("WWW-Authenticate", "Bearer")
+        if isinstance(error, TooManyRequests):
+            self.set_header("Retry-After", str(error.wait_s))
         self.finish_error(error)
 
     def finish_error(self, error: CommonsError) -> None:
@@ -182,6 +194,34 @@ class BaseHandler(web.RequestHandler):
             # Without the query string, which may hold a credential.
             where = f"{self.request.method} {self.request.path} (request {self.request_id})"
             self.service.log.error("%s failed", where, exc_info=(typ, value, tb))
+
+
+class CredentialHandler(BaseHandler):
+    """Base of handlers that take a credential, or start a sign-in: who fails too often has to wait.
+
+    Attributes
+    ----------
+    failures
+        Statuses that count as a failed attempt.
+    """
+
+    failures: ClassVar[frozenset[int]] = frozenset({401, 403})
+
+    def prepare(self) -> Awaitable[None] | None:
+        """Refuse, before anything is computed, who has failed too often."""
+        self.attempt = Attempt(self.client_address, self.claimed())
+        self.service.attempts.check(self.attempt, time.monotonic())
+        return super().prepare()
+
+    def claimed(self) -> str:
+        """The credential of this request; a handler that reads a name from it returns that."""
+        # The end of a body: that of a token is what no other has.
+        return self.request.headers.get("Authorization") or self.request.body[-4096:].decode(errors="replace")
+
+    def on_finish(self) -> None:
+        """Count a failure."""
+        if self.get_status() in self.failures:
+            self.service.attempts.failed(self.attempt, time.monotonic())
 
 
 def _request_id(request: HTTPServerRequest) -> str:

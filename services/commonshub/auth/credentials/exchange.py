@@ -7,6 +7,7 @@ from tornado.httputil import HTTPServerRequest
 
 from commonshub.core.errors import AuthenticationRequired, BadRequest, PermissionDenied
 from commonshub.core.identity import ANONYMOUS, Identity
+from commonshub.core.web import CredentialHandler
 
 from ..claims import KEY_SCOPES, SESSION_SCOPES, lifetime
 from ..handlers import AuthHandler
@@ -17,7 +18,7 @@ from .hub import HubUser
 from .issue import issue_key
 
 
-class ExchangeHandler(AuthHandler):
+class ExchangeHandler(CredentialHandler, AuthHandler):
     """``/user/credentials/api/access_token``: an access token for an API key, which is all that proves the caller."""
 
     lenient = True
@@ -63,7 +64,7 @@ def hub_token(request: HTTPServerRequest) -> str:
     return token.strip()
 
 
-class HubHandler(AuthHandler):
+class HubHandler(CredentialHandler, AuthHandler):
     """Base of the routes that take a hub token."""
 
     def identify(self) -> Identity:
