@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from commonshub.hub.cli import parser
+from commonshub.auth.commands import parser as auth_parser
+from commonshub.hub.cli import AUTH_GROUPS, common_options, parser, user_add_parser
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -46,7 +47,12 @@ def test_a_command_of_the_pages_exists_with_its_options(command: str) -> None:
     words = [word for word in shlex.split(command.split(" > ")[0]) if not re.fullmatch(r"[A-Z_]+=.*", word)]
     program = words[0].removeprefix(".venv/bin/")
     if program == "commonshub":
-        parser().parse_args(words[1:])
+        options = parser().parse_args(words[1:])
+        if words[1:3] == ["user", "add"]:
+            user_add_parser().parse_args(words[3:])
+        elif words[1] in AUTH_GROUPS:
+            _, rest = common_options().parse_known_args(options.words)
+            auth_parser().parse_args([words[1], *rest])
     elif program == "python":
         module = words[words.index("-m") + 1].split(".")
         assert list(ROOT.glob(f"*/{'/'.join(module)}/__main__.py")), command

@@ -19,6 +19,15 @@ All state is in one data folder: --data-dir, or the environment variable COMMONS
 or .commons in the working folder.
 """
 
+# Commands that the auth service carries out, whether or not it runs.
+AUTH_GROUPS = {
+    "user": "users, their logins and what they may",
+    "key": "API keys, and the keys that tokens are signed with",
+    "client": "applications that users sign in to with this commons",
+    "policy": "policies, and the user.yaml that they come from",
+    "audit": "who was given, or refused, what",
+}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
@@ -37,10 +46,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
+def common_options() -> argparse.ArgumentParser:
+    """What every command takes."""
+    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    common.add_argument("--data-dir", metavar="FOLDER", help="folder with all state of the commons")
+    return common
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--data-dir", metavar="FOLDER", help="folder with all state of the commons")
+    common = common_options()
     root = argparse.ArgumentParser(
         "commonshub", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -70,15 +85,11 @@ def parser() -> argparse.ArgumentParser:
 def _add_groups(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser
 ) -> None:
-    user = commands.add_parser("user", help="users and their logins").add_subparsers(metavar="COMMAND", required=True)
-    add = user.add_parser("add", parents=[common], help="make a login, or give it a new password, and print it")
-    add.add_argument("name", metavar="NAME")
-    add.add_argument("--admin", action="store_true", help="may do everything in this commons")
-    add.set_defaults(run=_user_add)
-    key = commands.add_parser("key", help="API keys").add_subparsers(metavar="COMMAND", required=True)
-    create = key.add_parser("create", parents=[common], help="print a new credentials file as Gen3's clients read it")
-    create.add_argument("name", metavar="NAME")
-    create.set_defaults(run=_key_create)
+    for name, text in AUTH_GROUPS.items():
+        # The auth service reads what follows: nothing here is an option.
+        group = commands.add_parser(name, help=text, add_help=False, prefix_chars="\0")
+        group.add_argument("words", nargs="*")
+        group.set_defaults(run=_auth, group=name)
     etl = commands.add_parser("etl", help="the explorer's index").add_subparsers(metavar="COMMAND", required=True)
     for name, text in (("run", "build it now"), ("status", "show when and how it was last built")):
         each = etl.add_parser(name, parents=[common], help=text)
@@ -154,13 +165,37 @@ def _init(options: argparse.Namespace) -> int:
     return 0
 
 
+def _auth(options: argparse.Namespace) -> int:
+    """Let the auth service's own command do it; a new user also gets a login here."""
+    given, words = common_options().parse_known_args(options.words)
+    if words[:1] == ["add"] and options.group == "user":
+        return _user_add(user_add_parser().parse_args(options.words[1:]))
+    folder = _existing(given) if {"-h", "--help"}.isdisjoint(words) else _folder(given)
+    return _pass_on(folder, "commonshub.auth", options.group, *words)
+
+
+def user_add_parser() -> argparse.ArgumentParser:
+    """The options of ``commonshub user add``, which does more than the auth service's command of that name."""
+    add = argparse.ArgumentParser(
+        "commonshub user add",
+        parents=[common_options()],
+        description="Make a user with a login, or give a login a new password, and print it.",
+        epilog="example: commonshub user add alice --email alice@example.org",
+    )
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--admin", action="store_true", help="may do everything in this commons")
+    add.add_argument("--email")
+    return add
+
+
 def _user_add(options: argparse.Namespace) -> int:
     from .passwords import Passwords, check_name, generate
     from .up import ADMIN, password_file, run_command
 
     folder = _existing(options)
     check_name(options.name)
-    run_command(folder, "commonshub.auth", "user", "add", options.name, *(["--admin"] if options.admin else []))
+    more = [*(["--admin"] if options.admin else []), *(["--email", options.email] if options.email else [])]
+    run_command(folder, "commonshub.auth", "user", "add", options.name, *more)
     store = Passwords(folder.secrets / "passwords.json")
     known = store.accounts().get(options.name)
     password = generate()
@@ -169,10 +204,6 @@ def _user_add(options: argparse.Namespace) -> int:
         password_file(folder).unlink(missing_ok=True)
     _say(f"user: {options.name}\npassword: {password}")
     return 0
-
-
-def _key_create(options: argparse.Namespace) -> int:
-    return _pass_on(_existing(options), "commonshub.auth", "key", "create", options.name)
 
 
 def _etl(options: argparse.Namespace) -> int:

@@ -6,6 +6,6 @@ from . import commands
 from .app import AuthApp
 
 if __name__ == "__main__":
-    if sys.argv[1:2] and sys.argv[1] in commands.GROUPS:
+    if sys.argv[1:2] and sys.argv[1] in {**commands.GROUPS, **commands.SINGLE}:
         sys.exit(commands.main(sys.argv[1:]))
     AuthApp.launch_instance()
