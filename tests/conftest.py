@@ -88,11 +88,11 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     process.wait(10)
 
 
-def wait_for_port(port: int, timeout_s: float = 30) -> None:
+def wait_for_port(port: int, timeout_s: float = 30, host: str = "127.0.0.1") -> None:
     end = time.monotonic() + timeout_s
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            socket.create_connection((host, port), 1).close()
             return
         except OSError:
             if time.monotonic() > end:

@@ -65,23 +65,30 @@ def install(say: Callable[[str], None] = print) -> Path:
     if found:
         return found
     say("Fetching the web proxy (configurable-http-proxy) with npm …")
-    fresh = home().with_name(f"proxy.{os.getpid()}")
+    fetch(f"configurable-http-proxy@{VERSION}", home())
+    return home() / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
+
+
+def fetch(package: str, folder: Path) -> None:
+    """Install one package with npm into `folder`, which is replaced as a whole.
+
+    Raises
+    ------
+    CommonsError
+        npm failed; its own words are in the message.
+    """
+    fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
     fresh.mkdir(parents=True, exist_ok=True)
     command = [*_npm(), "install", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error", "--prefix", str(fresh)]
     path = os.pathsep.join([str(Path(node()).parent), os.environ.get("PATH", os.defpath)])
     answer = subprocess.run(
-        [*command, f"configurable-http-proxy@{VERSION}"],
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
+        [*command, package], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
     )
     if answer.returncode:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise CommonsError(f"npm could not fetch the proxy: {answer.stderr.strip()[-2000:]}")
-    shutil.rmtree(home(), ignore_errors=True)
-    fresh.rename(home())
-    return home() / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
+        raise CommonsError(f"npm could not fetch {package}: {answer.stderr.strip()[-2000:]}")
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
 
 
 class HttpProxy:

@@ -12,6 +12,7 @@ from commonshub.core.app import Route, ServiceApplication
 from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
 from commonshub.core.errors import BadRequest, TooLarge
+from commonshub.core.signin import SignInSettings
 from commonshub.core.storage import Storage
 
 from .authz import routes as authz
@@ -22,6 +23,7 @@ from .data import routes as data
 from .data.multipart import MultipartUploads
 from .keys import KeyPairs
 from .login import routes as login
+from .login.logins import Logins
 from .oauth import routes as oauth
 from .trail import routes as trail
 from .trail.retention import Retention
@@ -40,6 +42,7 @@ class AuthApp(ServiceApplication):
     name = "auth"
     description = "Sign-in, tokens, policies and temporary data access of a commons."
     prefixes: ClassVar[tuple[str, ...]] = ("/user", "/.well-known", "/authz", "/wts", "/audit")
+    classes = [*ServiceApplication.classes, SignInSettings]
 
     allow_new_users = Bool(
         True, help="Make a user of this commons of everybody whom the hub lets in; otherwise only those already known."
@@ -122,6 +125,7 @@ class AuthApp(ServiceApplication):
     async def start_service(self) -> None:
         await asyncio.to_thread(self.prepare_database)
         await asyncio.to_thread(self.load_keys)
+        self.logins = Logins(self, SignInSettings(parent=self))
         self.hub = HubTokens(self.commons.hub_api_url, self.hub_service_name, self.hub_cache_s, self.hub_timeout_s)
         self.downloads = Downloads(self.database, Storage(self.storage_settings))
         self.uploads = MultipartUploads(self.downloads, self.commons.guid_prefix)
@@ -135,6 +139,7 @@ class AuthApp(ServiceApplication):
         self._following_keys.cancel()
         await asyncio.gather(self._following_keys, return_exceptions=True)
         await self.retention.stop()
+        self.logins.close()
 
     async def _follow_keys(self) -> None:
         """Publish a change of the key pairs also while nothing is signed."""
