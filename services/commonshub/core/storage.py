@@ -1,20 +1,23 @@
 """S3 as the services use it: presigned URLs for the clients, streams for the verifier.
 
-The bytes of a data object never pass through a handler. botocore signs, and nothing more of it is loaded: its S3 client
-reads a model of the whole service, which would cost each process some 20 MB, while signing a URL needs none of it.
+The bytes of a data object never pass through a handler. botocore finds the credentials, and nothing more of it is
+loaded: its S3 client reads a model of the whole service, which would cost each process some 20 MB.
 """
 
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import quote
 
+from . import signature
 from .errors import BadRequest, NotFound, UpstreamError
 from .settings import StorageSettings
+from .signature import Secret
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -139,17 +142,11 @@ class Storage:
         NotFound
             The bucket is none of this commons'.
         """
-        from botocore.auth import S3SigV4QueryAuth
-        from botocore.awsrequest import AWSRequest
-
         if location.bucket not in self.buckets:
             raise NotFound(f"This commons has no access to bucket {location.bucket!r}.")
-        request = AWSRequest(method=method, url=self.address(location), params=query)
         store = self.store(location.bucket)
-        credentials = _credentials(store.credentials_file).get_frozen_credentials()
-        signer = S3SigV4QueryAuth(credentials, "s3", store.region, expires=ttl_s)
-        signer.add_auth(request)
-        return str(request.url)
+        secret = Secret(*_credentials(store.credentials_file).get_frozen_credentials()[:3])
+        return signature.presign(method, self.address(location), query, secret, store.region, ttl_s, datetime.now(UTC))
 
     @contextmanager
     def _request(self, method: Method, location: Location) -> Iterator["BaseHTTPResponse | None"]:
