@@ -18,35 +18,49 @@ binding
 built-in groups
     ``anonymous`` (everybody) and ``logged-in`` (everybody with a valid token). A client alone belongs to neither.
 
-A :class:`Snapshot` is immutable. Single, bulk, list-filter and mapping questions are all answered from the same
-compiled :class:`Rights`, so that they cannot disagree. Nothing is ever denied by a grant: rights only add up.
+A :class:`Snapshot` is immutable. Single, bulk, list-filter, mapping and audit questions are all answered from the same
+compiled :class:`~commonshub.core.rights.Rights`, so that they cannot disagree. Nothing is ever denied by a grant:
+rights only add up.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
-from .errors import BadRequest, PermissionDenied
+from .errors import PermissionDenied
 from .identity import Identity
+from .paths import MAX_PATH_CHARS, Path, ancestors, covers, format_path, meet, parse_path
+from .rights import ANY, Binding, Grant, Held, Holding, Permission, Policy, Rights, common, compile_holding
 
-ANY = "*"
-MAX_PATH_CHARS = 2048
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f%*\\]")
+# All words of the engine can be had from here.
+__all__ = [
+    "ANONYMOUS_GROUP",
+    "ANY",
+    "LOGGED_IN_GROUP",
+    "MAX_PATH_CHARS",
+    "Binding",
+    "Client",
+    "Grant",
+    "Path",
+    "Permission",
+    "Policy",
+    "Reason",
+    "Request",
+    "Rights",
+    "Snapshot",
+    "User",
+    "covers",
+    "format_path",
+    "parse_path",
+]
 
-Path = tuple[str, ...]
+K = TypeVar("K")
+V = TypeVar("V")
 
-
-class Permission(NamedTuple):
-    """One method of one service."""
-
-    service: str
-    method: str
-
-    def covers(self, service: str, method: str) -> bool:
-        """Whether having this permission is enough for `method` of `service`."""
-        return self.service in (ANY, service) and self.method in (ANY, method)
+ANONYMOUS_GROUP, LOGGED_IN_GROUP = "anonymous", "logged-in"
+# How many users' rights a snapshot remembers, so that a commons with very many does not keep them all compiled.
+_REMEMBERED = 4096
 
 
 class Request(NamedTuple):
@@ -55,52 +69,6 @@ class Request(NamedTuple):
     service: str
     method: str
     resource: str
-
-
-def parse_path(path: str) -> Path:
-    """Split a resource path into its segments, once and strictly.
-
-    Raises
-    ------
-    BadRequest
-        The path is relative, empty, the root, too long, or has an empty, ``.`` or ``..`` segment, a control
-        character, ``%``, ``*`` or a backslash. None of those may ever widen a match.
-    """
-    segments = tuple(path[1:].split("/"))
-    if (
-        not path.startswith("/")
-        or len(path) > MAX_PATH_CHARS
-        or _FORBIDDEN.search(path)
-        or any(segment in ("", ".", "..") for segment in segments)
-    ):
-        raise BadRequest(f"{path[:200]!r} is not a resource path like /programs/P/projects/Q.")
-    return segments
-
-
-def format_path(path: Path) -> str:
-    """The text of a resource path."""
-    return "/" + "/".join(path)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """A named product of permissions and paths."""
-
-    id: str
-    permissions: frozenset[Permission]
-    paths: frozenset[Path]
-
-
-@dataclass(frozen=True, slots=True)
-class Binding:
-    """A policy or a group membership, perhaps until a moment (seconds since the epoch)."""
-
-    name: str
-    expires_at: float | None = None
-
-    def valid(self, now: float) -> bool:
-        """Whether it still holds at `now`; at the very moment of its end it no longer does."""
-        return self.expires_at is None or now < self.expires_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,24 +88,20 @@ class Client:
     expires_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rights:
-    """All grants of one subject: the paths of each permission."""
+Kind = Literal["user", "client", "group"]
 
-    paths: Mapping[Permission, frozenset[Path]]
 
-    def allow(self, service: str, method: str, path: Path) -> bool:
-        """Whether one grant covers `method` of `service` on `path`."""
-        prefixes = _ancestors(path)
-        return any(
-            granted.covers(service, method) and any(prefix in paths for prefix in prefixes)
-            for granted, paths in self.paths.items()
-        )
+class Reason(NamedTuple):
+    """The grants by which one subject may do what was asked; a request is allowed when each of its subjects has one."""
 
-    def prefixes(self, service: str, method: str) -> frozenset[Path]:
-        """The paths at and below which `method` of `service` is granted, none below another."""
-        found = {path for granted, paths in self.paths.items() if granted.covers(service, method) for path in paths}
-        return frozenset(path for path in found if not any(path[:depth] in found for depth in range(1, len(path))))
+    kind: Kind
+    name: str
+    grants: tuple[Grant, ...]
+
+
+class _Subject(NamedTuple):
+    active: bool
+    held: tuple[Held, ...]
 
 
 @dataclass(frozen=True)
@@ -148,6 +112,8 @@ class Snapshot:
     ----------
     groups
         Policies of each group; a plain name is a binding without end.
+    users
+        Whom something was given, or who is switched off; anybody else has what the built-in groups have.
     resources
         Registered paths. A path need not be registered to be granted; registered ones are shown in mappings.
     projects
@@ -163,12 +129,15 @@ class Snapshot:
     resources: frozenset[Path] = frozenset()
     projects: Mapping[str, Path] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
-    _compiled: dict[tuple[str, str | None], tuple[float, Rights]] = field(default_factory=dict, repr=False)
+    _subjects: dict[str, _Subject] = field(default_factory=dict, repr=False)
+    _holdings: dict[tuple[Binding, ...], Holding] = field(default_factory=dict, repr=False)
+    _groups: dict[str, Holding] = field(default_factory=dict, repr=False)
+
+    # -- subjects --------------------------------------------------------------
 
     def active(self, username: str) -> bool:
         """Whether `username` may sign in: known users may be switched off, unknown ones are fresh."""
-        user = self.users.get(username)
-        return user is None or user.active
+        return self._subject(username).active
 
     def knows(self, client: str) -> bool:
         """Whether `client` is registered and has not ended."""
@@ -176,59 +145,72 @@ class Snapshot:
         return known is not None and (known.expires_at is None or self.clock() < known.expires_at)
 
     def user_rights(self, username: str | None) -> Rights:
-        """Rights of a user, or of everybody for None."""
-        now = self.clock()
-        user = self.users.get(username, User()) if username is not None else User()
-        bindings = list(user.policies)
-        names = ["anonymous"] if username is None else ["anonymous", "logged-in"]
-        names += [group.name for group in user.groups if group.valid(now)]
-        for name in names:
-            bindings += [Binding(each) if isinstance(each, str) else each for each in self.groups.get(name, ())]
-        ends = [each.expires_at for each in (*bindings, *user.groups) if each.expires_at is not None]
-        return self._compile(("user", username), bindings, ends, now)
+        """Rights of a user, none where he is switched off, or of everybody for None."""
+        held = self._everybody(ANONYMOUS_GROUP) if username is None else self._subject(username).held
+        return Rights(held, self.clock())
 
     def client_rights(self, client: str) -> Rights:
         """Rights of a client by itself."""
-        bindings = list(self.clients.get(client, Client()).policies) if self.knows(client) else []
-        ends = [binding.expires_at for binding in bindings if binding.expires_at is not None]
-        return self._compile(("client", client), bindings, ends, self.clock())
-
-    def _compile(
-        self, key: tuple[str, str | None], bindings: Iterable[Binding], ends: Sequence[float], now: float
-    ) -> Rights:
-        cached = self._compiled.get(key)
-        if cached and now < cached[0]:
-            return cached[1]
-        paths: dict[Permission, set[Path]] = {}
-        for binding in bindings:
-            policy = self.policies.get(binding.name)
-            if policy is None or not binding.valid(now):
-                continue
-            for permission in policy.permissions:
-                paths.setdefault(permission, set()).update(policy.paths)
-        rights = Rights({permission: frozenset(found) for permission, found in paths.items()})
-        self._compiled[key] = (min((end for end in ends if end > now), default=float("inf")), rights)
-        return rights
+        policies = self.clients[client].policies if self.knows(client) else ()
+        return Rights((Held(self._holding(policies)),), self.clock())
 
     def subjects(self, identity: Identity) -> list[Rights]:
         """The rights that must *each* cover a request of this caller."""
-        rights = []
+        return [rights for _, _, rights in self._named(identity)]
+
+    def _named(self, identity: Identity) -> list[tuple[Kind, str, Rights]]:
+        found: list[tuple[Kind, str, Rights]] = []
         if identity.client is not None:
-            rights.append(self.client_rights(identity.client))
-        if identity.username is not None or identity.client is None:
-            rights.append(self.user_rights(identity.username))
-        return rights
+            found.append(("client", identity.client, self.client_rights(identity.client)))
+        if identity.username is not None:
+            found.append(("user", identity.username, self.user_rights(identity.username)))
+        elif identity.client is None:
+            found.append(("group", ANONYMOUS_GROUP, self.user_rights(None)))
+        return found
+
+    def _subject(self, username: str) -> _Subject:
+        subject = self._subjects.get(username)
+        if subject is None:
+            user = self.users.get(username)
+            if user is None:
+                return _Subject(True, self._everybody(ANONYMOUS_GROUP, LOGGED_IN_GROUP))
+            held = (*self._held(user), *self._everybody(ANONYMOUS_GROUP, LOGGED_IN_GROUP)) if user.active else ()
+            subject = _remember(self._subjects, username, _Subject(user.active, held))
+        return subject
+
+    def _held(self, user: User) -> list[Held]:
+        """What a user has of his own, and by the groups that he was put in."""
+        return [Held(self._holding(user.policies)), *[Held(self._group(each.name), each) for each in user.groups]]
+
+    def _everybody(self, *groups: str) -> tuple[Held, ...]:
+        return tuple([Held(self._group(name)) for name in groups])
+
+    def _group(self, name: str) -> Holding:
+        holding = self._groups.get(name)
+        if holding is None:
+            bindings = [Binding(each) if isinstance(each, str) else each for each in self.groups.get(name, ())]
+            holding = _remember(self._groups, name, compile_holding(bindings, self.policies, name))
+        return holding
+
+    def _holding(self, bindings: tuple[Binding, ...]) -> Holding:
+        holding = self._holdings.get(bindings)
+        if holding is None:
+            holding = _remember(self._holdings, bindings, compile_holding(bindings, self.policies))
+        return holding
+
+    # -- decisions -------------------------------------------------------------
 
     def allows(self, identity: Identity, *requests: Request) -> bool:
-        """Whether every one of `requests` is granted to the caller; no request at all is granted to nobody."""
-        if not requests or (identity.username is not None and not self.active(identity.username)):
-            return False
+        """Whether every one of `requests` is granted to the caller; no request at all is granted to nobody.
+
+        Raises
+        ------
+        BadRequest
+            A resource is not a path.
+        """
+        asked = [(request.service, request.method, parse_path(request.resource)) for request in requests]
         subjects = self.subjects(identity)
-        return all(
-            rights.allow(request.service, request.method, parse_path(request.resource))
-            for request in requests
-            for rights in subjects
-        )
+        return bool(asked) and all(rights.allow(*each) for each in asked for rights in subjects)
 
     def require(self, identity: Identity, *requests: Request) -> None:
         """Raise unless :meth:`allows`.
@@ -254,47 +236,79 @@ class Snapshot:
         A list filter keeps a row when one of its paths equals one of these or lies below it; for a row with several
         authz paths, every one of them must.
         """
-        if identity.username is not None and not self.active(identity.username):
-            return []
-        granted = [rights.prefixes(service, method) for rights in self.subjects(identity)]
-        common = granted[0]
-        for other in granted[1:]:
-            common = _meet(common, other)
-        return sorted(format_path(path) for path in common)
+        found, *others = (rights.prefixes(service, method) for rights in self.subjects(identity))
+        for other in others:
+            found = meet(found, other)
+        return sorted(map(format_path, found))
 
     def mapping(self, identity: Identity) -> dict[str, list[dict[str, str]]]:
         """Granted paths, and registered paths below them, with their services and methods."""
-        granted: dict[Path, set[Permission]] = {}
-        for permission in {permission for rights in self.subjects(identity) for permission in rights.paths}:
-            for prefix in self.prefixes(identity, *permission):
-                granted.setdefault(parse_path(prefix), set()).add(permission)
-        found = {
-            path: {permission for above in _ancestors(path) for permission in granted.get(above, ())}
-            for path in self.resources | granted.keys()
-        }
-        return {
-            format_path(path): [{"service": each.service, "method": each.method} for each in sorted(permissions)]
-            for path, permissions in sorted(found.items())
-            if permissions
-        }
+        granted = [rights.permissions() for rights in self.subjects(identity)]
+        shown: dict[tuple[frozenset[Permission], ...], list[dict[str, str]]] = {}
+        found = {}
+        for path in sorted(self.resources.union(*granted)):
+            above = ancestors(path)
+            sides = tuple(_union(side[each] for each in above if each in side) for side in granted)
+            if sides not in shown:
+                shown[sides] = _show(sides)
+            if shown[sides]:
+                found[format_path(path)] = shown[sides]
+        return found
+
+    # -- audits ----------------------------------------------------------------
+
+    def explain(self, identity: Identity, request: Request) -> list[Reason]:
+        """Why the caller may do this: one entry for each of his subjects, without grants where that one lacks it.
+
+        Raises
+        ------
+        BadRequest
+            The resource is not a path.
+        """
+        asked = (request.service, request.method, parse_path(request.resource))
+        return [Reason(kind, name, tuple(rights.grants(*asked))) for kind, name, rights in self._named(identity)]
+
+    def who_can(self, service: str, method: str, resource: str) -> list[Reason]:
+        """Everybody who may do this, and why: the built-in groups, then clients, then users, each by name.
+
+        What a user has only as a member of a built-in group is in that group's entry. This asks for every user in
+        turn: some 10 µs each, so not for an event loop where there are many.
+
+        Raises
+        ------
+        BadRequest
+            `resource` is not a path.
+        """
+        asked = (service, method, parse_path(resource))
+        now = self.clock()
+        reasons = [
+            Reason("group", name, tuple(Rights(self._everybody(name), now).grants(*asked)))
+            for name in (ANONYMOUS_GROUP, LOGGED_IN_GROUP)
+        ]
+        reasons += [
+            Reason("client", name, tuple(self.client_rights(name).grants(*asked))) for name in sorted(self.clients)
+        ]
+        for name in sorted(self.users):
+            user = self.users[name]
+            if user.active:
+                reasons.append(Reason("user", name, tuple(Rights(self._held(user), now).grants(*asked))))
+        return [reason for reason in reasons if reason.grants]
 
 
-def _ancestors(path: Path) -> list[Path]:
-    """The path itself and all above it."""
-    return [path[:depth] for depth in range(1, len(path) + 1)]
+def _remember(cache: dict[K, V], key: K, value: V) -> V:
+    if len(cache) >= _REMEMBERED:
+        cache.clear()
+    cache[key] = value
+    return value
 
 
-def _meet(left: frozenset[Path], right: frozenset[Path]) -> frozenset[Path]:
-    """The paths covered by both sides."""
-    return frozenset(
-        path
-        for one, other in ((left, right), (right, left))
-        for path in one
-        if any(above in other for above in _ancestors(path))
-    )
+def _union(sets: Iterable[frozenset[Permission]]) -> frozenset[Permission]:
+    return frozenset().union(*sets)
 
 
-def covers(prefixes: Iterable[str], path: str) -> bool:
-    """Whether `path` equals one of `prefixes` or lies below it, by whole segments."""
-    segments = parse_path(path)
-    return any(segments[: len(prefix)] == prefix for prefix in map(parse_path, prefixes))
+def _show(sides: Sequence[frozenset[Permission]]) -> list[dict[str, str]]:
+    """What all sides have in common, as mappings show it."""
+    found, *others = sides
+    for other in others:
+        found = common(found, other)
+    return [{"service": each.service, "method": each.method} for each in sorted(found)]

@@ -5,117 +5,75 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests import reference_evaluator as reference
+from tests.reference_evaluator import Why, World
+from tests.worlds import METHOD_NAMES, NOW, SERVICE_NAMES, identities, paths, requests, snapshot, worlds
 
 from commonshub.core.errors import BadRequest, PermissionDenied
 from commonshub.core.identity import ANONYMOUS, Identity
-from commonshub.core.policy import Binding, Client, Permission, Policy, Request, Snapshot, User, covers, parse_path
-
-NOW = 1000.0
-
-
-def expected(world: Snapshot, identity: Identity, request: Request) -> bool:
-    """Section by section what the rule says, without sets, caches or compiled rights."""
-    granted = []
-    if identity.client is not None:
-        granted.append([b.name for b in world.clients.get(identity.client, ()) if ends_later(b)])
-    if identity.username is not None or identity.client is None:
-        names = ["anonymous"]
-        policies = []
-        if identity.username is not None:
-            user = world.users.get(identity.username, User())
-            if not user.active:
-                return False
-            names += ["logged-in"] + [b.name for b in user.groups if ends_later(b)]
-            policies += [b.name for b in user.policies if ends_later(b)]
-        for name in names:
-            policies += [b if isinstance(b, str) else b.name for b in world.groups.get(name, ())]
-        granted.append(policies)
-    wanted = request.resource.split("/")[1:]
-    return all(any(policy_grants(world, name, request, wanted) for name in names) for names in granted)
-
-
-def ends_later(binding: Binding) -> bool:
-    return binding.expires_at is None or binding.expires_at > NOW
-
-
-def policy_grants(world: Snapshot, name: str, request: Request, wanted: list[str]) -> bool:
-    policy = world.policies.get(name)
-    return policy is not None and any(
-        permission.service in ("*", request.service)
-        and permission.method in ("*", request.method)
-        and list(path) == wanted[: len(path)]
-        for permission in policy.permissions
-        for path in policy.paths
-    )
-
-
-WORDS = st.sampled_from(["a", "ab", "b", "A"])
-SERVICES = st.sampled_from(["*", "fence", "indexd"])
-METHODS = st.sampled_from(["*", "read", "create"])
-PATHS = st.lists(WORDS, min_size=1, max_size=4).map(tuple)
-POLICY_NAMES = st.sampled_from(["p0", "p1", "p2", "p3"])
-ENDS = st.sampled_from([None, NOW - 1, NOW, NOW + 1])
-BINDINGS = st.lists(st.builds(Binding, POLICY_NAMES, ENDS), max_size=3).map(tuple)
-GROUP_NAMES = st.sampled_from(["anonymous", "logged-in", "g0", "g1"])
-USERS = st.builds(
-    User,
-    BINDINGS,
-    st.lists(st.builds(Binding, st.sampled_from(["g0", "g1"]), ENDS), max_size=2).map(tuple),
-    st.booleans(),
-)
-PERMISSIONS = st.frozensets(st.builds(Permission, SERVICES, METHODS), max_size=3)
-POLICIES = st.dictionaries(POLICY_NAMES, st.tuples(PERMISSIONS, st.frozensets(PATHS, max_size=3))).map(
-    lambda made: {name: Policy(name, *parts) for name, parts in made.items()}
-)
-WORLDS = st.builds(
-    Snapshot,
-    policies=POLICIES,
-    groups=st.dictionaries(GROUP_NAMES, st.lists(POLICY_NAMES, max_size=2)),
-    users=st.dictionaries(st.sampled_from(["alice", "bob"]), USERS),
-    clients=st.dictionaries(st.just("app"), st.builds(Client, BINDINGS)),
-    resources=st.frozensets(PATHS, max_size=6),
-    clock=st.just(lambda: NOW),
-)
-IDENTITIES = st.builds(
-    Identity, st.sampled_from([None, "alice", "bob", "stranger"]), st.sampled_from([None, "app", "unknown"])
-)
-REQUESTS = st.builds(Request, SERVICES, METHODS, PATHS.map(lambda path: "/" + "/".join(path)))
+from commonshub.core.policy import Binding, Permission, Policy, Request, Snapshot, User, covers, parse_path
 
 
 @settings(deadline=None)
-@given(WORLDS, IDENTITIES, REQUESTS)
-def test_a_decision_is_what_the_rule_says(world: Snapshot, identity: Identity, request: Request) -> None:
-    assert world.allows(identity, request) == expected(world, identity, request)
+@given(worlds, identities, requests)
+def test_a_decision_is_what_the_rule_says(world: World, identity: Identity, request: Request) -> None:
+    expected = reference.allow(world, identity.username, identity.client, *request)
+    assert snapshot(world).allows(identity, request) == expected
 
 
 @settings(deadline=None)
-@given(WORLDS, IDENTITIES, st.lists(REQUESTS, min_size=1, max_size=3))
-def test_several_requests_are_granted_when_each_is(
-    world: Snapshot, identity: Identity, requests: list[Request]
-) -> None:
-    assert world.allows(identity, *requests) == all(world.allows(identity, each) for each in requests)
+@given(worlds, identities, st.lists(requests, min_size=1, max_size=3))
+def test_several_requests_are_granted_when_each_is(world: World, identity: Identity, several: list[Request]) -> None:
+    expected = all(reference.allow(world, identity.username, identity.client, *each) for each in several)
+    assert snapshot(world).allows(identity, *several) == expected
 
 
 @settings(deadline=None)
-@given(WORLDS, IDENTITIES, REQUESTS)
-def test_a_list_filter_keeps_what_a_decision_allows(world: Snapshot, identity: Identity, request: Request) -> None:
-    prefixes = world.prefixes(identity, request.service, request.method)
-    assert covers(prefixes, request.resource) == world.allows(identity, request)
+@given(worlds, identities, requests)
+def test_a_list_filter_keeps_what_a_decision_allows(world: World, identity: Identity, request: Request) -> None:
+    prefixes = snapshot(world).prefixes(identity, request.service, request.method)
+    expected = reference.allow(world, identity.username, identity.client, *request)
+    assert covers(prefixes, request.resource) == expected
+    assert not any(covers([one], other) for one in prefixes for other in prefixes if one != other)
 
 
 @settings(deadline=None)
-@given(WORLDS, IDENTITIES)
-def test_the_mapping_lists_exactly_what_decisions_allow(world: Snapshot, identity: Identity) -> None:
-    mapping = world.mapping(identity)
+@given(worlds, identities, paths)
+def test_the_mapping_lists_exactly_what_decisions_allow(world: World, identity: Identity, path: str) -> None:
+    world.resources.add(path)
+    mapping = snapshot(world).mapping(identity)
     assert all(mapping.values())
-    for path in {*mapping, *("/" + "/".join(path) for path in world.resources)}:
-        for service in ("*", "fence", "indexd"):
-            for method in ("*", "read", "create"):
+    for resource in {*mapping, *world.resources}:
+        for service in SERVICE_NAMES:
+            for method in METHOD_NAMES:
                 shown = any(
                     item["service"] in ("*", service) and item["method"] in ("*", method)
-                    for item in mapping.get(path, ())
+                    for item in mapping.get(resource, ())
                 )
-                assert shown == world.allows(identity, Request(service, method, path))
+                expected = reference.allow(world, identity.username, identity.client, service, method, resource)
+                assert shown == expected
+
+
+@settings(deadline=None)
+@given(worlds, identities, requests)
+def test_an_explanation_names_every_reason_and_no_other(world: World, identity: Identity, request: Request) -> None:
+    expected = reference.reasons(world, identity.username, identity.client, *request)
+    explained = snapshot(world).explain(identity, request)
+    found = {
+        "client" if reason.kind == "client" else "user": {
+            Why(reason.name, grant.policy.id, grant.binding.source, grant.group) for grant in reason.grants
+        }
+        for reason in explained
+    }
+    assert found == expected
+    assert all(len(reason.grants) == len(set(reason.grants)) for reason in explained)
+
+
+@settings(deadline=None)
+@given(worlds, requests)
+def test_who_can_lists_everybody_who_may(world: World, request: Request) -> None:
+    found = {(reason.kind, reason.name) for reason in snapshot(world).who_can(*request)}
+    assert found == reference.who_can(world, *request)
 
 
 def world_of(*paths: str, **more: Any) -> Snapshot:
