@@ -1,14 +1,14 @@
 """The auth service."""
 
 import asyncio
-import os
 from pathlib import Path
 from typing import ClassVar
 
 from traitlets import Bool, Integer, Unicode, default, validate
 from traitlets.utils.bunch import Bunch
 
-from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.app import Route
+from commonshub.core.browser import BrowserApplication
 from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
 from commonshub.core.errors import BadRequest, TooLarge
@@ -36,13 +36,14 @@ USER_FILE_SOURCE = "user.yaml"
 KEY_CHECK_S = 1.0
 
 
-class AuthApp(ServiceApplication):
+class AuthApp(BrowserApplication):
     """Sign-in, tokens, policies and temporary data access."""
 
     name = "auth"
     description = "Sign-in, tokens, policies and temporary data access of a commons."
     prefixes: ClassVar[tuple[str, ...]] = ("/user", "/.well-known", "/authz", "/wts", "/audit")
-    classes = [*ServiceApplication.classes, SignInSettings]
+    classes = [*BrowserApplication.classes, SignInSettings]
+    cookie_path: ClassVar[str] = "/user/"
 
     allow_new_users = Bool(
         True, help="Make a user of this commons of everybody whom the hub lets in; otherwise only those already known."
@@ -61,12 +62,16 @@ class AuthApp(ServiceApplication):
 
     hub_timeout_s = Integer(10, help="How long to wait for the hub's answer, in seconds.").tag(config=True)
 
-    hub_service_name = Unicode(
-        help="Name of this service at the hub: a hub token must have access to it to be exchanged."
-    ).tag(config=True)
-
     workspace_key_ttl_s = Integer(
         86400, help="Life of the API key that a workspace gets for its hub token, in seconds, at most a day."
+    ).tag(config=True)
+
+    code_ttl_s = Integer(
+        120, min=10, max=600, help="Life of the code that a browser carries to an application, in seconds."
+    ).tag(config=True)
+
+    refresh_token_ttl_s = Integer(
+        30 * 86400, min=60, help="How long an application may renew its tokens without asking the user, in seconds."
     ).tag(config=True)
 
     audit_keep_days = Integer(
@@ -82,10 +87,6 @@ class AuthApp(ServiceApplication):
     @default("user_file")
     def _default_user_file(self) -> str:
         return str(self.commons.path / "user.yaml")
-
-    @default("hub_service_name")
-    def _default_hub_service_name(self) -> str:
-        return os.environ.get("JUPYTERHUB_SERVICE_NAME") or "auth"
 
     @validate("hub_cache_s")
     def _at_most_30_s(self, proposal: Bunch) -> int:
@@ -127,6 +128,7 @@ class AuthApp(ServiceApplication):
         await asyncio.to_thread(self.load_keys)
         self.logins = Logins(self, SignInSettings(parent=self))
         self.hub = HubTokens(self.commons.hub_api_url, self.hub_service_name, self.hub_cache_s, self.hub_timeout_s)
+        self.open_sign_in(self.hub_cache_s, self.hub_timeout_s)
         self.downloads = Downloads(self.database, Storage(self.storage_settings))
         self.uploads = MultipartUploads(self.downloads, self.commons.guid_prefix)
         await self._import_user_file()
@@ -140,6 +142,7 @@ class AuthApp(ServiceApplication):
         await asyncio.gather(self._following_keys, return_exceptions=True)
         await self.retention.stop()
         self.logins.close()
+        self.sign_in.hub.close()
 
     async def _follow_keys(self) -> None:
         """Publish a change of the key pairs also while nothing is signed."""

@@ -7,6 +7,9 @@ access token
 API key
     Long-lived (``pur: api_key``); good for nothing but to be exchanged for an access token. Each has a row, and dies
     with it.
+refresh token, id token
+    What an application gets besides an access token: to renew it (``pur: refresh``), and to learn who signed in
+    (``pur: id``). Neither opens anything here.
 scope
     What a token may be used for at all. ``credentials`` manages API keys; no token that came from an API key or from
     inside a workspace has it, so that neither can breed lasting credentials.
@@ -49,25 +52,62 @@ class Minter:
     audience: str
 
     def access(
-        self, account: Account, ttl_s: int, scopes: Iterable[str] = KEY_SCOPES, session: str | None = None
+        self,
+        account: Account,
+        ttl_s: int,
+        scopes: Iterable[str] = KEY_SCOPES,
+        session: str | None = None,
+        client: str = "",
     ) -> dict[str, Any]:
         """Claims of an access token that lives `ttl_s` seconds, and no longer than `session` (see ``sid``)."""
         user = {"name": account.username, "is_admin": account.admin}
         derived = {"sid": session} if session else {}
-        return {**self._common("access", account, ttl_s, scopes), **derived, "context": {"user": user}}
+        return {**self._common("access", account, ttl_s, scopes, client), **derived, "context": {"user": user}}
+
+    def client_access(self, client: str, ttl_s: int, scopes: Iterable[str]) -> dict[str, Any]:
+        """Claims of an access token of an application that acts for itself: it is about no user."""
+        return {**self._common("access", None, ttl_s, scopes, client), "context": {}}
+
+    def refresh(self, account: Account, ttl_s: int, scopes: Iterable[str], session: str, client: str) -> dict[str, Any]:
+        """Claims of a refresh token."""
+        return {**self._common("refresh", account, ttl_s, scopes, client), "sid": session}
+
+    def identity(
+        self,
+        account: Account,
+        ttl_s: int,
+        scopes: Iterable[str],
+        client: str,
+        profile: Mapping[str, Any],
+        **claims: str | int | None,
+    ) -> dict[str, Any]:
+        """Claims of an id token: who signed in, for the eyes of `client`.
+
+        Parameters
+        ----------
+        profile
+            What it says of the user besides his name.
+        claims
+            ``at_hash``, ``nonce``, ``auth_time``…; None leaves one out.
+        """
+        user = {"name": account.username, "is_admin": account.admin, **profile}
+        told = {name: value for name, value in claims.items() if value is not None}
+        return {**self._common("id", account, ttl_s, scopes, client), **told, "context": {"user": user}}
 
     def api_key(self, account: Account, ttl_s: int, scopes: Iterable[str] = KEY_SCOPES) -> dict[str, Any]:
         """Claims of an API key that lives `ttl_s` seconds."""
         return self._common("api_key", account, ttl_s, scopes)
 
-    def _common(self, purpose: str, account: Account, ttl_s: int, scopes: Iterable[str]) -> dict[str, Any]:
+    def _common(
+        self, purpose: str, account: Account | None, ttl_s: int, scopes: Iterable[str], client: str = ""
+    ) -> dict[str, Any]:
         now = int(time.time())
         return {
             "pur": purpose,
             "iss": self.issuer,
-            "aud": [self.audience],
-            "sub": str(account.id),
-            "azp": "",
+            "aud": [self.audience, client] if client else [self.audience],
+            **({"sub": str(account.id)} if account else {}),
+            "azp": client,
             "scope": sorted(scopes),
             "iat": now,
             "exp": now + ttl_s,

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from commonshub.core.errors import BadRequest
+from commonshub.core.errors import BadRequest, PermissionDenied
 
 MAX_CHARS = 255
 _FORBIDDEN = re.compile(r"[\s/\\%*\x00-\x1f\x7f]")
@@ -24,3 +24,16 @@ def username(name: str) -> str:
     if unicodedata.normalize("NFKC", lower) != lower:
         raise BadRequest(f"{name[:80]!r} cannot be the name of a user: it is not in Unicode's normal form.")
     return lower
+
+
+def as_the_hub_has_it(name: str) -> str:
+    """The name of a user whom the hub vouches for.
+
+    Raises
+    ------
+    PermissionDenied
+        It is not in the form that policies use; so two users whom the hub tells apart by case can never be one here.
+    """
+    if username(name) != name:
+        raise PermissionDenied(f"The hub calls you {name!r}; this commons only knows names in lower case.")
+    return name

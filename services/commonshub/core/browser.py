@@ -9,18 +9,21 @@ neighbouring host name could plant), in the field ``_xsrf`` or the header ``X-XS
 """
 
 import hmac
+import os
 import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import orjson
 from tornado import web
+from traitlets import Unicode, default
 
+from .app import ServiceApplication
 from .errors import AuthenticationRequired, BadRequest, PermissionDenied
-from .hub import Attempt, Hub, Visitor
+from .hub import Attempt, Hub, Registration, Visitor
 from .identity import Identity
 from .web import BaseHandler
 
@@ -74,10 +77,6 @@ class SignIn:
     path: str
     secure: bool
 
-    def settings(self, secret_file: Path) -> dict[str, Any]:
-        """Settings of the tornado application whose handlers sign browsers in."""
-        return {"sign_in": self, "cookie_secret": read_secret(secret_file)}
-
     def attempt_cookie(self, state: str) -> str:
         """Name of the cookie of one sign-in; several may be under way, one in each tab."""
         return f"{self.name}-attempt-{state[:8]}"
@@ -96,6 +95,58 @@ def secure_headers(handler: web.RequestHandler, policy: str) -> None:
     handler.set_header("X-Content-Type-Options", "nosniff")
     handler.set_header("Referrer-Policy", "no-referrer")
     handler.clear_header("Server")
+
+
+class BrowserApplication(ServiceApplication):
+    """Base of the services that have pages; each sets `cookie_path`, below which its pages and cookies are."""
+
+    cookie_path: ClassVar[str] = ""
+
+    hub_url = Unicode(
+        "/jupyter/hub/", help="Public address of the hub's pages, with a slash at the end; a path or a whole URL."
+    ).tag(config=True)
+
+    hub_client_id = Unicode(help="OAuth client id of this service at the hub.").tag(config=True)
+
+    hub_service_name = Unicode(
+        help="Name of this service at the hub: a hub token must have access to it to count here."
+    ).tag(config=True)
+
+    hub_api_token = Unicode(help="Token of this service at the hub, which is its OAuth secret too.").tag(config=True)
+
+    cookie_secret_file = Unicode(
+        help="File (mode 0600) with the secret that signs this service's cookies; made when missing."
+    ).tag(config=True)
+
+    @default("hub_client_id")
+    def _default_hub_client_id(self) -> str:
+        return os.environ.get("JUPYTERHUB_CLIENT_ID") or f"service-{self.hub_service_name}"
+
+    @default("hub_service_name")
+    def _default_hub_service_name(self) -> str:
+        return os.environ.get("JUPYTERHUB_SERVICE_NAME") or str(self.name)
+
+    @default("hub_api_token")
+    def _default_hub_api_token(self) -> str:
+        return os.environ.get("JUPYTERHUB_API_TOKEN", "")
+
+    @default("cookie_secret_file")
+    def _default_cookie_secret_file(self) -> str:
+        return str(self.commons.secrets / f"{self.name}-cookie")
+
+    def open_sign_in(self, ttl_s: float, timeout_s: float) -> None:
+        """Get ready to sign browsers in; see :class:`~commonshub.core.hub.Hub` for the parameters."""
+        callback = f"{self.cookie_path}oauth_callback"
+        registration = Registration(self.hub_client_id, self.hub_api_token, self.hub_service_name, callback)
+        hub = Hub(self.hub_url, self.commons.hub_api_url, registration, ttl_s, timeout_s)
+        self.sign_in = SignIn(hub, f"commonshub-{self.name}", self.cookie_path, self.commons.secure)
+
+    def make_application(self) -> web.Application:
+        """The common application, with what :class:`BrowserHandler` needs."""
+        application = super().make_application()
+        secret = read_secret(Path(self.cookie_secret_file))
+        application.settings |= {"sign_in": self.sign_in, "cookie_secret": secret}
+        return application
 
 
 class BrowserHandler(BaseHandler):

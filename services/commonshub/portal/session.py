@@ -19,7 +19,6 @@ from .redirects import HOME, safe_next
 if TYPE_CHECKING:
     from .app import PortalApp
 
-SESSION_COOKIE = "commonshub-portal"
 CONTENT_POLICY = content_policy("script-src 'self'", "connect-src 'self'", "form-action 'self'")
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from tornado.httputil import HTTPServerRequest
 
-from commonshub.core.errors import AuthenticationRequired, BadRequest, PermissionDenied
+from commonshub.core.errors import AuthenticationRequired, BadRequest
 from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.web import CredentialHandler
 
 from ..claims import KEY_SCOPES, SESSION_SCOPES, lifetime
 from ..handlers import AuthHandler
-from ..names import username
+from ..names import as_the_hub_has_it
 from ..users.store import UserRow, admit
 from . import store
 from .hub import HubUser
@@ -77,13 +77,11 @@ class HubHandler(CredentialHandler, AuthHandler):
         Raises
         ------
         PermissionDenied
-            He is not admitted, or his name at the hub is not in the form that policies use; so two users whom the hub
-            tells apart by case can never be one here.
+            He is not admitted, or not under the name that he has at the hub.
         """
         owner = await self.auth.hub.owner(hub_token(self.request))
-        if username(owner.name) != owner.name:
-            raise PermissionDenied(f"The hub calls you {owner.name!r}; this commons only knows names in lower case.")
-        user = await self.auth.database.run(admit, self.auth.schema, owner.name, self.auth.allow_new_users)
+        name = as_the_hub_has_it(owner.name)
+        user = await self.auth.database.run(admit, self.auth.schema, name, self.auth.allow_new_users)
         self.identity = Identity(user.username)
         return owner, user
 

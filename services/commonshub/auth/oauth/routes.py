@@ -2,7 +2,7 @@
 
 from commonshub.core.app import Route
 
-from . import discovery
+from . import discovery, handlers, pages
 
 WELL_KNOWN = "(?:/user)?/.well-known"
 
@@ -10,4 +10,9 @@ ROUTES: list[Route] = [
     (rf"{WELL_KNOWN}/jwks/?", discovery.JwksHandler),
     (rf"{WELL_KNOWN}/openid-configuration/?", discovery.DiscoveryHandler),
     (r"/user/jwt/keys/?", discovery.PemHandler),
+    (r"/user/oauth2/authorize/?", pages.AuthorizeHandler),
+    (r"/user/oauth2/token/?", handlers.TokenHandler),
+    (r"/user/oauth2/revoke/?", handlers.RevokeHandler),
+    (r"/user/oauth2/errors/?", handlers.ErrorsHandler),
+    (r"/user/oauth_callback/?", pages.CallbackHandler),
 ]
