@@ -10,6 +10,7 @@ import requests
 from commonshub.auth.app import AuthApp
 from commonshub.auth.claims import KEY_SCOPES, SESSION_SCOPES, Account
 from commonshub.auth.credentials.issue import issue_key
+from commonshub.auth.users.store import find_user
 from commonshub.core import records
 from commonshub.core.identity import ANONYMOUS
 
@@ -70,7 +71,17 @@ class Auth:
         self.url: str = running.url
 
     def access_token(self, name: str, scopes: frozenset[str] = SESSION_SCOPES, ttl_s: int = 600) -> str:
-        return self.app.keys.sign(self.app.minter.access(Account(1, name), ttl_s, scopes))
+        return self.app.keys.sign(self.app.minter.access(self.account(name), ttl_s, scopes))
+
+    def client_token(self, client: str, name: str | None = None, ttl_s: int = 600) -> str:
+        """An access token of a client: acting for a user, or for itself."""
+        claims = self.app.minter.access(self.account(name or ""), ttl_s) | {"azp": client}
+        return self.app.keys.sign(claims if name else {**claims, "sub": "", "context": {}})
+
+    def account(self, name: str) -> Account:
+        """The user of this name; one that nobody has where there is none."""
+        user = self.app.database.call(find_user, self.app.schema, name)
+        return Account(user.id if user else 0, name)
 
     def api_key(self, name: str, ttl_s: int = 3600) -> str:
         key, _ = self.app.database.call(issue_key, self.app, ANONYMOUS, "test", name, ttl_s, KEY_SCOPES)

@@ -1,16 +1,22 @@
 """What all handlers of this service have in common."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from commonshub.core.errors import BadRequest, CommonsError
+from commonshub.core import audit
+from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, PermissionDenied
 from commonshub.core.web import BaseHandler
 
 from .claims import Account
 from .users.store import UserRow
-from .users.userinfo import is_admin
+from .users.userinfo import ADMIN, is_admin
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from .app import AuthApp
+
+T = TypeVar("T")
 
 
 class AuthHandler(BaseHandler):
@@ -30,6 +36,69 @@ class AuthHandler(BaseHandler):
         """Gen3's form, with our details where there are some."""
         body: dict[str, Any] = {"error": error.message, "message": error.message}
         return {**body, "details": error.details} if error.details else body
+
+    def require_administrator(self) -> None:
+        """Raise unless the caller may read what concerns others.
+
+        Raises
+        ------
+        AuthenticationRequired
+            Nobody is signed in.
+        PermissionDenied
+            The policies do not make him an administrator.
+        """
+        if self.identity.anonymous:
+            raise AuthenticationRequired("Authentication Error: no authorization header provided")
+        self.auth.policy.require(self.identity, ADMIN)
+
+    def require_governor(self) -> None:
+        """Raise unless the caller may change what concerns others: an administrator whose token has scope ``admin``.
+
+        No API key and no workspace has that scope: what a stolen notebook holds cannot hand out rights.
+
+        Raises
+        ------
+        AuthenticationRequired
+            Nobody is signed in.
+        PermissionDenied
+            He is no administrator, or his token is not for this.
+        """
+        self.require_administrator()
+        if "admin" not in self.identity.scopes:
+            raise PermissionDenied(
+                "This token lacks the scope admin, since it came from an API key, a workspace or an application. "
+                "Use one of your own session."
+            )
+
+    async def govern(self, action: audit.Action) -> None:
+        """:meth:`require_governor`, with a row in the trail where somebody who is signed in is refused.
+
+        Raises
+        ------
+        AuthenticationRequired, PermissionDenied
+            As there.
+        """
+        try:
+            self.require_governor()
+        except PermissionDenied:
+            schema, entry = self.auth.schema, audit.Entry(action, self.request.path, "denied")
+            await self.auth.database.run(audit.write_many, schema, self.identity, self.request_id, [entry])
+            raise
+
+    async def change(self, entries: Sequence[audit.Entry], function: "Callable[[sa.Connection, str], T]") -> T:
+        """Run ``function(connection, schema)`` in one transaction with its rows in the trail, and answer by the result.
+
+        This service decides by the new state from then on; the others hear of it.
+        """
+
+        def run(connection: "sa.Connection") -> T:
+            result = function(connection, self.auth.schema)
+            audit.write_many(connection, self.auth.schema, self.identity, self.request_id, entries)
+            return result
+
+        result = await self.auth.database.run(run)
+        await self.auth.grants.reload()
+        return result
 
     def account(self, user: UserRow) -> Account:
         """What tokens say of a user."""

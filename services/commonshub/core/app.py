@@ -23,7 +23,7 @@ from traitlets.config import Application
 
 from .attempts import Attempts
 from .errors import AuthenticationRequired, CommonsError
-from .identity import Identity
+from .identity import Identity, account_mark
 from .logs import to_stdout
 from .policy import Snapshot
 from .settings import Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings
@@ -98,8 +98,10 @@ class ServiceApplication(Application):
         AuthenticationRequired
             The token is not valid or was revoked, its client is gone, or its user has been switched off.
         """
-        identity = identity_of(self.verifier.verify(token), token)
-        if not self.revoked.isdisjoint((identity.token_id, identity.session)):
+        claims = self.verifier.verify(token)
+        identity = identity_of(claims, token)
+        revoked = self.revoked
+        if revoked and not revoked.isdisjoint((identity.token_id, identity.session, account_mark(claims.get("sub")))):
             raise AuthenticationRequired("Authentication Error: this token has been revoked.")
         if identity.client is not None and self.uses_database and not self.policy.knows(identity.client):
             raise AuthenticationRequired("Authentication Error: the client of this token does not exist any more.")

@@ -187,7 +187,8 @@ def load_revoked(connection: sa.Connection, schema: str) -> frozenset[str]:
 
 
 def revoke(connection: sa.Connection, schema: str, ids: Sequence[str], ttl_s: float) -> None:
-    """Refuse, in every service, what carries one of `ids` as its ``jti`` or ``sid``.
+    """Refuse, in every service, what carries one of `ids` as its ``jti`` or ``sid``, or is of an account named by
+    :func:`~commonshub.core.identity.account_mark`.
 
     Parameters
     ----------

@@ -37,3 +37,8 @@ class Identity:
 
 
 ANONYMOUS = Identity()
+
+
+def account_mark(user_id: object) -> str:
+    """What to revoke so that all tokens of a user are refused: by his id (``sub``), which nobody else ever gets."""
+    return f"user {user_id}"
