@@ -56,6 +56,10 @@ class AuthApp(BrowserApplication):
 
     max_user_file_bytes = Integer(16 * 2**20, help="Largest user.yaml that is read, in bytes.").tag(config=True)
 
+    max_listed = Integer(
+        10_000, help="Most entries in one answer of a list of users, groups, policies…; the next ones are asked for."
+    ).tag(config=True)
+
     hub_cache_s = Integer(
         30, help="How long the hub's word on a token counts, in seconds, at most 30: a revoked one may work that long."
     ).tag(config=True)
