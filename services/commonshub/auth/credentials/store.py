@@ -90,3 +90,16 @@ def revoke_key(connection: sa.Connection, schema: str, jti: str, owner: str | No
         raise NotFound("You have no API key with this identifier.")
     # No token that came from the key outlives it.
     revoke(connection, schema, [jti], max(0.0, float(found[0])) + CLOCK_SKEW_S)
+
+
+def end_keys(connection: sa.Connection, schema: str, user_id: int, ttl_s: float) -> None:
+    """Revoke all API keys of a user, and with them the access tokens that came from them.
+
+    Parameters
+    ----------
+    ttl_s
+        Longest life of an API key, in seconds.
+    """
+    keys = api_keys(schema)
+    ended = connection.execute(keys.delete().where(keys.c.user_id == user_id).returning(keys.c.jti)).scalars().all()
+    revoke(connection, schema, ended, ttl_s + CLOCK_SKEW_S)

@@ -71,4 +71,5 @@ def document(user: UserRow, policy: Snapshot, identity: Identity) -> dict[str, A
         "resources_granted": [],
         "primary_google_service_account": None,
         "message": "",
+        **({"ga4gh_passport_v1": []} if "ga4gh_passport_v1" in identity.scopes else {}),
     }
