@@ -5,74 +5,21 @@ import hashlib
 import hmac
 import json
 import time
-import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
-import requests
 import sqlalchemy as sa
 from tests.auth_service import Auth
+from tests.two_services import Commons, commons, soon
 
 from commonshub.auth.claims import SESSION_SCOPES
 from commonshub.core.errors import AuthenticationRequired
 from commonshub.core.grants import revoke, tables
-from commonshub.core.tokens import CLOCK_SKEW_S, LEEWAY_S, KeySet
-from commonshub.index.app import IndexApp
+from commonshub.core.tokens import CLOCK_SKEW_S, LEEWAY_S
 
-# By when a revocation must have reached every service, in seconds.
-EFFECTIVE_S = 5
-PROJECT = "/programs/a/projects/one"
-
-
-class Commons:
-    """An auth service and an index, each a process of its own but for the tests' sake, on one database."""
-
-    def __init__(self, auth: Auth, index: Any) -> None:
-        self.auth = auth
-        self.index = index
-
-    def statuses(self, token: str) -> tuple[int, int]:
-        """What auth and index answer to somebody who may do everything, or to whom that is taken for."""
-        headers = {"Authorization": f"bearer {token}"}
-        question = {"service": "indexd", "method": "create", "resource": PROJECT}
-        body = {"form": "object", "size": 1, "hashes": {"md5": uuid.uuid4().hex}, "urls": [], "authz": [PROJECT]}
-        return (
-            self.auth.get("/authz", params=question, headers=headers).status_code,
-            requests.post(f"{self.index.url}/index/index", json=body, headers=headers, timeout=30).status_code,
-        )
-
-    def refuse_soon(self, token: str) -> bool:
-        return soon(lambda: 200 not in self.statuses(token))
-
-    def sql(self, statement: Any) -> None:
-        self.auth.app.database.call(lambda connection: connection.execute(statement))
-
-    def user_id(self, name: str) -> int:
-        user = tables("auth").user.c
-        query = sa.select(user.id).where(user.username == name)
-        found: int = self.auth.app.database.call(lambda connection: connection.execute(query).scalar_one())
-        return found
-
-
-def soon(condition: Callable[[], bool]) -> bool:
-    end = time.monotonic() + EFFECTIVE_S
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-@pytest.fixture(scope="module")
-def commons(run_service: Callable[..., Any], request: pytest.FixtureRequest) -> Commons:
-    # First the index, whose tables are then there for the auth service.
-    index = run_service(IndexApp)
-    auth: Auth = request.getfixturevalue("auth")
-    index.app.verifier.keys = KeySet(Path(auth.app.tokens.jwks_file))
-    return Commons(auth, index)
+__all__ = ["commons"]
 
 
 def claims_of(token: str) -> dict[str, Any]:

@@ -5,9 +5,16 @@ from typing import Any
 
 from jupyterhub.app import JupyterHub
 
+from .ending import ending_sessions
+
 
 class CommonsHub(JupyterHub):  # type: ignore[misc]
     """JupyterHub for a commons; configured by ``c.JupyterHub`` as ever."""
+
+    def init_handlers(self) -> None:
+        """The hub's pages; signing out ends what a browser's session was given."""
+        super().init_handlers()
+        self.handlers: list[tuple[Any, ...]] = ending_sessions(self.handlers)
 
     async def start_service(self, service_name: str, service: Any, ssl_context: Any = None) -> bool:
         """Start one service; the first call starts all of them, so that they need not wait for each other.

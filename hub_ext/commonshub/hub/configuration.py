@@ -22,6 +22,7 @@ from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
 from commonshub.core.errors import CommonsError
 from commonshub.core.settings import Commons
 
+from .ending import SETTING, Endings
 from .files import read_json
 from .folder import DataFolder
 from .processes import INSTANCE_VARIABLE
@@ -88,6 +89,7 @@ def configure(c: Any, data_dir: str | Path | None = None) -> None:
     c.Proxy.extra_routes = routes(settings, config, ports)
     c.JupyterHub.services = _services(settings, folder, secrets, ports)
     _configure_rights(c, settings)
+    _configure_endings(c, settings, secrets, ports)
     _configure_sign_in(c, folder)
     _configure_workspaces(c, commons, settings, folder, secrets)
     # The hub needs neither; what it does not know cannot be shown by its pages or logs.
@@ -171,11 +173,22 @@ def logged(log: Path, command: Sequence[str]) -> list[str]:
 def _configure_rights(c: Any, settings: HubSettings) -> None:
     c.JupyterHub.extra_user_scopes = [EXCHANGE_SCOPE, "access:services!service=portal"]
     roles = [{"name": "commons-supervisor", "scopes": ["proxy"], "services": ["supervisor"]}]
+    if "auth" in {*settings.managed_services, *settings.external_services}:
+        # To find the workspaces whose end nobody told of.
+        roles.append({"name": "commons-auth", "scopes": ["list:users", "read:servers"], "services": ["auth"]})
     if settings.cull_idle_s:
         scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
         roles.append({"name": "commons-culler", "scopes": scopes, "services": ["culler"]})
     c.JupyterHub.load_roles = roles
     c.Spawner.server_token_scopes = ["users:activity!user", "access:servers!server", EXCHANGE_SCOPE]
+
+
+def _configure_endings(c: Any, settings: HubSettings, secrets: dict[str, Any], ports: dict[str, int]) -> None:
+    origin = settings.targets(ports).get("auth")
+    if origin is not None:
+        endings = Endings(origin, secrets["tokens"]["auth"])
+        c.JupyterHub.tornado_settings = {SETTING: endings}
+        c.Spawner.post_stop_hook = endings.server_stopped
 
 
 def _configure_sign_in(c: Any, folder: DataFolder) -> None:

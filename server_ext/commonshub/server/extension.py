@@ -27,6 +27,8 @@ class WorkspaceExtension(ExtensionApp):
 
     renew_at = Float(0.5, help="Fraction of a key's life after which it is renewed.").tag(config=True)
 
+    renew_max_s = Float(6 * 3600, help="Longest time between two renewals, in seconds.").tag(config=True)
+
     retry_min_s = Float(1.0, help="First delay after a failed exchange, in seconds; it doubles.").tag(config=True)
 
     retry_max_s = Float(60.0, help="Longest delay after failed exchanges, in seconds.").tag(config=True)
@@ -56,7 +58,7 @@ class WorkspaceExtension(ExtensionApp):
         if parts.scheme not in ("http", "https") or not parts.netloc:
             self.log.error("commonshub: COMMONSHUB_ORIGIN is not an http(s) address; doing nothing")
             return
-        pace = Pace(self.renew_at, self.retry_min_s, self.retry_max_s)
+        pace = Pace(self.renew_at, self.renew_max_s, self.retry_min_s, self.retry_max_s)
         origin = f"{parts.scheme}://{parts.netloc}"
         self.keeper = Keeper(origin, hub_token, Path(self.key_file).expanduser(), pace, self.log)
         given = os.environ.setdefault("GEN3_API_KEY", str(self.keeper.file))

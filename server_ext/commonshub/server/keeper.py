@@ -1,9 +1,10 @@
 """Keeps a valid API key of the commons in a file for as long as a workspace's server runs.
 
-The server's hub token is exchanged for an API key that is bound to this server, and again in good time before that key
+The server's hub token is exchanged for an API key that ends with this server, and again in good time before that key
 ends. The file is what Gen3's tools read (``{"api_key", "key_id"}``), so the unmodified ``Gen3Auth()`` works in
-notebooks. A tool reads the file once and may live on for long, so a key is renewed at a fraction of its life, not at
-its end: whatever reads it has at least the rest.
+notebooks. A tool reads the file once and may live on for long: renewing prolongs the key, so what was read earlier
+stays good for its own life, and it is renewed at a fraction of that, not at its end. An exchange also tells the commons
+that this server still runs, so there is one every few hours in any case.
 
 The commons may restart at any time: a failure is recorded, told once, and tried again with growing delays.
 """
@@ -80,19 +81,21 @@ class Pace:
 
     Attributes
     ----------
-    renew_at
-        Fraction of a key's life after which it is renewed.
+    renew_at, renew_max_s
+        Fraction of a key's life, and seconds, after the shorter of which it is renewed.
     retry_min_s, retry_max_s
         Shortest and longest delay after failures, in seconds.
     """
 
     renew_at: float = 0.5
+    renew_max_s: float = 6 * 3600
     retry_min_s: float = 1.0
     retry_max_s: float = 60.0
 
     def after_success(self, key: Key, now: float) -> float:
         """Seconds until the renewal of a fresh key."""
-        return max(self.retry_min_s, key.issued + (key.expires - key.issued) * self.renew_at - now)
+        after_s = min((key.expires - key.issued) * self.renew_at, self.renew_max_s)
+        return max(self.retry_min_s, key.issued + after_s - now)
 
     def after_failure(self, failures: int, refused: bool) -> float:
         """Seconds until the next attempt, before jitter."""

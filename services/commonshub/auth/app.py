@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import ClassVar
 
-from traitlets import Bool, Integer, Unicode, default, validate
+from traitlets import Bool, Dict, Integer, Unicode, default, validate
 from traitlets.utils.bunch import Bunch
 
 from commonshub.core.app import Route
@@ -14,14 +14,16 @@ from commonshub.core.downloads import Downloads
 from commonshub.core.errors import BadRequest, TooLarge
 from commonshub.core.signin import SignInSettings
 from commonshub.core.storage import Storage
+from commonshub.core.tokens import CLOCK_SKEW_S
 
 from .authz import routes as authz
 from .claims import Minter
 from .credentials import routes as credentials
 from .credentials.hub import HubTokens
+from .credentials.watch import Watch
 from .data import routes as data
 from .data.multipart import MultipartUploads
-from .keys import KeyPairs
+from .keys import KeyPairs, follow
 from .login import routes as login
 from .login.logins import Logins
 from .oauth import routes as oauth
@@ -33,7 +35,6 @@ from .wts import routes as wts
 SCRIPTS = Path(__file__).parent / "migrations"
 HEAD = "0006"
 USER_FILE_SOURCE = "user.yaml"
-KEY_CHECK_S = 1.0
 
 
 class AuthApp(BrowserApplication):
@@ -67,7 +68,28 @@ class AuthApp(BrowserApplication):
     hub_timeout_s = Integer(10, help="How long to wait for the hub's answer, in seconds.").tag(config=True)
 
     workspace_key_ttl_s = Integer(
-        86400, help="Life of the API key that a workspace gets for its hub token, in seconds, at most a day."
+        30 * 86400,
+        min=600,
+        help="Longest life of the API key that a workspace gets for its hub token, in seconds. It ends with the "
+        "workspace's server at the latest.",
+    ).tag(config=True)
+
+    session_check_s = Integer(
+        30,
+        min=1,
+        help="How often the sessions of workspaces are compared with the servers that the hub runs, in seconds.",
+    ).tag(config=True)
+
+    session_lease_s = Integer(
+        86400,
+        min=600,
+        help="How long what a workspace was given counts without the hub confirming that its server runs, in seconds.",
+    ).tag(config=True)
+
+    task_token_types = Dict(
+        value_trait=Integer(min=1),
+        help="Task tokens that may be had for an API key: a map of types to the longest life of each, in seconds. "
+        "Whoever asks for one needs `create` of service `fence` on `/services/fence/task-token/<type>/<seconds>`.",
     ).tag(config=True)
 
     code_ttl_s = Integer(
@@ -96,14 +118,15 @@ class AuthApp(BrowserApplication):
     def _at_most_30_s(self, proposal: Bunch) -> int:
         return min(int(proposal.value), 30)
 
-    @validate("workspace_key_ttl_s")
-    def _at_most_a_day(self, proposal: Bunch) -> int:
-        return min(int(proposal.value), 86400)
-
     @property
     def schema(self) -> str:
         """PostgreSQL schema of this service."""
         return self.database.settings.auth_schema
+
+    @property
+    def longest_token_s(self) -> int:
+        """How long an access token of any kind can be in use after it was made, in seconds."""
+        return int(max(self.tokens.access_token_ttl_s, *self.task_token_types.values(), 0)) + CLOCK_SKEW_S
 
     def routes(self) -> list[Route]:
         return [
@@ -131,31 +154,26 @@ class AuthApp(BrowserApplication):
         await asyncio.to_thread(self.prepare_database)
         await asyncio.to_thread(self.load_keys)
         self.logins = Logins(self, SignInSettings(parent=self))
-        self.hub = HubTokens(self.commons.hub_api_url, self.hub_service_name, self.hub_cache_s, self.hub_timeout_s)
+        self.hub = HubTokens(
+            self.commons.hub_api_url, self.hub_service_name, self.hub_cache_s, self.hub_timeout_s, self.hub_api_token
+        )
         self.open_sign_in(self.hub_cache_s, self.hub_timeout_s)
         self.downloads = Downloads(self.database, Storage(self.storage_settings))
         self.uploads = MultipartUploads(self.downloads, self.commons.guid_prefix)
         await self._import_user_file()
         await self.grants.reload()
-        self._following_keys = asyncio.create_task(self._follow_keys())
+        self.watch = Watch(self)
+        self._tasks = [asyncio.create_task(task) for task in (follow(self.keys), self.watch.run())]
         self.retention = Retention(self.database, self.schema, self.audit_keep_days)
         self.retention.start()
 
     async def stop_service(self) -> None:
-        self._following_keys.cancel()
-        await asyncio.gather(self._following_keys, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.retention.stop()
         self.logins.close()
         self.sign_in.hub.close()
-
-    async def _follow_keys(self) -> None:
-        """Publish a change of the key pairs also while nothing is signed."""
-        while True:
-            await asyncio.sleep(KEY_CHECK_S)
-            try:
-                await asyncio.to_thread(self.keys.refresh)
-            except OSError as error:
-                self.log.error("The key pairs cannot be read: %s", error)
 
     async def _import_user_file(self) -> None:
         """Import user.yaml where it has changed; a faulty one changes nothing and keeps nobody out."""

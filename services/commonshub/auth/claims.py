@@ -10,6 +10,8 @@ API key
 refresh token, id token
     What an application gets besides an access token: to renew it (``pur: refresh``), and to learn who signed in
     (``pur: id``). Neither opens anything here.
+task token
+    An access token for one other program (``aud: [<type>]``), which the services of this commons refuse.
 scope
     What a token may be used for at all. ``credentials`` manages API keys; no token that came from an API key or from
     inside a workspace has it, so that neither can breed lasting credentials.
@@ -58,11 +60,29 @@ class Minter:
         scopes: Iterable[str] = KEY_SCOPES,
         session: str | None = None,
         client: str = "",
+        task: str | None = None,
     ) -> dict[str, Any]:
-        """Claims of an access token that lives `ttl_s` seconds, and no longer than `session` (see ``sid``)."""
-        user = {"name": account.username, "is_admin": account.admin}
-        derived = {"sid": session} if session else {}
-        return {**self._common("access", account, ttl_s, scopes, client), **derived, "context": {"user": user}}
+        """Claims of an access token.
+
+        Parameters
+        ----------
+        ttl_s
+            Its life, in seconds.
+        session
+            What it comes from and ends with (``sid``).
+        client
+            The application that it was made for.
+        task
+            Type of a task token: it is for the service of that name alone, and for none of this commons.
+        """
+        claims = self._common("access", account, ttl_s, scopes, client)
+        context: dict[str, Any] = {"user": {"name": account.username, "is_admin": account.admin}}
+        if session:
+            claims["sid"] = session
+        if task:
+            claims["aud"] = [task]
+            context["task_token_type"] = task
+        return {**claims, "context": context}
 
     def client_access(self, client: str, ttl_s: int, scopes: Iterable[str]) -> dict[str, Any]:
         """Claims of an access token of an application that acts for itself: it is about no user."""

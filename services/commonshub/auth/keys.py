@@ -5,6 +5,7 @@ signs; all are published, so that what an older one signed stays valid until it 
 a file was added or deleted: nothing has to be started anew.
 """
 
+import asyncio
 import fcntl
 import json
 import logging
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import orjson
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from jwt.algorithms import RSAAlgorithm
@@ -30,6 +32,7 @@ KEY_BITS = 2048
 MOMENT = "%Y%m%dT%H%M%SZ"
 # A folder that changed so short a time ago may change again within one tick of the filesystem's clock.
 SETTLED_NS = 1_000_000_000
+CHECK_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +104,8 @@ class KeyPairs:
         """A token with these claims, signed by the newest key, which is published by then."""
         self.refresh()
         kid, private = next(iter(self._private.items()))
-        return jwt.encode(dict(claims), private, algorithm=ALGORITHM, headers={"kid": kid})
+        # As UTF-8: escaped, a long name in another script would not fit into a header of 4 kB.
+        return jwt.api_jws.encode(orjson.dumps(claims), private, algorithm=ALGORITHM, headers={"kid": kid})
 
     def rotate(self, retire_after_s: float | None = None) -> list[str]:
         """Make a new pair, which signs from now on; names of the earlier ones that were deleted.
@@ -164,6 +168,16 @@ class KeyPairs:
             return
         self.jwks_file.parent.mkdir(parents=True, exist_ok=True)
         _write(self.jwks_file, content, 0o644)
+
+
+async def follow(keys: KeyPairs) -> None:
+    """Publish changes of the folder also while nothing is signed."""
+    while True:
+        await asyncio.sleep(CHECK_S)
+        try:
+            await asyncio.to_thread(keys.refresh)
+        except OSError as error:
+            log.error("The key pairs cannot be read: %s", error)
 
 
 def _moment(kid: str) -> datetime | None:

@@ -113,6 +113,23 @@ class Verifier:
         AuthenticationRequired
             The token is malformed, expired, of another purpose, or not ours.
         """
+        claims = self.read(token)
+        if self.audience not in _audiences(claims):
+            raise AuthenticationRequired("Authentication Error: this token is for somebody else.")
+        if claims["exp"] <= time.time() - LEEWAY_S:
+            raise AuthenticationRequired("Authentication Error: Signature has expired")
+        if claims["pur"] != purpose:
+            raise AuthenticationRequired(f"Authentication Error: this is not an {purpose} token.")
+        return claims
+
+    def read(self, token: str) -> Claims:
+        """Claims of a token that this commons signed: for whatever purpose and audience, expired or not.
+
+        Raises
+        ------
+        AuthenticationRequired
+            The token is malformed, or not ours.
+        """
         if len(token) > MAX_TOKEN_CHARS:
             raise AuthenticationRequired("Authentication Error: the token is too long.")
         # A withdrawn key must not live on in what was verified with it.
@@ -121,18 +138,12 @@ class Verifier:
         digest = hashlib.sha256(token.encode()).digest()
         claims = self._seen.get(digest)
         if claims is None:
-            claims = self._decode(token)
-            self._seen[digest] = claims
+            claims = self._seen[digest] = self._decode(token)
             if len(self._seen) > _CACHE_SIZE:
                 self._seen.popitem(last=False)
-        if claims["exp"] <= time.time() - LEEWAY_S:
-            raise AuthenticationRequired("Authentication Error: Signature has expired")
-        if claims["pur"] != purpose:
-            raise AuthenticationRequired(f"Authentication Error: this is not an {purpose} token.")
         return claims
 
     def _decode(self, token: str) -> Claims:
-        """Claims of a token of ours, expired or not."""
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             key = self.keys.get(kid) if isinstance(kid, str) else None
@@ -143,9 +154,12 @@ class Verifier:
                 key.key,
                 algorithms=[ALGORITHM],
                 issuer=self.issuer,
-                audience=self.audience,
                 leeway=CLOCK_SKEW_S,
-                options={"require": ["exp", "iat", "iss", "aud", "jti", "pur"], "verify_exp": False},
+                options={
+                    "require": ["exp", "iat", "iss", "aud", "jti", "pur"],
+                    "verify_exp": False,
+                    "verify_aud": False,
+                },
             )
         except jwt.PyJWTError as error:
             raise AuthenticationRequired(f"Authentication Error: {error}") from error
@@ -166,10 +180,16 @@ def well_formed(claims: Claims) -> bool:
     return (
         isinstance(user, Mapping)
         and all(text is None or isinstance(text, str) for text in (*texts, user.get("name")))
+        and all(isinstance(each, str) for each in _audiences(claims))
         and isinstance(scope, list)
         and all(isinstance(each, str) for each in scope)
         and all(isinstance(claims[name], int) and not isinstance(claims[name], bool) for name in ("exp", "iat"))
     )
+
+
+def _audiences(claims: Claims) -> list[Any]:
+    audience = claims["aud"]
+    return audience if isinstance(audience, list) else [audience]
 
 
 def identity_of(claims: Claims, token: str | None = None) -> Identity:

@@ -188,7 +188,7 @@ def test_a_switched_off_user_is_refused_everywhere(auth: Auth, hub: Hub) -> None
 def test_a_name_that_only_differs_by_case_is_nobody_here(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:
     from commonshub.auth.credentials.hub import HubUser
 
-    async def owner(token: str) -> HubUser:
+    async def owner(token: str, ended: Any) -> HubUser:
         return HubUser("Alice", interactive=False)
 
     monkeypatch.setattr(auth.app.hub, "owner", owner)

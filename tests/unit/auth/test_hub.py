@@ -13,7 +13,9 @@ MODEL = {"kind": "user", "name": "alice", "session_id": None, "scopes": [ACCESS]
 
 @pytest.mark.parametrize("scope", [ACCESS, "access:services"])
 def test_a_token_with_access_to_this_service_names_its_owner(scope: str) -> None:
-    assert read_model({**MODEL, "scopes": ["other", scope]}, "auth") == HubUser("alice", interactive=False)
+    assert read_model({**MODEL, "scopes": ["other", scope]}, "auth", "t") == HubUser(
+        "alice", interactive=False, origin=None
+    )
 
 
 @pytest.mark.parametrize(
@@ -31,7 +33,7 @@ def test_a_token_with_access_to_this_service_names_its_owner(scope: str) -> None
 )
 def test_any_other_token_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(PermissionDenied):
-        read_model({**MODEL, **change}, "auth")
+        read_model({**MODEL, **change}, "auth", "t")
 
 
 @pytest.mark.parametrize(
@@ -49,4 +51,4 @@ def test_any_other_token_is_refused(change: dict[str, Any]) -> None:
 def test_only_a_session_or_a_token_that_may_make_tokens_is_interactive(
     change: dict[str, Any], interactive: bool
 ) -> None:
-    assert read_model({**MODEL, **change}, "auth").interactive == interactive
+    assert read_model({**MODEL, **change}, "auth", "t").interactive == interactive

@@ -8,6 +8,7 @@ from traitlets.config import Config
 
 from commonshub.core.errors import CommonsError
 from commonshub.hub import configure
+from commonshub.hub.ending import SETTING
 from commonshub.hub.folder import DataFolder
 from commonshub.hub.services import SERVICES
 
@@ -41,6 +42,23 @@ def test_no_service_is_an_administrator_and_rights_are_few(configured: Config) -
         "access:servers!server",
         "access:services!service=auth",
     ]
+
+
+def test_the_auth_service_hears_what_ends_and_may_ask_what_runs(configured: Config, tmp_path: Path) -> None:
+    [role] = [role for role in configured.JupyterHub.load_roles if role["services"] == ["auth"]]
+    assert role["scopes"] == ["list:users", "read:servers"]
+    endings = configured.JupyterHub.tornado_settings[SETTING]
+    assert endings.origin == services(configured)["auth"]["url"]
+    assert configured.Spawner.post_stop_hook == endings.server_stopped
+    assert services(configured)["auth"]["api_token"] not in repr(endings)
+
+
+def test_a_hub_without_the_auth_service_tells_nobody(tmp_path: Path) -> None:
+    (tmp_path / "commonshub_config.py").write_text('c.HubSettings.managed_services = ["workflow"]\n')
+    c = Config()
+    configure(c, tmp_path)
+    assert "post_stop_hook" not in c.Spawner
+    assert not any("auth" in role["services"] for role in c.JupyterHub.load_roles)
 
 
 def test_the_hub_needs_no_supervisor(configured: Config) -> None:

@@ -25,6 +25,11 @@ def test_a_key_is_renewed_at_half_its_life(now: float, expected: float) -> None:
     assert Pace().after_success(KEY, now) == expected
 
 
+def test_a_key_that_lives_long_is_renewed_every_few_hours_all_the_same() -> None:
+    key = Key("header.body.sign", "id", issued=1000, expires=1000 + 30 * 86400)
+    assert Pace(renew_max_s=3600).after_success(key, 1000) == 3600
+
+
 @given(st.integers(1, 10_000))
 def test_delays_grow_within_their_bounds(failures: int) -> None:
     pace = Pace(retry_min_s=1, retry_max_s=60)

@@ -7,15 +7,20 @@ from tornado.httputil import HTTPServerRequest
 
 from commonshub.core.errors import AuthenticationRequired, BadRequest
 from commonshub.core.identity import ANONYMOUS, Identity
+from commonshub.core.policy import Request
 from commonshub.core.web import CredentialHandler
 
 from ..claims import KEY_SCOPES, SESSION_SCOPES, lifetime
 from ..handlers import AuthHandler
 from ..names import as_the_hub_has_it
 from ..users.store import UserRow, admit
-from . import store
+from . import sessions, store
 from .hub import HubUser
 from .issue import issue_key
+from .origin import WORKSPACE
+
+# Life of a key that no server's end would end, in seconds.
+UNBOUND_KEY_TTL_S = 86400
 
 
 class ExchangeHandler(CredentialHandler, AuthHandler):
@@ -24,20 +29,28 @@ class ExchangeHandler(CredentialHandler, AuthHandler):
     lenient = True
 
     async def post(self) -> None:
-        if self.get_query_argument("task_token", None) is not None:
-            raise BadRequest("This commons gives no task tokens.")
         claims = self.auth.verifier.verify(self._api_key(), "api_key")
-        user = await self.auth.database.run(store.key_owner, self.auth.schema, claims["jti"])
-        if user is None:
+        owner = await self.auth.database.run(store.key_owner, self.auth.schema, claims["jti"])
+        if owner is None:
             raise AuthenticationRequired("Authentication Error: this API key has been revoked.")
-        if not user.active:
+        if not owner.user.active:
             raise AuthenticationRequired("Authentication Error: this account has been deactivated.")
-        ttl_s = lifetime(
-            self.auth.tokens.access_token_ttl_s, self.integer("expires_in", low=1), claims["exp"] - time.time()
-        )
+        task = self.get_query_argument("task_token", None)
+        limit_s = self.auth.tokens.access_token_ttl_s if task is None else self._task_limit_s(task)
+        ttl_s = lifetime(limit_s, self.integer("expires_in", low=1), claims["exp"] - time.time())
+        if task is not None:
+            asked = Request("fence", "create", f"/services/fence/task-token/{task}/{ttl_s}")
+            self.auth.policy.require(Identity(owner.user.username), asked)
         scopes = KEY_SCOPES & frozenset(claims["scope"])
-        token = self.auth.keys.sign(self.auth.minter.access(self.account(user), ttl_s, scopes, claims["jti"]))
-        self.reply({"access_token": token})
+        session = owner.session or claims["jti"]
+        token = self.auth.minter.access(self.account(owner.user), ttl_s, scopes, session, task=task)
+        self.reply({"access_token": self.auth.keys.sign(token)})
+
+    def _task_limit_s(self, task: str) -> int:
+        limit_s = self.auth.task_token_types.get(task)
+        if limit_s is None:
+            raise BadRequest(f"This commons gives no task tokens of the type {task[:80]!r}.")
+        return int(limit_s)
 
     def _api_key(self) -> str:
         if self.request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
@@ -79,31 +92,52 @@ class HubHandler(CredentialHandler, AuthHandler):
         PermissionDenied
             He is not admitted, or not under the name that he has at the hub.
         """
-        owner = await self.auth.hub.owner(hub_token(self.request))
+        owner = await self.auth.hub.owner(hub_token(self.request), self.auth.revoked)
         name = as_the_hub_has_it(owner.name)
         user = await self.auth.database.run(admit, self.auth.schema, name, self.auth.allow_new_users)
         self.identity = Identity(user.username)
         return owner, user
 
+    async def hold(self, owner: HubUser, user: UserRow, ttl_s: int) -> str | None:
+        """The session that the hub token belongs to, which lasts at least `ttl_s` seconds more; None without one."""
+        if owner.origin is None:
+            return None
+        lease_s = max(ttl_s, self.auth.session_lease_s if owner.origin.kind == WORKSPACE else 0)
+        return await self.auth.database.run(sessions.hold, self.auth.schema, user.id, owner.origin, lease_s)
+
 
 class HubTokenHandler(HubHandler):
-    """``/user/credentials/hub/access_token``: an access token for a hub token."""
+    """``/user/credentials/hub/access_token``: an access token for a hub token, that ends with what that belongs to."""
 
     async def post(self) -> None:
         owner, user = await self.admitted()
         ttl_s = lifetime(self.auth.tokens.access_token_ttl_s, self.integer("expires_in", low=1))
         scopes = SESSION_SCOPES if owner.interactive else KEY_SCOPES
-        token = self.auth.keys.sign(self.auth.minter.access(self.account(user), ttl_s, scopes))
+        session = await self.hold(owner, user, ttl_s)
+        token = self.auth.keys.sign(self.auth.minter.access(self.account(user), ttl_s, scopes, session))
         self.reply({"access_token": token, "expires_in": ttl_s, "username": user.username})
 
 
 class HubKeyHandler(HubHandler):
-    """``/user/credentials/hub/api_key``: a short-lived API key for a workspace, for Gen3's own client in it."""
+    """``/user/credentials/hub/api_key``: an API key for a workspace, that ends with its server.
+
+    A hub token that belongs to no server gets a key for a day at most, since nothing would end it.
+    """
 
     async def post(self) -> None:
-        _, user = await self.admitted()
-        ttl_s = lifetime(self.auth.workspace_key_ttl_s, self.integer("expires_in", low=1))
+        owner, user = await self.admitted()
+        bound = owner.origin is not None and owner.origin.kind == WORKSPACE
+        limit_s = self.auth.workspace_key_ttl_s if bound else min(self.auth.workspace_key_ttl_s, UNBOUND_KEY_TTL_S)
+        ttl_s = lifetime(limit_s, self.integer("expires_in", low=1))
+        session = await self.hold(owner, user, 0) if bound else None
         key, jti = await self.auth.database.run(
-            issue_key, self.auth, self.identity, self.request_id, user.username, ttl_s, workspace=True
+            issue_key,
+            self.auth,
+            self.identity,
+            self.request_id,
+            user.username,
+            ttl_s,
+            workspace=True,
+            session=session,
         )
         self.reply({"api_key": key, "key_id": jti})

@@ -24,8 +24,16 @@ def issue_key(
     ttl_s: int,
     scopes: frozenset[str] = KEY_SCOPES,
     workspace: bool = False,
+    session: str | None = None,
 ) -> tuple[str, str]:
     """A new API key of the user `name`, and its identifier; registered and in the audit trail.
+
+    Parameters
+    ----------
+    workspace
+        The key is a workspace's: its holder need not know that it exists.
+    session
+        Session that it ends with. Another key for the same session is the same key with a later end.
 
     Raises
     ------
@@ -34,7 +42,7 @@ def issue_key(
     """
     user = get_user(connection, auth.schema, name)
     claims = auth.minter.api_key(Account(user.id, user.username), ttl_s, scopes)
-    store.add_key(connection, auth.schema, user.id, claims["jti"], claims["exp"], workspace)
+    claims["jti"] = store.add_key(connection, auth.schema, user.id, claims["jti"], claims["exp"], workspace, session)
     audit.write(
         connection,
         auth.schema,

@@ -178,7 +178,7 @@ class RevokeHandler(ClientHandler):
             owner = found.session.user.username if found else None
         else:
             found, key = None, key_owner(connection, schema, jti)
-            owner = key.username if key else None
+            owner = key.user.username if key else None
         self._require_right(claims, client, owner)
         if owner is None:
             return
