@@ -1,15 +1,29 @@
 """The hub's own process: JupyterHub, with its services started side by side."""
 
 import asyncio
+import logging
 from typing import Any
 
 from jupyterhub.app import JupyterHub
+from tornado.log import app_log
 
 from .ending import ending_sessions
 
 
+def without_session(record: logging.LogRecord) -> bool:
+    """Keep the value of a browser's session cookie, which JupyterHub's log would show, out of the log."""
+    if record.module == "_xsrf_utils" and isinstance(record.args, tuple):
+        record.args = tuple("…" if isinstance(each, bytes) else each for each in record.args)
+    return True
+
+
 class CommonsHub(JupyterHub):  # type: ignore[misc]
     """JupyterHub for a commons; configured by ``c.JupyterHub`` as ever."""
+
+    def init_logging(self) -> None:
+        """Set up the log."""
+        super().init_logging()
+        app_log.addFilter(without_session)
 
     def init_handlers(self) -> None:
         """The hub's pages; signing out ends what a browser's session was given."""
