@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -121,22 +122,45 @@ def provider_package() -> Path:
 
 
 class Browser(requests.Session):
-    """What a browser does on the way through sign-ins: it keeps cookies by host and path, and follows redirects."""
+    """What a browser does on the way through sign-ins: it keeps cookies by host and path, and follows redirects.
 
-    def __init__(self, origin: str) -> None:
+    Where there is no proxy, paths below `/jupyter/` are asked of the hub at `hub`; to its cookies both are one host.
+    """
+
+    def __init__(self, origin: str, hub: str = "") -> None:
         super().__init__()
         self.origin = origin
+        self.hub = hub or origin
         self.headers.update({"Accept": "text/html", "Sec-Fetch-Mode": "navigate"})
         self.received: list[str] = []
         self.hooks["response"].append(self._note)
 
     def _note(self, answer: requests.Response, **_: Any) -> None:
-        if answer.url.startswith(self.origin):
+        if urlsplit(answer.url).hostname != HOST:
             self.received += answer.raw.headers.getlist("Set-Cookie")
 
     def open(self, url: str, **options: Any) -> requests.Response:
         """One request, whose redirect is not followed."""
-        return self.get(urljoin(self.origin, url), allow_redirects=False, timeout=30, **options)
+        url = url.removeprefix(self.origin)
+        place = self.hub if url.startswith("/jupyter/") else self.origin
+        return self.get(urljoin(place, url), allow_redirects=False, timeout=30, **options)
+
+    def follow(self, url: str, account: str = "s-alice") -> requests.Response:
+        """Open a page and follow every redirect, signing in at the provider `test` where there is a choice."""
+        answer = self.open(url)
+        for _ in range(20):
+            choice = re.search(r'href="(/user/login/test[^"]*)"', answer.text)
+            if choice and urlsplit(answer.url).path == "/user/login":
+                answer = self.open(unescape(choice.group(1)))
+            if answer.status_code not in (302, 303):
+                return answer
+            target = urljoin(urlsplit(answer.url).path, answer.headers["Location"])
+            answer = self.open(self.at_provider(answer, account) if self._is_provider(target) else target)
+        raise AssertionError(f"the redirects do not end: {answer.url}")
+
+    @staticmethod
+    def _is_provider(url: str) -> bool:
+        return urlsplit(url).hostname == HOST
 
     def begin(self, idp: str, redirect: str | None = None, account: str = "s-alice") -> str:
         """Sign in at the provider; the address of the callback, which is not opened yet."""

@@ -3,8 +3,8 @@
 Vocabulary
 ----------
 assertion
-    A JWT that the identity provider signed for this hub a moment ago. It names the user; a stolen one is worthless
-    within a minute, and everywhere else at once.
+    A JWT that the identity provider signed for this hub a moment ago. It names the user, and serves once; a stolen one
+    is worthless within a minute, and everywhere else at once.
 proxy secret
     The weaker way: a header that only the reverse proxy knows, beside plain headers that name user and groups.
 
@@ -13,17 +13,19 @@ the same one (``Remote_User`` for ``Remote-User``).
 """
 
 import hmac
-import re
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jwt
 
+from commonshub.core.signin import ASSERTION_PURPOSE, GROUP, MAX_GROUPS, NAME
 from commonshub.core.tokens import ALGORITHM, MAX_TOKEN_CHARS, KeySet
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
-GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 SHORTEST_SECRET_CHARS = 32
+# Assertions that are remembered, and how often the expired ones are forgotten, in seconds.
+MAX_USED = 100_000
+FORGET_S = 30
 LEEWAY_S = 5
 
 Headers = Sequence[tuple[str, str]]
@@ -58,6 +60,7 @@ class Assertions:
         self.issuer = issuer
         self.audience = audience
         self.longest_life_s = longest_life_s
+        self._used = Once()
 
     def subject(self, token: str, name_claim: str = "sub", groups_claim: str = "groups") -> Subject:
         """The user that an assertion names.
@@ -65,7 +68,8 @@ class Assertions:
         Raises
         ------
         Refused
-            The assertion is malformed, expired, too long-lived, for another audience, or not signed by the issuer.
+            The assertion is malformed, expired, too long-lived, used before, for another audience or purpose, or not
+            signed by the issuer.
         """
         if len(token) > MAX_TOKEN_CHARS:
             raise Refused("the assertion is too long")
@@ -91,7 +95,44 @@ class Assertions:
             raise Refused(f"the assertion is not valid: {error}") from error
         if claims["exp"] - claims["iat"] > self.longest_life_s:
             raise Refused(f"the assertion lives longer than {self.longest_life_s} s")
-        return Subject(check_name(claims.get(name_claim)), check_groups(claims.get(groups_claim, [])))
+        # The issuer may be one that signs other tokens too: none of them says who sends a request.
+        if claims.get("pur", ASSERTION_PURPOSE) != ASSERTION_PURPOSE:
+            raise Refused(f"the token is no assertion but of purpose {str(claims['pur'])[:32]!r}")
+        subject = Subject(check_name(claims.get(name_claim)), check_groups(claims.get(groups_claim, [])))
+        self._used.use(str(claims["jti"]), claims["exp"] + LEEWAY_S, time.time())
+        return subject
+
+
+class Once:
+    """Remembers what was used for as long as it could be used again. The caller brings the clock.
+
+    Parameters
+    ----------
+    most
+        How many are remembered; beyond it nothing new is taken until some have expired.
+    """
+
+    def __init__(self, most: int = MAX_USED) -> None:
+        self.most = most
+        self._until: dict[str, float] = {}
+        self._forget_at = 0.0
+
+    def use(self, name: str, until: float, now: float) -> None:
+        """Use up what is called `name` and is worthless from `until` on.
+
+        Raises
+        ------
+        Refused
+            It was used before, or there is no room to remember it.
+        """
+        if now >= self._forget_at or len(self._until) >= self.most:
+            self._until = {each: end for each, end in self._until.items() if end > now}
+            self._forget_at = now + FORGET_S
+        if name in self._until:
+            raise Refused("the assertion was used before")
+        if len(self._until) >= self.most:
+            raise Refused("too many assertions are in use at once")
+        self._until[name] = until
 
 
 def single(headers: Headers, name: str) -> str | None:
@@ -123,7 +164,7 @@ def check_name(name: Any) -> str:
     return name
 
 
-def check_groups(groups: Any, most: int = 500) -> tuple[str, ...]:
+def check_groups(groups: Any, most: int = MAX_GROUPS) -> tuple[str, ...]:
     """The groups of a user, sorted and each once.
 
     Raises

@@ -1,26 +1,35 @@
-"""Who signs in to the hub: by a password of the commons' own, or as the user whom a trusted reverse proxy names."""
+"""Who signs in to the hub: by a password of the commons' own, or as the user whom somebody else knows.
+
+That is the commons' auth service, where users sign in by OpenID providers, or a trusted reverse proxy.
+"""
 
 import asyncio
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from jupyterhub.auth import Authenticator
-from jupyterhub.handlers.login import LogoutHandler
 from tornado import web
 from traitlets import Bool, CaselessStrEnum, Integer, Unicode, default
 from traitlets.config import Config
 
+from commonshub.core.errors import Unavailable
+from commonshub.core.hub import ANEW
 from commonshub.core.settings import Commons
+from commonshub.core.signin import ASSERTION_AUDIENCE, ASSERTION_HEADER, NAME
 from commonshub.core.tokens import KeySet
 
+from . import entrance
 from .assertion import Assertions, Refused, Subject, check_groups, check_name, check_secret, single
-from .passwords import NAME, Passwords
+from .passwords import Passwords
+from .signin import SignIns
 from .throttle import Throttle
 
 
 class CommonsAuthenticator(Authenticator):  # type: ignore[misc]
     """What both ways have in common."""
+
+    logout_handler: ClassVar[type[entrance.ForwardingLogoutHandler]] = entrance.ForwardingLogoutHandler
 
     @default("any_allow_config")
     def _default_any_allow_config(self) -> bool:
@@ -39,6 +48,10 @@ class CommonsAuthenticator(Authenticator):  # type: ignore[misc]
         if handler is None or getattr(handler, "_token_authenticated", False):
             return False
         return getattr(handler, "_jupyterhub_user", None) in (None, user)
+
+    def get_handlers(self, app: Any) -> list[tuple[str, Any]]:
+        """The hub's pages that differ."""
+        return [("/logout", self.logout_handler), *super().get_handlers(app)]
 
 
 class PasswordAuthenticator(CommonsAuthenticator):
@@ -98,36 +111,38 @@ class PasswordAuthenticator(CommonsAuthenticator):
         return self.refused(handler) if self.concerns(user, handler) else True
 
 
-class RemoteUserLogoutHandler(LogoutHandler):  # type: ignore[misc]
-    """Signs out of the hub, and then wherever the user signed in."""
-
-    async def render_logout_page(self) -> None:
-        """Go on to the identity provider's own logout."""
-        if self.authenticator.logout_redirect_url:
-            self.redirect(self.authenticator.logout_redirect_url, permanent=False)
-        else:
-            await super().render_logout_page()
-
-
 class RemoteUserAuthenticator(CommonsAuthenticator):
-    """The user whom a reverse proxy names, provided that it proves itself.
+    """The user whom the commons' auth service knows, or whom a reverse proxy names that proves itself.
 
-    Only requests to the hub's own pages carry the headers; a reverse proxy must remove them from every other path and
-    from every request that came in with them.
+    Only requests to the hub's own pages carry the headers of a reverse proxy; it must remove them from every other path
+    and from every request that came in with them.
     """
 
+    logout_handler = entrance.RemoteUserLogoutHandler
+
     trust = CaselessStrEnum(
-        ["assertion", "secret"],
+        ["session", "assertion", "secret"],
         "assertion",
-        help="How the proxy proves itself: by a signed, short-lived `assertion` about the user, or by a shared "
-        "`secret` beside plain headers.",
+        help="Who says who sends a request: the commons' auth service, which the hub asks about the `session` of the "
+        "browser; a reverse proxy that asked it, by a signed, short-lived `assertion`; or a reverse proxy of another "
+        "kind, by a shared `secret` beside plain headers.",
+    ).tag(config=True)
+
+    auth_url = Unicode(
+        help="Scheme, host and port of the commons' auth service itself; needed for `session`, and to end sign-ins."
+    ).tag(config=True)
+
+    auth_timeout_s = Integer(5, help="Time that the auth service gets for an answer, in seconds.").tag(config=True)
+
+    sign_in_url = Unicode(
+        help="Path where browsers sign in that are not signed in; default: the auth service's, where there is one."
     ).tag(config=True)
 
     insecure_trust_all = Bool(
         False, help="Believe the plain headers of anybody who reaches the hub. For a developer's own machine only."
     ).tag(config=True)
 
-    assertion_header = Unicode("X-Commons-Assertion", help="Header with the assertion.").tag(config=True)
+    assertion_header = Unicode(ASSERTION_HEADER, help="Header with the assertion.").tag(config=True)
     user_header = Unicode("X-Remote-User", help="Header with the user's name, with `secret`.").tag(config=True)
     groups_header = Unicode(
         "X-Remote-Groups", help="Header with the user's groups, separated by commas, with `secret`; may be absent."
@@ -138,13 +153,14 @@ class RemoteUserAuthenticator(CommonsAuthenticator):
     ).tag(config=True)
     jwks_file = Unicode(help="JWKS file with the public keys of the assertions' issuer.").tag(config=True)
     issuer = Unicode(help="`iss` of the assertions; default: the commons' own auth service.").tag(config=True)
-    audience = Unicode("hub", help="`aud` of the assertions.").tag(config=True)
+    audience = Unicode(ASSERTION_AUDIENCE, help="`aud` of the assertions.").tag(config=True)
     name_claim = Unicode("sub", help="Claim with the user's name.").tag(config=True)
     groups_claim = Unicode("groups", help="Claim with the user's groups.").tag(config=True)
     longest_life_s = Integer(60, help="Longest life of an assertion, in seconds.").tag(config=True)
     require_groups = Bool(False, help="Refuse users without any group.").tag(config=True)
     logout_redirect_url = Unicode(
-        help="Where a logout goes on to. Without it the proxy signs the user in again at once."
+        help="Where a logout goes on to that names no other page; default: the portal, where the auth service is used. "
+        "Without any the proxy signs the user in again at once."
     ).tag(config=True)
 
     @default("auto_login")
@@ -165,7 +181,15 @@ class RemoteUserAuthenticator(CommonsAuthenticator):
 
     @default("auth_refresh_age")
     def _default_auth_refresh_age(self) -> int:
-        return 60
+        return 10
+
+    @default("sign_in_url")
+    def _default_sign_in_url(self) -> str:
+        return "/user/login" if self.auth_url else ""
+
+    @default("logout_redirect_url")
+    def _default_logout_redirect_url(self) -> str:
+        return "/portal/" if self.auth_url else ""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -173,41 +197,88 @@ class RemoteUserAuthenticator(CommonsAuthenticator):
             self.log.warning("Anybody who reaches this hub can be any user (insecure_trust_all).")
         elif self.trust == "secret" and not self.secret_file:
             raise ValueError("RemoteUserAuthenticator.secret_file is not set: the hub could not know its proxy.")
-        elif self.trust == "assertion" and not self.jwks_file:
+        elif self.trust != "secret" and not self.jwks_file:
             raise ValueError("RemoteUserAuthenticator.jwks_file is not set: the hub could not check any assertion.")
+        elif self.trust == "session" and not self.auth_url:
+            raise ValueError("RemoteUserAuthenticator.auth_url is not set: the hub could not ask about any browser.")
         self._assertions = Assertions(
             KeySet(Path(self.jwks_file)), self.issuer, self.audience, longest_life_s=self.longest_life_s
         )
+        self._sign_ins = SignIns(self.auth_url, self.auth_timeout_s) if self.auth_url else None
 
-    def subject(self, handler: Any) -> Subject:
-        """The proven user of a request.
+    async def subject(self, handler: Any) -> Subject:
+        """The proven user of a request; an assertion serves once, so the answer is kept with the request.
 
         Raises
         ------
         Refused
             There is none.
+        OSError, Unavailable
+            What is needed to tell cannot be had just now.
         """
+        known: Subject | None = getattr(handler, "_commons_subject", None)
+        if known is None:
+            known = handler._commons_subject = await self._prove(handler)
+        return known
+
+    async def _prove(self, handler: Any) -> Subject:
         headers = list(handler.request.headers.get_all())
-        if self.trust == "assertion" and not self.insecure_trust_all:
-            token = single(headers, self.assertion_header)
-            if token is None:
-                raise Refused("there is no assertion")
+        if self.trust != "secret" and not self.insecure_trust_all:
+            handler._commons_assertion = token = await self._assertion(headers)
             return self._assertions.subject(token, self.name_claim, self.groups_claim)
         if not self.insecure_trust_all:
-            check_secret(single(headers, self.secret_header), Path(self.secret_file).read_text().split())
+            check_secret(single(headers, self.secret_header), self._secrets())
         groups = [name.strip() for name in (single(headers, self.groups_header) or "").split(",") if name.strip()]
         return Subject(check_name(single(headers, self.user_header)), check_groups(groups))
+
+    def _secrets(self) -> list[str]:
+        return Path(self.secret_file).read_text().split()
+
+    async def _assertion(self, headers: list[tuple[str, str]]) -> str:
+        if self.trust == "session" and self._sign_ins is not None:
+            # Whatever header says who this is comes from the browser, or from somebody on the way.
+            return await self._sign_ins.assertion(value for name, value in headers if name.lower() == "cookie")
+        token = single(headers, self.assertion_header)
+        if token is None:
+            raise Refused("there is no assertion")
+        return token
+
+    async def signed_in(self, handler: Any) -> str | None:
+        """Name of the proven user of a request, or None where nobody is; 503 where it cannot be told just now."""
+        try:
+            return (await self.subject(handler)).name
+        except Refused as error:
+            self.log.info("Nobody is signed in: %s.", error)
+            return None
+        except (OSError, Unavailable) as error:
+            self.log.error("It cannot be told who is signed in: %s", error)
+            raise web.HTTPError(503, "Signing in is not possible just now. Try again in a minute.") from error
+
+    async def end(self, handler: Any, following: str) -> str:
+        """End the sign-in of the browser that sent a request; the address of its provider's logout page, or nothing.
+
+        Raises
+        ------
+        Refused
+            It has none.
+        Unavailable
+            The auth service does not answer.
+        """
+        if self._sign_ins is None:
+            return ""
+        await self.subject(handler)
+        return await self._sign_ins.end(handler._commons_assertion, following)
 
     async def authenticate(self, handler: Any, data: Any = None) -> dict[str, Any]:
         """The user of this request; 401 when nobody is proven."""
         try:
-            subject = self.subject(handler)
+            subject = await self.subject(handler)
         except Refused as error:
             self.log.warning("Sign-in refused: %s.", error)
             raise web.HTTPError(401, "The sign-in service did not say who you are.") from error
-        except OSError as error:
-            self.log.error("Sign-in refused: the proxy's secret cannot be read: %s.", error)
-            raise web.HTTPError(503, "Signing in is not possible just now.") from error
+        except (OSError, Unavailable) as error:
+            self.log.error("Sign-in refused, since it cannot be told who this is: %s", error)
+            raise web.HTTPError(503, "Signing in is not possible just now. Try again in a minute.") from error
         return {"name": subject.name, "groups": list(subject.groups)}
 
     def check_allowed(self, username: str, authentication: Any = None) -> bool:
@@ -221,12 +292,12 @@ class RemoteUserAuthenticator(CommonsAuthenticator):
         return bool(super().check_blocked_users(username, authentication))
 
     async def refresh_user(self, user: Any, handler: Any = None, **_: Any) -> bool | dict[str, Any]:
-        """The request's header decides again: another name, or none, ends the session."""
+        """The request decides again: another name, or none, ends the session."""
         if not self.concerns(user, handler):
             return True
         try:
-            subject = self.subject(handler)
-        except (Refused, OSError):
+            subject = await self.subject(handler)
+        except (Refused, OSError, Unavailable):
             return self.refused(handler)
         model = {"name": subject.name, "groups": list(subject.groups)}
         if subject.name != user.name or not self.check_blocked_users(subject.name, model):
@@ -235,4 +306,5 @@ class RemoteUserAuthenticator(CommonsAuthenticator):
 
     def get_handlers(self, app: Any) -> list[tuple[str, Any]]:
         """The hub's pages that differ."""
-        return [("/logout", RemoteUserLogoutHandler)]
+        anew = [(f"/{ANEW}", entrance.RemoteUserAnewHandler)] if self.sign_in_url else []
+        return [("/login", entrance.RemoteUserLoginHandler), *anew, *super().get_handlers(app)]

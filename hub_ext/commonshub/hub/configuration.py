@@ -21,6 +21,7 @@ from traitlets.config.loader import JSONFileConfigLoader, PyFileConfigLoader
 
 from commonshub.core.errors import CommonsError
 from commonshub.core.settings import Commons
+from commonshub.core.signin import SignInSettings
 
 from .ending import SETTING, Endings
 from .files import read_json
@@ -90,7 +91,7 @@ def configure(c: Any, data_dir: str | Path | None = None) -> None:
     c.JupyterHub.services = _services(settings, folder, secrets, ports)
     _configure_rights(c, settings)
     _configure_endings(c, settings, secrets, ports)
-    _configure_sign_in(c, folder)
+    _configure_sign_in(c, folder, SignInSettings(config=config), settings.targets(ports).get("auth", ""))
     _configure_workspaces(c, commons, settings, folder, secrets)
     # The hub needs neither; what it does not know cannot be shown by its pages or logs.
     config.pop("DatabaseSettings", None)
@@ -191,10 +192,17 @@ def _configure_endings(c: Any, settings: HubSettings, secrets: dict[str, Any], p
         c.Spawner.post_stop_hook = endings.server_stopped
 
 
-def _configure_sign_in(c: Any, folder: DataFolder) -> None:
+def _configure_sign_in(c: Any, folder: DataFolder, settings: SignInSettings, auth_url: str) -> None:
     c.JupyterHub.authenticator_class = "commonshub.hub.authenticator.PasswordAuthenticator"
     c.PasswordAuthenticator.passwords_file = str(folder.secrets / "passwords.json")
     c.RemoteUserAuthenticator.jwks_file = str(folder.path / "keys" / "jwks.json")
+    if settings.providers:
+        c.JupyterHub.authenticator_class = "commonshub.hub.authenticator.RemoteUserAuthenticator"
+        c.RemoteUserAuthenticator.trust = "session"
+        c.RemoteUserAuthenticator.auth_url = auth_url
+        c.RemoteUserAuthenticator.logout_redirect_url = settings.page_after_logout
+        # Nothing that the hub gives to a browser outlives its sign-in.
+        c.JupyterHub.cookie_max_age_days = settings.life_s / 86400
 
 
 def _configure_workspaces(

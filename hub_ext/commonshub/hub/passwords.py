@@ -7,19 +7,18 @@ import base64
 import hashlib
 import hmac
 import json
-import re
 import secrets
 from pathlib import Path
 from typing import TypedDict
 
 from commonshub.core.errors import ValidationFailed
+from commonshub.core.signin import NAME
 
 from .files import read_json, write_private
 
 # Costs about 60 ms and 16 MB per check: OWASP's recommendation for scrypt with N = 2^14 asks for p = 5.
 N, R, P = 2**14, 8, 5
 LONGEST_PASSWORD_BYTES = 1024
-NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 
 
 class Account(TypedDict):

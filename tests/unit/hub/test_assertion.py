@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commonshub.core.tokens import KeySet
-from commonshub.hub.assertion import Assertions, Refused, check_groups, check_name, check_secret, single
+from commonshub.hub.assertion import Assertions, Once, Refused, check_groups, check_name, check_secret, single
 
 ISSUER = "http://127.0.0.1:8000/user"
 SECRET = "s" * 40
@@ -200,3 +200,32 @@ def test_a_wrong_or_weak_secret_proves_nothing(given_secret: str | None, secrets
 
 def test_either_of_two_secrets_proves_the_proxy() -> None:
     check_secret(SECRET, ["o" * 40, SECRET])
+
+
+def test_an_assertion_serves_once(assertions: Assertions, sign: Callable[..., str]) -> None:
+    token = sign()
+    assertions.subject(token)
+    with pytest.raises(Refused, match="used before"):
+        assertions.subject(token)
+    assert assertions.subject(sign()).name == "alice"
+
+
+def test_what_was_used_is_remembered_until_it_has_expired() -> None:
+    once = Once(most=2)
+    once.use("a", until=10, now=0)
+    once.use("b", until=20, now=0)
+    for name in ("a", "c"):
+        with pytest.raises(Refused):
+            once.use(name, until=30, now=9)
+    once.use("c", until=30, now=10)
+    with pytest.raises(Refused, match="used before"):
+        once.use("c", until=30, now=11)
+
+
+@pytest.mark.parametrize("purpose", ["access", "id", "api_key", None, ""])
+def test_another_token_of_the_same_issuer_is_no_assertion(
+    assertions: Assertions, sign: Callable[..., str], purpose: Any
+) -> None:
+    body = {"pur": purpose} if purpose is not None else {"pur": ["assertion"]}
+    with pytest.raises(Refused, match="purpose"):
+        assertions.subject(sign(**body))

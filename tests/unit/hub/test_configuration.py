@@ -114,3 +114,15 @@ def test_a_folder_of_another_account_is_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("os.geteuid", lambda: 12345)
     with pytest.raises(CommonsError, match="belongs to another account"):
         DataFolder(tmp_path).create()
+
+
+def test_a_provider_of_users_takes_the_place_of_passwords(tmp_path: Path) -> None:
+    provider = {"issuer": "https://provider.example", "client_id": "commons"}
+    (tmp_path / "commonshub_config.py").write_text(f"c.SignInSettings.providers = {{'uni': {provider}}}\n")
+    c = Config()
+    configure(c, tmp_path)
+    assert c.JupyterHub.authenticator_class.endswith("RemoteUserAuthenticator")
+    assert c.RemoteUserAuthenticator.trust == "session"
+    [auth] = [service["url"] for service in c.JupyterHub.services if service["name"] == "auth"]
+    assert c.RemoteUserAuthenticator.auth_url == auth
+    assert c.JupyterHub.cookie_max_age_days == pytest.approx(1 / 3)

@@ -84,7 +84,8 @@ class ChoiceHandler(LoginHandler):
         if not self.wants_page:
             self.reply(listing(offered, self.auth.commons.issuer))
             return
-        query = f"?{urlencode({'redirect': target})}" if target else ""
+        kept = {"redirect": target, "anew": self.get_query_argument("anew", "")}
+        query = f"?{urlencode({name: value for name, value in kept.items() if value})}" if any(kept.values()) else ""
         if len(offered) == 1:
             self.redirect(f"/user/login/{offered[0].idp}{query}")
         elif not offered:
@@ -94,7 +95,7 @@ class ChoiceHandler(LoginHandler):
 
 
 class BeginHandler(LoginHandler):
-    """``/user/login/<idp>``: to the provider."""
+    """``/user/login/<idp>``: to the provider; with ``anew`` it asks for the password of a user that it knows, too."""
 
     async def get(self, idp: str) -> None:
         target = self.target("redirect", self.logins.settings.hub_url)
@@ -103,7 +104,7 @@ class BeginHandler(LoginHandler):
             return
         upstream = self.logins.upstream(idp)
         attempt = Attempt.begin(idp, target)
-        url = await upstream.authorize_url(attempt)
+        url = await upstream.authorize_url(attempt, anew=bool(self.get_query_argument("anew", "")))
         begun = [name for name in self.request.cookies if name.startswith(ATTEMPT_COOKIE)]
         for name in begun if len(begun) >= MAX_ATTEMPTS else ():
             self.drop(name, PATH)

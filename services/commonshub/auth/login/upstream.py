@@ -82,8 +82,8 @@ class Upstream:
             check_url(document.get(name), self._http.host)
         return document
 
-    async def authorize_url(self, attempt: Attempt) -> str:
-        """Where a browser goes to sign in."""
+    async def authorize_url(self, attempt: Attempt, *, anew: bool = False) -> str:
+        """Where a browser goes to sign in; `anew` with the password even if the provider knows it."""
         query = {
             "client_id": self.provider.client_id,
             "redirect_uri": self.redirect_uri,
@@ -94,8 +94,8 @@ class Upstream:
             "code_challenge": attempt.challenge,
             "code_challenge_method": "S256",
         }
-        if self.provider.prompt:
-            query["prompt"] = self.provider.prompt
+        if anew or self.provider.prompt:
+            query["prompt"] = "login" if anew else self.provider.prompt
         return _with_query((await self.metadata())["authorization_endpoint"], query)
 
     async def redeem(self, code: str, attempt: Attempt) -> tuple[str, dict[str, Any]]:
