@@ -1,6 +1,7 @@
-"""Threats to the administration of policies and users: S3, S15, S21 and S25."""
+"""Threats to the administration of policies and users: S3, S15, S21, S25 and S27."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote
 
@@ -290,6 +291,42 @@ def test_s03_a_definition_that_others_use_cannot_be_pulled_from_under_them(auth:
     run(auth, ("DELETE", f"/policy/{policy}", None, 204), ("DELETE", f"/user/{user}", None, 204))
 
 
+def test_s03_what_others_policies_are_made_of_stays(auth: Auth) -> None:
+    role = {**ROLE, "id": "made03", "permissions": [{"id": "r", "action": {"service": "fence", "method": "read"}}]}
+    run(auth, ("POST", "/role", role, 201), ("POST", "/resource", {"path": "/made03"}, 201))
+    theirs = {"X-AuthZ-Provider": "requestor"}
+    run(
+        auth,
+        ("POST", "/policy", {"id": "made03", "role_ids": ["made03"], "resource_paths": ["/made03"]}, 201),
+        **theirs,
+    )
+    for method, path, body in (
+        ("DELETE", "/role/made03", None),
+        ("DELETE", "/resource/made03", None),
+        ("PUT", "/policy/made03", {"role_ids": ["reader"], "resource_paths": [ONE]}),
+        ("DELETE", "/policy/made03", None),
+    ):
+        assert "requestor" in run(auth, (method, path, body, 409))["error"]["message"]
+    run(auth, ("DELETE", "/policy/made03", None, 204), **theirs)
+    run(auth, ("DELETE", "/role/made03", None, 204), ("DELETE", "/resource/made03", None, 204))
+
+
+def test_s03_a_name_to_which_something_is_still_granted_is_not_given_again(auth: Auth) -> None:
+    user = make_user(auth, "left03")
+    t = tables("auth")
+
+    def drop_definitions(connection: sa.Connection) -> None:
+        # As an import does whose file no longer has them.
+        connection.execute(t.policy.delete().where(t.policy.c.id == "left03"))
+        connection.execute(t.group.delete().where(t.group.c.name == "left03"))
+
+    make_policy(auth, "left03")
+    run(auth, ("POST", "/group", {"name": "left03", "users": [user], "policies": ["left03"]}, 201))
+    auth.app.database.call(drop_definitions)
+    run(auth, ("POST", "/policy", {"id": "left03", "role_ids": ["reader"], "resource_paths": [ONE]}, 409))
+    run(auth, ("POST", "/group", {"name": "left03"}, 409))
+
+
 @pytest.mark.parametrize(
     ("name", "status"),
     [("ALICE", 409), ("Alice", 409), ("ａlice", 400), ("alice ", 400), ("alice/x", 400), ("al\u0131ce", 201)],
@@ -353,3 +390,28 @@ def test_s21_everybody_may_ask_about_himself(auth: Auth) -> None:
     assert auth.get("/authz/user/bob/resources", "bob").json()["resources"] == ["/data_file", "/open"]
     body = {"user": {"user_id": "bob"}, "request": ask("/data_file", "file_upload")}
     assert auth.post("/authz/auth/request", "bob", json=body).json() == {"auth": True}
+
+
+def test_s27_a_grant_and_the_end_of_its_policy_never_cross(auth: Auth) -> None:
+    users_ = [make_user(auth, f"race27-{number}") for number in range(4)]
+    make_policy(auth, "race27")
+    policy = {"id": "race27", "role_ids": ["race27"], "resource_paths": [ONE]}
+
+    def grant(user: str) -> set[int]:
+        path = f"/authz/user/{user}/policy"
+        return {auth.post(path, "root", json={"policy": "race27"}).status_code for _ in range(10)}
+
+    def end() -> set[int]:
+        found = set()
+        for _ in range(10):
+            found.add(auth.request("DELETE", "/authz/policy/race27", "root").status_code)
+            found.add(auth.post("/authz/policy", "root", json=policy).status_code)
+        return found
+
+    with ThreadPoolExecutor(len(users_) + 1) as pool:
+        ended = pool.submit(end)
+        granted = set().union(*pool.map(grant, users_))
+        assert granted <= {204, 400}
+        assert ended.result() <= {204, 201}
+    run(auth, ("DELETE", "/policy/race27", None, 204))
+    assert not any("'race27'" in row for row in stored(auth)["user_policy"])

@@ -20,6 +20,7 @@ from ..names import username
 
 MAX_REQUESTS = 1000
 _FIELDS = frozenset({"resource", "action", "constraints"})
+_ACTION = frozenset({"service", "method"})
 
 
 class ArboristHandler(AuthHandler):
@@ -174,10 +175,11 @@ def _requests(body: dict[str, Any]) -> list[Request]:
 
 
 def _request(given: Any, index: int) -> Request:
-    match given:
-        # Constraints are conditions that Arborist takes and never looks at; who sets some must not be told yes.
-        case {"resource": str(resource), "action": {"service": str(service), "method": str(method), **other}} if (
-            not other and given.keys() <= _FIELDS and not given.get("constraints")
-        ):
-            return Request(service, method, resource)
+    # Constraints are conditions that Arborist takes and never looks at; who sets some must not be told yes.
+    if isinstance(given, dict) and given.keys() <= _FIELDS and not given.get("constraints"):
+        resource, action = given.get("resource"), given.get("action")
+        if isinstance(resource, str) and isinstance(action, dict) and action.keys() == _ACTION:
+            service, method = action["service"], action["method"]
+            if isinstance(service, str) and isinstance(method, str):
+                return Request(service, method, resource)
     raise BadRequest(f"requests[{index}] is not of the form {{resource, action: {{service, method}}}}.")
