@@ -9,6 +9,7 @@ from jupyterhub.handlers.login import LogoutHandler
 from tornado.httputil import url_concat
 
 from commonshub.core.hub import ANEW
+from commonshub.core.signin import COOKIE
 
 
 class SignInAnewHandler(LogoutHandler):  # type: ignore[misc]  # JupyterHub ships no types.
@@ -19,6 +20,7 @@ class SignInAnewHandler(LogoutHandler):  # type: ignore[misc]  # JupyterHub ship
         if user is not None:
             self._backend_logout_cleanup(user.name)
             self._jupyterhub_user = None
+        self.clear_cookie(COOKIE, path=self.hub.base_url)
         self.redirect(url_concat(self.settings["login_url"], {"next": self.get_argument("next", "")}))
 
 

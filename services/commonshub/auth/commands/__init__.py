@@ -15,13 +15,18 @@ from sqlalchemy.exc import OperationalError
 from commonshub.core.errors import CommonsError
 
 from ..app import AuthApp
-from . import keys, policies, trail, users
+from . import clients, keys, policies, trail, users
 
 Command = Callable[[AuthApp, argparse.Namespace], str | Iterator[str]]
 
 # What is a command itself, without commands of its own.
 SINGLE = {"audit": trail.add_arguments}
-GROUPS = {"user": users.add_commands, "key": keys.add_commands, "policy": policies.add_commands}
+GROUPS = {
+    "user": users.add_commands,
+    "client": clients.add_commands,
+    "key": keys.add_commands,
+    "policy": policies.add_commands,
+}
 
 
 def parser() -> argparse.ArgumentParser:

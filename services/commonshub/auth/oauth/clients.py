@@ -163,7 +163,8 @@ def read_basic(header: str) -> tuple[str, str] | None:
         name, colon, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
         return None
-    return (unquote_plus(name), unquote_plus(secret)) if colon else None
+    found = unquote_plus(name), unquote_plus(secret)
+    return found if colon and "\0" not in found[0] else None
 
 
 def _among(field: str, given: Iterable[str], known: Iterable[str]) -> None:

@@ -98,7 +98,7 @@ def read_parameters(*texts: str | bytes) -> Parameters:
     Raises
     ------
     ProtocolError
-        There are too many, or they are not UTF-8.
+        There are too many, they are not UTF-8, or one contains a NUL.
     """
     found: dict[str, list[str]] = {}
     for text in texts:
@@ -107,6 +107,8 @@ def read_parameters(*texts: str | bytes) -> Parameters:
             pairs = parse_qsl(plain, max_num_fields=MAX_PARAMETERS, errors="strict")
         except ValueError as error:
             raise ProtocolError("invalid_request", "The parameters are not form-encoded UTF-8.") from error
+        if any("\0" in value for _, value in pairs):
+            raise ProtocolError("invalid_request", "No parameter may contain a NUL character.")
         for name, value in pairs:
             found.setdefault(name, []).append(value)
     return found

@@ -2,7 +2,7 @@
 
 from commonshub.core.app import Route
 
-from . import discovery, handlers, pages
+from . import admin, discovery, handlers, pages
 
 WELL_KNOWN = "(?:/user)?/.well-known"
 
@@ -15,4 +15,7 @@ ROUTES: list[Route] = [
     (r"/user/oauth2/revoke/?", handlers.RevokeHandler),
     (r"/user/oauth2/errors/?", handlers.ErrorsHandler),
     (r"/user/oauth_callback/?", pages.CallbackHandler),
+    (r"/user/admin/client/?", admin.ClientsHandler),
+    (r"/user/admin/client/([\w.-]{1,64})/?", admin.ClientHandler),
+    (r"/user/admin/client/([\w.-]{1,64})/rotate/?", admin.RotateHandler),
 ]

@@ -13,6 +13,9 @@ from commonshub.core.grants import tables
 
 from .clients import Client
 
+# Where policies come from that belong to a registered client, and not to a name in a file.
+SOURCES = ("cli", "api")
+
 
 @lru_cache
 def clients(schema: str) -> sa.Table:
@@ -128,6 +131,17 @@ def bind_policies(connection: sa.Connection, schema: str, name: str, policies: S
     for policy in dict.fromkeys(policies):
         values = {"client_name": name, "policy_id": policy, "source": source}
         connection.execute(insert(t.client_policy).values(**values))
+
+
+def unbind_unused(connection: sa.Connection, schema: str, names: Sequence[str]) -> None:
+    """Take back the policies of names that no client has any more, so that who takes the name later inherits nothing.
+
+    What user.yaml gives stays, since it names clients that may not be registered yet.
+    """
+    table, bound = clients(schema), tables(schema).client_policy
+    used = sa.select(table.c.name).where(table.c.name.in_(names))
+    gone = (bound.c.client_name.in_(names), bound.c.client_name.not_in(used), bound.c.source.in_(SOURCES))
+    connection.execute(bound.delete().where(*gone))
 
 
 def policies_of(connection: sa.Connection, schema: str, names: Sequence[str]) -> dict[str, list[str]]:

@@ -49,7 +49,7 @@ def upgrade() -> None:
         _list("scopes"),
         sa.Column("authenticated_at", sa.BigInteger),
         _moment("created_at", server_default=sa.func.now()),
-        _moment("expires_at"),
+        _moment("expires_at", index=True),
         schema=schema,
     )
     op.create_table(
