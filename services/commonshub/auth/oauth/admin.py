@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..handlers import AuthHandler
-from ..users.userinfo import ADMIN
 from .registry import Registered, Registry, read_fields
 
 if TYPE_CHECKING:
@@ -17,16 +16,7 @@ class RegistryHandler(AuthHandler):
     """Base of the administrators' routes."""
 
     async def run(self, work: Callable[[Registry], T]) -> T:
-        """Do `work` in one transaction.
-
-        Raises
-        ------
-        AuthenticationRequired, PermissionDenied
-            The caller is nobody, or no administrator.
-        """
-        if self.identity.anonymous:
-            self.require_user()
-        self.auth.policy.require(self.identity, ADMIN)
+        """Do `work` in one transaction."""
 
         def call(connection: "sa.Connection") -> T:
             return work(Registry(connection, self.auth, self.identity, self.request_id, "api"))
@@ -53,11 +43,13 @@ class ClientsHandler(RegistryHandler):
     """``/user/admin/client``: all applications, and a new one."""
 
     async def get(self) -> None:
+        self.require_administrator()
         name = self.get_query_argument("name", None)
         found = await self.run(lambda registry: registry.listed(name))
         self.reply({"clients": [each.document() for each in found]})
 
     async def post(self) -> None:
+        await self.govern("create_client")
         fields = self.fields()
         await self.told(await self.run(lambda registry: registry.create(fields)), 201)
 
@@ -66,14 +58,17 @@ class ClientHandler(RegistryHandler):
     """``/user/admin/client/<client_id>``: one application."""
 
     async def get(self, client_id: str) -> None:
+        self.require_administrator()
         self.reply((await self.run(lambda registry: registry.get(client_id))).document())
 
     async def patch(self, client_id: str) -> None:
+        await self.govern("change_client")
         fields = self.fields()
         [changed] = await self.run(lambda registry: registry.change([registry.get(client_id).client], fields))
         await self.told(changed)
 
     async def delete(self, client_id: str) -> None:
+        await self.govern("delete_client")
         await self.run(lambda registry: registry.delete([registry.get(client_id).client]))
         await self.auth.grants.reload()
         self.set_status(204)
@@ -85,6 +80,7 @@ class RotateHandler(RegistryHandler):
     """``/user/admin/client/<client_id>/rotate``: a second secret, so that the first can be given up in peace."""
 
     async def post(self, client_id: str) -> None:
+        await self.govern("create_client")
         fields = self.fields()
         fresh = await self.run(lambda registry: registry.rotate(registry.get(client_id).client, fields))
         await self.told(fresh, 201)

@@ -179,9 +179,9 @@ class RevokeHandler(ClientHandler):
         else:
             found, key = None, key_owner(connection, schema, jti)
             owner = key.user.username if key else None
-        self._require_right(claims, client, owner)
         if owner is None:
             return
+        self._require_right(claims, client, owner)
         if found is not None:
             ttl_s = self.auth.tokens.access_token_ttl_s + LEEWAY_S
             sessions.end_session(connection, schema, found.session.id, ttl_s)
@@ -198,7 +198,7 @@ class RevokeHandler(ClientHandler):
             detail={"user": owner},
         )
 
-    def _require_right(self, claims: Claims, client: Client | None, owner: str | None) -> None:
+    def _require_right(self, claims: Claims, client: Client | None, owner: str) -> None:
         """Let through the client that the token was given to, the user who gave it, and administrators.
 
         Raises
@@ -211,7 +211,7 @@ class RevokeHandler(ClientHandler):
                 raise ProtocolError("unauthorized_client", "This token was given to another client.")
             return
         acting = self.identity.client
-        own = owner is not None and owner == self.identity.username and acting in (None, claims["azp"])
+        own = owner == self.identity.username and acting in (None, claims["azp"])
         if not own and not self.auth.policy.allows(self.identity, ADMIN):
             raise PermissionDenied("You can only revoke your own tokens.")
 
