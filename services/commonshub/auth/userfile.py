@@ -12,75 +12,34 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commonshub.core.errors import BadRequest, ValidationFailed
-from commonshub.core.located import Document, Fault, read
+from commonshub.core.located import MAX_FAULTS, Document, Fault, Progress, Where, read
 from commonshub.core.policy import ANY, parse_path
 
+from .form import and_more, misfits
 from .names import username
 
 BUILT_IN = {"anonymous": "anonymous_policies", "logged-in": "all_users_policies"}
 
-_WORD = {"type": "string", "pattern": r"^[^\x00-\x1f\x7f]{1,255}$"}
-_TEXT = {"type": ["string", "null"], "pattern": r"^[^\x00]*$"}
-_WORDS = {"type": ["array", "null"], "items": _WORD}
-
-
-def _record(required: Sequence[str] = (), **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-
-
-def _listed(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": ["array", "null"], "items": item}
-
-
-def _named(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": ["object", "null"], "additionalProperties": {**item, "type": ["object", "null"]}}
-
-
-_PERMISSION = _record(
-    ["id", "action"],
-    id=_WORD,
-    description=_TEXT,
-    action=_record(["service", "method"], service=_WORD, method=_WORD),
-    constraints={"type": ["object", "null"], "maxProperties": 0},
+# What the services of a commons ask for, Gen3's own included; any other method is taken, with a warning.
+METHODS = frozenset(
+    [
+        "*",
+        "access",
+        "admin_access",
+        "create",
+        "delete",
+        "download",
+        "file_upload",
+        "launch",
+        "read",
+        "read-storage",
+        "release",
+        "update",
+        "upload",
+        "write",
+        "write-storage",
+    ]
 )
-_PROJECT = _record(
-    ["auth_id", "privilege"], auth_id=_WORD, resource={"type": ["string", "null"]}, privilege=_listed(_WORD)
-)
-_AUTHZ = _record(
-    resources=_listed({"$ref": "#/$defs/resource"}),
-    roles=_listed(_record(["id", "permissions"], id=_WORD, description=_TEXT, permissions=_listed(_PERMISSION))),
-    policies=_listed(
-        _record(
-            ["id", "role_ids", "resource_paths"], id=_WORD, description=_TEXT, role_ids=_WORDS, resource_paths=_WORDS
-        )
-    ),
-    groups=_listed(_record(["name"], name=_WORD, policies=_WORDS, users=_WORDS)),
-    anonymous_policies=_WORDS,
-    all_users_policies=_WORDS,
-    user_project_to_resource={"type": ["object", "null"], "additionalProperties": _WORD},
-)
-_USER = _record(
-    policies=_WORDS,
-    projects=_listed(_PROJECT),
-    tags={"type": ["object", "null"]},
-    email=_TEXT,
-    display_name=_TEXT,
-    phone_number=_TEXT,
-    admin={"type": ["boolean", "null"]},
-)
-SCHEMA: Mapping[str, Any] = {
-    **_record(
-        authz={**_AUTHZ, "type": ["object", "null"]},
-        rbac={**_AUTHZ, "type": ["object", "null"]},
-        clients=_named(_record(policies=_WORDS)),
-        users=_named(_USER),
-        cloud_providers={"type": ["object", "null"]},
-        groups={"type": ["object", "null"]},
-    ),
-    "$defs": {
-        "resource": _record(["name"], name=_WORD, description=_TEXT, subresources=_listed({"$ref": "#/$defs/resource"}))
-    },
-}
 
 
 class Faulty(ValidationFailed):
@@ -134,29 +93,31 @@ class Plan:
     warnings: list[Fault] = field(default_factory=list)
 
 
-def parse(text: str) -> Plan:
+def parse(text: str, progress: Progress | None = None) -> Plan:
     """Read a user.yaml.
+
+    Parameters
+    ----------
+    progress
+        Called now and then with how many characters of how many have been read.
 
     Raises
     ------
     Faulty
-        With every fault of the file.
+        With every fault of the file, or the first :data:`~commonshub.core.located.MAX_FAULTS`.
     """
-    import jsonschema_rs
-
-    document = read(text)
+    document = read(text, progress)
     if not document.faults and document.data is None:
         document.data = {}
-    faults = list(document.faults)
-    if not faults:
-        validator = jsonschema_rs.validator_for(dict(SCHEMA))
-        faults = [document.fault(error.instance_path, error.message) for error in validator.iter_errors(document.data)]
-    if faults:
-        raise Faulty(faults)
+    if document.faults:
+        raise Faulty(document.faults)
+    if wrong := misfits(document.data):
+        raise Faulty(document.locate(wrong))
     reader = _Reader(document)
     plan = reader.plan()
     if reader.faults:
-        raise Faulty(sorted(reader.faults))
+        raise Faulty(document.locate(reader.faults))
+    plan.warnings = document.locate(reader.warnings)
     return plan
 
 
@@ -165,12 +126,17 @@ class _Reader:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.faults: list[Fault] = []
+        self.faults: list[tuple[Where, str]] = []
+        self.warnings: list[tuple[Where, str]] = []
         self.found = Plan()
+        self.declared: set[str] = set()
+        self.made: dict[str, tuple[str, str]] = {}
         self.top = "rbac" if "rbac" in document.data and "authz" not in document.data else "authz"
         self.authz: Mapping[str, Any] = document.data.get(self.top) or {}
 
     def plan(self) -> Plan:
+        if self.top == "authz" and "rbac" in self.document.data:
+            self._fault(("rbac",), "this is the old word for authz: give one of the two")
         self._resources(self.authz.get("resources") or (), "", (self.top, "resources"))
         self._roles()
         self._projects()
@@ -182,32 +148,39 @@ class _Reader:
             self.found.client_policies |= {(name, each) for each in self._known((client or {}).get("policies"), where)}
         return self.found
 
-    def _fault(self, where: Sequence[str | int], message: str) -> None:
-        self.faults.append(self.document.fault(where, message))
+    def _fault(self, where: Where, message: str) -> None:
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append((where, message))
+            self.faults += and_more(self.faults)
 
-    def _items(self, name: str, key: str) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
+    def _warn(self, where: Where, message: str) -> None:
+        if len(self.warnings) < MAX_FAULTS:
+            self.warnings.append((where, message))
+
+    def _items(self, name: str, key: str) -> Iterator[tuple[Where, Mapping[str, Any]]]:
         """The entries of a list under ``authz``, each `key` once."""
         seen = set()
         for index, item in enumerate(self.authz.get(name) or ()):
             where = (self.top, name, index)
             if item[key] in seen:
                 self._fault((*where, key), f"{item[key]!r} is defined twice")
+                continue
             seen.add(item[key])
             yield where, item
 
-    def _resources(self, items: Iterable[Mapping[str, Any]], above: str, where: tuple[str | int, ...]) -> None:
+    def _resources(self, items: Iterable[Mapping[str, Any]], above: str, where: Where) -> None:
         for index, item in enumerate(items):
             here = (*where, index)
             path = f"{above}/{item['name'].removeprefix('/')}"
             if self._path(path, (*here, "name")):
                 if path in self.found.resources:
                     self._fault((*here, "name"), f"{path} is defined twice")
-                if above == "/programs" and "-" in item["name"]:
+                if path.startswith("/programs/") and "-" in path.split("/")[2]:
                     self._fault((*here, "name"), "the name of a program must not have a -: project_id is split at it")
                 self.found.resources[path] = item.get("description") or ""
             self._resources(item.get("subresources") or (), path, (*here, "subresources"))
 
-    def _path(self, path: str, where: Sequence[str | int]) -> bool:
+    def _path(self, path: str, where: Where) -> bool:
         try:
             parse_path(path)
         except BadRequest as error:
@@ -225,6 +198,11 @@ class _Reader:
                 if key in self.found.permissions:
                     self._fault((*where, "permissions", index, "id"), f"{each['id']!r} is defined twice in this role")
                 action = each["action"]
+                if action["method"] not in METHODS:
+                    self._warn(
+                        (*where, "permissions", index, "action", "method"),
+                        f"no service asks for the method {action['method']!r}; is it misspelled?",
+                    )
                 self.found.permissions[key] = (each.get("description") or "", action["service"], action["method"])
 
     def _projects(self) -> None:
@@ -235,6 +213,7 @@ class _Reader:
     def _policies(self) -> None:
         for where, policy in self._items("policies", "id"):
             name = policy["id"]
+            self.declared.add(name)
             self.found.policies[name] = policy.get("description") or ""
             for key in ("role_ids", "resource_paths"):
                 if not policy[key]:
@@ -248,7 +227,7 @@ class _Reader:
                     self._fault((*where, "resource_paths", index), f"no resource {path!r} is defined")
                 self.found.policy_paths.add((name, path))
 
-    def _known(self, names: Iterable[str] | None, where: tuple[str | int, ...]) -> list[str]:
+    def _known(self, names: Iterable[str] | None, where: Where) -> list[str]:
         """Names of policies, each of which must be defined."""
         listed = list(names or ())
         for index, name in enumerate(listed):
@@ -267,7 +246,11 @@ class _Reader:
             for index, each in enumerate(group.get("users") or ()):
                 user = self._username(each, (*where, "users", index))
                 if user is not None and user not in self.found.users:
-                    self._fault((*where, "users", index), f"no user {each!r} is defined under users")
+                    named = any(other["name"] == each for other in self.authz.get("groups") or ())
+                    no_user = "this is a group, and groups have no groups in them: name its users"
+                    self._fault(
+                        (*where, "users", index), no_user if named else f"no user {each!r} is defined under users"
+                    )
                 elif user is not None:
                     self.found.memberships.add((user, name))
         for group_name, key in BUILT_IN.items():
@@ -280,7 +263,7 @@ class _Reader:
         roles = {role for name, role in self.found.policy_roles if name == policy}
         return {service for (role, _), (_, service, _) in self.found.permissions.items() if role in roles}
 
-    def _username(self, name: str, where: Sequence[str | int]) -> str | None:
+    def _username(self, name: str, where: Where) -> str | None:
         try:
             return username(name)
         except BadRequest as error:
@@ -305,10 +288,9 @@ class _Reader:
             for index, project in enumerate(said.get("projects") or ()):
                 self._privileges(name, project, (*where, "projects", index))
             if said.get("admin"):
-                warning = "admin is not used here; give the user a policy on /services/fence/admin"
-                self.found.warnings.append(self.document.fault((*where, "admin"), warning))
+                self._warn((*where, "admin"), "admin is not used here; give a policy on /services/fence/admin")
 
-    def _privileges(self, user: str, project: Mapping[str, Any], where: tuple[str | int, ...]) -> None:
+    def _privileges(self, user: str, project: Mapping[str, Any], where: Where) -> None:
         """The deprecated grants by project: one policy a privilege."""
         path = project.get("resource") or self.found.projects.get(project["auth_id"])
         if path is None:
@@ -319,6 +301,10 @@ class _Reader:
         self.found.projects.setdefault(project["auth_id"], path)
         for privilege in project["privilege"] or ():
             policy = f"{path[1:].replace('/', '.')}-{privilege}"
+            if self.made.setdefault(policy, (path, privilege)) != (path, privilege) or policy in self.declared:
+                # Two that share a name would each give what the other gives.
+                self._fault(where, f"the policy that Gen3 makes of this, {policy!r}, is another one already")
+                continue
             if privilege not in self.found.roles:
                 self.found.roles[privilege] = ""
                 self.found.permissions[privilege, privilege] = ("", ANY, privilege)

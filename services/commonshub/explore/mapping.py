@@ -1,6 +1,6 @@
 """Reading ``etlMapping.yaml`` with its line numbers, and collecting everything that is wrong with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,12 +100,12 @@ def read(text: str, name: str = "etlMapping.yaml") -> Item:
         raise ValidationFailed(f"{name} cannot be read:\n{told}", [fault._asdict() for fault in document.faults])
     if document.data is None:
         raise ValidationFailed(f"{name} is empty: it must have a list `mappings`.")
-    return _item(document, document.data, ())
+    return _item(document.lines(), document.data, ())
 
 
-def _item(document: located.Document, value: Any, where: located.Where) -> Item:
+def _item(lines: Mapping[located.Where, int], value: Any, where: located.Where) -> Item:
     if isinstance(value, list):
-        value = [_item(document, each, (*where, number)) for number, each in enumerate(value)]
+        value = [_item(lines, each, (*where, number)) for number, each in enumerate(value)]
     elif isinstance(value, dict):
-        value = {key: _item(document, each, (*where, key)) for key, each in value.items()}
-    return Item(value, document.lines.get(where, 1), located.show(where))
+        value = {key: _item(lines, each, (*where, key)) for key, each in value.items()}
+    return Item(value, located.line(lines, where), located.show(where))

@@ -8,7 +8,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commonshub.auth.userfile import SCHEMA, Faulty, parse
+from commonshub.auth.form import SCHEMA
+from commonshub.auth.userfile import Faulty, parse
 
 GOOD = """\
 authz:
@@ -100,11 +101,69 @@ def test_an_empty_file_defines_nothing(text: str) -> None:
         ("method: read}}", "method: read}, constraints: {a: b}}", 10, "authz.roles[0].permissions[0].constraints"),
         ("cloud_providers: {}", "cloud_provider: {}", 1, ""),
         ("users: [Alice]}", "users: [Alice]", 15, ""),
+        ("users: [Alice]", "users: [team]", 14, "authz.groups[0].users[0]"),
+        ("name: team, policies: [readers]", "name: team, policies: [readers], groups: [team]", 14, "authz.groups[0]"),
+        ("{id: readers, role_ids: [reader]", "{id: 7, role_ids: [reader]", 12, "authz.policies[0].id"),
+        ("{id: readers, role_ids: [reader]", "{id: '', role_ids: [reader]", 12, "authz.policies[0].id"),
+        ("{id: readers, role_ids: [reader]", '{id: "a\\n", role_ids: [reader]', 12, "authz.policies[0].id"),
+        ("role_ids: [reader]", "role_ids: reader", 12, "authz.policies[0].role_ids"),
+        ("  roles:", "  role:", 1, "authz"),
+        ("users:\n  Alice: {policies: [readers], display_name: Alice A.}\n", "users: [Alice]\n#", 19, "users"),
+        ("authz:\n", "rbac: {}\nauthz:\n", 1, "rbac"),
+        ("app: {policies", '"a\\tb": {policies', 17, "clients"),
+        ("app: {policies: [readers]}", "app: {<<: {policies: [readers]}}", 18, "clients.app"),
+        ("app: {policies: [readers]}", "[app]: {policies: [readers]}", 18, "clients"),
+        ("display_name: Alice A.", 'display_name: "A\\0"', 20, "users.Alice.display_name"),
     ],
 )
 def test_a_fault_is_told_with_its_line_and_place(old: str, new: str, line: int, path: str) -> None:
     assert old in GOOD
     assert (line, path) in faults(GOOD.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    ("list_", "entry"),
+    [
+        ("roles", "{id: x, permissions: [{id: r, action: {service: s, method: read}}]}"),
+        ("policies", "{id: x, role_ids: [reader], resource_paths: [/open]}"),
+        ("groups", "{name: x}"),
+        ("resources", "{name: x}"),
+    ],
+)
+def test_two_of_one_name_are_a_fault_of_the_second(list_: str, entry: str) -> None:
+    text = GOOD.replace(f"  {list_}:\n", f"  {list_}:\n    - {entry}\n    - {entry}\n")
+    [(line, path)] = faults(text)
+    assert text.splitlines()[line - 1].strip() == f"- {entry}"
+    assert path.startswith(f"authz.{list_}[1].")
+
+
+def test_a_permission_of_one_name_twice_in_a_role_is_a_fault() -> None:
+    twice = "        - {id: r, action: {service: fence, method: read}}\n"
+    assert faults(GOOD.replace(twice, twice * 2)) == [(11, "authz.roles[0].permissions[1].id")]
+
+
+def test_a_method_that_no_service_asks_for_is_told() -> None:
+    [warning] = parse(GOOD.replace("method: read}", "method: raed}")).warnings
+    assert (warning.line, "'raed'" in warning.message) == (10, True)
+
+
+def test_a_fault_is_told_in_few_words() -> None:
+    text = GOOD.replace("display_name: Alice A.", f"display_name: [{'x' * 100_000}]").replace("{id: r,", "{id: {a: b},")
+    with pytest.raises(Faulty) as caught:
+        parse(text)
+    assert [fault.message for fault in caught.value.faults] == [
+        "this mapping must be text",
+        "this list must be text or empty",
+    ]
+
+
+@pytest.mark.parametrize("entry", ["1", "{policies: [nothing]}", "{policies: [/x/, 3]}"], ids=["form", "sense", "both"])
+def test_of_very_many_faults_the_first_thousand_are_told(entry: str) -> None:
+    text = "users:\n" + "".join(f"  u{number}: {entry}\n" for number in range(20_000))
+    with pytest.raises(Faulty) as caught:
+        parse(text)
+    assert len(caught.value.faults) == 1001
+    assert "more than 1000 faults" in str(caught.value)
 
 
 def test_all_faults_are_told_at_once() -> None:
@@ -130,6 +189,21 @@ def test_old_grants_by_project_become_policies() -> None:
 def test_an_old_grant_whose_resource_is_unknown_is_a_fault() -> None:
     text = "users:\n  u:\n    projects:\n    - {auth_id: X, privilege: [read]}\n"
     assert faults(text) == [(4, "users.u.projects[0].auth_id")]
+
+
+def test_two_old_grants_whose_policies_would_share_a_name_are_a_fault() -> None:
+    text = (
+        "users:\n  u:\n    projects:\n"
+        "    - {auth_id: X, resource: /a/b.c, privilege: [read]}\n"
+        "    - {auth_id: Y, resource: /a.b/c, privilege: [read]}\n"
+    )
+    assert faults(text) == [(5, "users.u.projects[1]")]
+
+
+def test_an_old_grant_does_not_widen_a_policy_of_its_name() -> None:
+    text = GOOD.replace("id: readers", "id: open-read").replace("[readers]", "[open-read]") + ""
+    text = text.replace("bob@example.org:", "bob: {projects: [{auth_id: X, resource: /open, privilege: [read]}]}")
+    assert faults(text) == [(21, "users.bob.projects[0]")]
 
 
 def test_the_old_admin_flag_is_told_to_be_vain() -> None:
