@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INTERVAL, JSONB, insert
 
 from commonshub.core.errors import PermissionDenied
-from commonshub.core.grants import tables
+from commonshub.core.grants import revoke, tables
 
 from ..users.store import UserRow, admit
 from .person import Person
@@ -154,6 +154,13 @@ def end(connection: sa.Connection, schema: str, sid: str) -> Ended | None:
         return None
     username = connection.execute(sa.select(user.c.username).where(user.c.id == gone.user_id)).scalar_one()
     return Ended(username, gone.idp, gone.id_token)
+
+
+def end_all(connection: sa.Connection, schema: str, user_id: int, ttl_s: float) -> None:
+    """End all sign-ins of a user, and what came from them, which lives `ttl_s` seconds at most."""
+    login = login_table(schema)
+    ended = connection.execute(login.delete().where(login.c.user_id == user_id).returning(login.c.sid)).scalars().all()
+    revoke(connection, schema, ended, ttl_s)
 
 
 def _seconds(seconds: float) -> Any:

@@ -203,6 +203,13 @@ def end_session(connection: sa.Connection, schema: str, session_id: str, ttl_s: 
     revoke(connection, schema, [session_id], ttl_s)
 
 
+def end_sessions_of(connection: sa.Connection, schema: str, user_id: int, ttl_s: float) -> None:
+    """End what all applications were given for a user; access tokens live `ttl_s` seconds at most."""
+    t = oauth(schema).session
+    ended = connection.execute(t.delete().where(t.c.user_id == user_id).returning(t.c.id)).scalars().all()
+    revoke(connection, schema, ended, ttl_s)
+
+
 def consented(connection: sa.Connection, schema: str, user_id: int, client_id: str) -> frozenset[str]:
     """What a user allowed a client before."""
     t = oauth(schema).consent

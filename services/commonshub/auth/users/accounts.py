@@ -6,11 +6,42 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from commonshub.core.errors import BadRequest
+from commonshub.core.errors import BadRequest, NotFound
 from commonshub.core.grants import tables
 
 from ..credentials.store import end_keys
+from ..login.store import end_all, identity_table
+from ..oauth.sessions import end_sessions_of
 from .store import UserRow, columns, get_user
+
+# Who vouches for users that no provider of ours signed in.
+HUB = "jupyterhub"
+
+
+def find_account(connection: sa.Connection, schema: str, username: str) -> tuple[UserRow, str] | None:
+    """The user of this name, and who vouches for him."""
+    user, identity = tables(schema).user, identity_table(schema)
+    query = (
+        sa.select(sa.func.coalesce(identity.c.idp, HUB), *columns(schema))
+        .select_from(user.outerjoin(identity, identity.c.user_id == user.c.id))
+        .where(user.c.username == username)
+    )
+    row = connection.execute(query).one_or_none()
+    return (UserRow(*row[1:]), row[0]) if row else None
+
+
+def get_account(connection: sa.Connection, schema: str, username: str) -> tuple[UserRow, str]:
+    """:func:`find_account`.
+
+    Raises
+    ------
+    NotFound
+        There is no such user.
+    """
+    found = find_account(connection, schema, username)
+    if found is None:
+        raise NotFound(f"This commons has no user {username}.")
+    return found
 
 
 def list_accounts(connection: sa.Connection, schema: str, start: str, limit: int) -> list[UserRow]:
@@ -22,7 +53,7 @@ def list_accounts(connection: sa.Connection, schema: str, start: str, limit: int
 
 def create_account(
     connection: sa.Connection, schema: str, username: str, source: str, known: Mapping[str, Any]
-) -> UserRow:
+) -> tuple[UserRow, str]:
     """Make a user.
 
     Parameters
@@ -39,11 +70,11 @@ def create_account(
     statement = insert(table).values(username=username, source=source, **known).on_conflict_do_nothing()
     if connection.execute(statement.returning(table.c.id)).one_or_none() is None:
         raise BadRequest(f"Error: user already exist. There is a user {username}.")
-    return get_user(connection, schema, username)
+    return get_account(connection, schema, username)
 
 
-def deactivate(connection: sa.Connection, schema: str, username: str, token_ttl_s: float) -> UserRow:
-    """Switch a user off, for good until he is switched on; his API keys end here and stay ended.
+def deactivate(connection: sa.Connection, schema: str, username: str, token_ttl_s: float) -> tuple[UserRow, str]:
+    """Switch a user off. What he and applications hold for him ends, and stays ended when he is switched on again.
 
     Parameters
     ----------
@@ -56,11 +87,12 @@ def deactivate(connection: sa.Connection, schema: str, username: str, token_ttl_
         There is no such user.
     """
     user = get_user(connection, schema, username)
-    end_keys(connection, schema, user.id, token_ttl_s)
+    for end in (end_keys, end_all, end_sessions_of):
+        end(connection, schema, user.id, token_ttl_s)
     return _switch(connection, schema, user, False)
 
 
-def reactivate(connection: sa.Connection, schema: str, username: str) -> UserRow:
+def reactivate(connection: sa.Connection, schema: str, username: str) -> tuple[UserRow, str]:
     """Switch a user on.
 
     Raises
@@ -76,7 +108,7 @@ def reactivate(connection: sa.Connection, schema: str, username: str) -> UserRow
     return _switch(connection, schema, user, True)
 
 
-def _switch(connection: sa.Connection, schema: str, user: UserRow, active: bool) -> UserRow:
+def _switch(connection: sa.Connection, schema: str, user: UserRow, active: bool) -> tuple[UserRow, str]:
     table = tables(schema).user
     connection.execute(table.update().where(table.c.id == user.id).values(active=active))
-    return get_user(connection, schema, user.username)
+    return get_account(connection, schema, user.username)

@@ -10,7 +10,7 @@ from commonshub.core.identity import Identity
 
 from ..handlers import AuthHandler
 from ..names import username
-from . import accounts, store, userinfo
+from . import accounts, userinfo
 from .store import UserRow
 
 SOURCE = "api"
@@ -26,10 +26,10 @@ class UserHandler(AuthHandler):
         name = self.require_user()
         if "user" not in self.identity.scopes:
             raise PermissionDenied("This token lacks the scope user.")
-        user = await self.auth.database.run(store.find_user, self.auth.schema, name)
-        if user is None:
+        found = await self.auth.database.run(accounts.find_account, self.auth.schema, name)
+        if found is None:
             raise AuthenticationRequired("Authentication Error: this user does not exist any more.")
-        self.reply(userinfo.document(user, self.auth.policy, self.identity))
+        self.reply(userinfo.document(*found, self.auth.policy, self.identity))
 
     post = get
 
@@ -52,9 +52,9 @@ class AdminHandler(AuthHandler):
         else:
             await self.govern(self.action)
 
-    def reply_user(self, user: UserRow) -> None:
+    def reply_user(self, user: UserRow, idp: str) -> None:
         """Answer with who somebody is and what he may do."""
-        self.reply(userinfo.document(user, self.auth.policy, Identity(user.username)))
+        self.reply(userinfo.document(user, idp, self.auth.policy, Identity(user.username)))
 
 
 class AccountsHandler(AdminHandler):
@@ -93,10 +93,10 @@ class AccountsHandler(AdminHandler):
         name, known = username(given), {**self._texts(body), "tags": _tags(body.get("tags"))}
         # Who signs a user in is known when he signs in.
         self.text(body, "idp_name")
-        user = await self.change(
+        found = await self.change(
             [Entry(self.action, name)], lambda c, schema: accounts.create_account(c, schema, name, SOURCE, known)
         )
-        self.reply_user(user)
+        self.reply_user(*found)
 
     def _texts(self, body: dict[str, Any]) -> dict[str, str]:
         texts = {key: self.text(body, key) or "" for key in _TEXTS}
@@ -110,7 +110,7 @@ class AccountHandler(AdminHandler):
     """``/user/admin/user/<name>``: one user."""
 
     async def get(self, name: str) -> None:
-        self.reply_user(await self.auth.database.run(store.get_user, self.auth.schema, username(name)))
+        self.reply_user(*await self.auth.database.run(accounts.get_account, self.auth.schema, username(name)))
 
 
 class DeactivationHandler(AdminHandler):
@@ -120,10 +120,10 @@ class DeactivationHandler(AdminHandler):
 
     async def delete(self, name: str) -> None:
         name, ttl_s = username(name), self.auth.tokens.api_key_ttl_s
-        user = await self.change(
+        found = await self.change(
             [Entry(self.action, name)], lambda c, schema: accounts.deactivate(c, schema, name, ttl_s)
         )
-        self.reply_user(user)
+        self.reply_user(*found)
 
 
 class ReactivationHandler(AdminHandler):
@@ -133,8 +133,8 @@ class ReactivationHandler(AdminHandler):
 
     async def post(self, name: str) -> None:
         name = username(name)
-        user = await self.change([Entry(self.action, name)], lambda c, schema: accounts.reactivate(c, schema, name))
-        self.reply_user(user)
+        found = await self.change([Entry(self.action, name)], lambda c, schema: accounts.reactivate(c, schema, name))
+        self.reply_user(*found)
 
 
 def _tags(given: Any) -> dict[str, str]:

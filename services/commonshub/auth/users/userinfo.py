@@ -44,14 +44,22 @@ def _privileges(actions: Iterable[dict[str, str]]) -> list[str]:
     return sorted((methods - {ANY}) | set(PRIVILEGES)) if ANY in methods else sorted(methods)
 
 
-def document(user: UserRow, policy: Snapshot, identity: Identity) -> dict[str, Any]:
-    """The answer of ``/user/user``."""
+def document(user: UserRow, idp: str, policy: Snapshot, identity: Identity) -> dict[str, Any]:
+    """The answer of ``/user/user``.
+
+    Parameters
+    ----------
+    idp
+        Who vouches for the user.
+    identity
+        Of whose rights it tells: the user's, or those of a client that acts for him.
+    """
     mapping = policy.mapping(identity)
     admin = is_admin(policy, user.username)
     return {
         "user_id": user.id,
         "sub": str(user.id),
-        "idp": "jupyterhub",
+        "idp": idp,
         "username": user.username,
         "name": user.username,
         "preferred_username": user.username,
