@@ -27,6 +27,8 @@ AUTH_GROUPS = {
     "policy": "policies, and the user.yaml that they come from",
     "audit": "who was given, or refused, what",
 }
+# Of these, those after which a user has no login any more.
+ENDING = ("deactivate", "delete")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -171,7 +173,17 @@ def _auth(options: argparse.Namespace) -> int:
     if words[:1] == ["add"] and options.group == "user":
         return _user_add(user_add_parser().parse_args(options.words[1:]))
     folder = _existing(given) if {"-h", "--help"}.isdisjoint(words) else _folder(given)
-    return _pass_on(folder, "commonshub.auth", options.group, *words)
+    status = _pass_on(folder, "commonshub.auth", options.group, *words)
+    if status == 0 and options.group == "user" and words[0] in ENDING and folder.initialised:
+        _end_login(folder, next((word for word in words[1:] if not word.startswith("-")), ""))
+    return status
+
+
+def _end_login(folder: DataFolder, name: str) -> None:
+    """A user who is switched off, or gone, cannot sign in to the hub either; `user add` gives a new login."""
+    from .passwords import Passwords
+
+    Passwords(folder.secrets / "passwords.json").remove(name.lower())
 
 
 def user_add_parser() -> argparse.ArgumentParser:

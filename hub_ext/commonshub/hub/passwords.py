@@ -52,6 +52,12 @@ class Passwords:
         account = Account(salt=_text(salt), hash=_text(derive(password, salt)), admin=admin)
         write_private(self.file, json.dumps({**self.accounts(), name: account}, indent=1))
 
+    def remove(self, name: str) -> None:
+        """Remove an account, where there is one; who is signed in with it has to sign in again, which he cannot."""
+        accounts = self.accounts()
+        if accounts.pop(name, None):
+            write_private(self.file, json.dumps(accounts, indent=1))
+
     def check(self, name: str, password: str) -> Account | None:
         """The account, when the password is right.
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 from tests.auth_service import Auth
+from tests.integration.hub.conftest import wait_until
 
 from commonshub.core import audit
 from commonshub.core.audit import Entry
@@ -85,3 +86,78 @@ def test_a_database_that_is_away_is_told_in_one_line(command: Command) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("The database cannot be reached")
     assert "Traceback" not in done.stderr
+
+
+def trail_of(auth: Auth, subject: str) -> list[str]:
+    return [row.action for row in auth.audited() if row.subject == subject and row.request_id == "cli"]
+
+
+def done(command: Command, *words: str) -> str:
+    found = command(*words)
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+def test_a_user_is_made_given_rights_and_taken_them(auth: Auth, command: Command) -> None:
+    done(command, "user", "add", "dave", "--email", "dave@example.org")
+    done(command, "user", "grant", "dave", "one_reader", "--until", "30d")
+    done(command, "user", "group", "add", "dave", "twos")
+    found = json.loads(done(command, "user", "show", "dave", "--json"))
+    assert found["groups"] == ["twos"]
+    [policy] = found["policies"]
+    assert (policy["policy"], policy["source"]) == ("one_reader", "cli")
+    assert "policy: one_reader (by cli, until " in done(command, "user", "show", "dave")
+    done(command, "user", "revoke", "dave", "one_reader")
+    done(command, "user", "group", "remove", "dave", "twos")
+    assert done(command, "user", "show", "dave").splitlines()[-1] == "source: cli"
+    assert trail_of(auth, "dave") == ["create_user", "grant", "grant", "revoke", "revoke"]
+
+
+def test_s10_who_is_switched_off_by_a_command_is_refused_at_once(auth: Auth, command: Command) -> None:
+    done(command, "user", "add", "erin")
+    key = auth.api_key("erin")
+    token = auth.access_token("erin")
+
+    def status() -> int:
+        return auth.get("/user/user", headers={"Authorization": f"bearer {token}"}).status_code
+
+    assert status() == 200
+    done(command, "user", "deactivate", "erin")
+    wait_until(lambda: status() == 401)
+    done(command, "user", "reactivate", "erin")
+    wait_until(lambda: status() == 200)
+    assert auth.post("/user/credentials/api/access_token", json={"api_key": key}).status_code == 401
+    done(command, "user", "delete", "erin")
+    wait_until(lambda: status() == 401)
+    assert trail_of(auth, "erin") == ["create_user", "deactivate_user", "reactivate_user", "delete_user"]
+
+
+def test_all_users_are_listed_for_people_and_for_scripts(command: Command) -> None:
+    assert any(
+        line.startswith("both  ") and "groups: twos" in line for line in done(command, "user", "list").split("\n")
+    )
+    found = [json.loads(line) for line in done(command, "user", "list", "--json").splitlines()]
+    assert {"alice", "bob", "root"} <= {user["name"] for user in found}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["user", "show", "no-such-user"], "no user no-such-user"),
+        (["user", "delete", "no-such-user"], "no user no-such-user"),
+        (["user", "delete", "alice"], "user.yaml"),
+        (["user", "grant", "bob", "no-such-policy"], "no policy no-such-policy"),
+        (["user", "grant", "bob", "one_reader", "--until", "2020-01-01"], "--until must be in the future"),
+        (["user", "revoke", "alice", "one_reader"], "user.yaml"),
+        (["user", "group", "add", "bob", "anonymous"], "anonymous"),
+        (["user", "reactivate", "bob"], "active already"),
+        (["user", "add", "a/b"], "cannot be the name"),
+    ],
+)
+def test_a_change_that_cannot_be_changes_nothing(auth: Auth, command: Command, words: list[str], told: str) -> None:
+    before = len(auth.audited())
+    found = command(*words)
+    assert found.returncode == 1
+    assert told in found.stderr
+    assert "Traceback" not in found.stderr
+    assert len(auth.audited()) == before

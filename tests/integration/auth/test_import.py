@@ -13,6 +13,8 @@ from tests.auth_service import USER_FILE, Auth
 
 from commonshub.auth import importing
 from commonshub.auth.app import AuthApp
+from commonshub.auth.authz import people
+from commonshub.auth.authz.forms import Grant
 from commonshub.auth.commands import main
 from commonshub.auth.userfile import Faulty, parse
 from commonshub.auth.users import store
@@ -85,8 +87,7 @@ def test_a_changed_definition_replaces_the_old_one(auth: Auth) -> None:
 
 def test_grants_of_other_sources_outlive_the_file(auth: Auth) -> None:
     def grant(connection: sa.Connection) -> None:
-        user = store.get_user(connection, "auth", "alice")
-        store.bind_policy(connection, "auth", user, "administrator", "cli")
+        people.grant_to_user(connection, "auth", "alice", [Grant("administrator")], "cli")
 
     auth.app.database.call(grant)
     apply(auth, "{}")

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from commonshub.core import audit
 from commonshub.core.errors import BadRequest
-from commonshub.core.identity import Identity
 
 from ..app import AuthApp
 from ..credentials import store
 from ..credentials.issue import issue_key
 from ..names import username
 from ..users.store import get_user
+from .operator import OPERATOR, REQUEST_ID
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-
-OPERATOR = Identity()
-REQUEST_ID = "cli"
 
 
 def create_key(app: AuthApp, arguments: argparse.Namespace) -> str:

@@ -1,17 +1,17 @@
 """``commonshub audit``."""
 
 import argparse
-import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import orjson
 
 from ..app import AuthApp
 from ..trail import sheet, store
-from ..trail.questions import Question, moment
+from ..trail.questions import Question
 from ..trail.store import Place
 from ..trail.views import View, views
+from .operator import past, printable
 
 COLUMNS = {
     "user": "username",
@@ -21,7 +21,6 @@ COLUMNS = {
     "decision": "decision",
     "request_id": "request_id",
 }
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 EXAMPLES = """\
 examples:
@@ -35,9 +34,8 @@ def show_rows(app: AuthApp, arguments: argparse.Namespace) -> Iterator[str]:
     """The newest rows, oldest of them first; or all, as CSV or as JSON lines."""
     view = views(app.schema)[""]
     filters = {column: (value,) for name, column in COLUMNS.items() if (value := getattr(arguments, name)) is not None}
-    now = datetime.now(UTC)
-    until = _moment(arguments.until, "--until", now) if arguments.until else now
-    question = Question(filters, _moment(arguments.since, "--since", now) if arguments.since else None, until)
+    until = past(arguments.until, "--until") if arguments.until else datetime.now(UTC)
+    question = Question(filters, past(arguments.since, "--since") if arguments.since else None, until)
     if arguments.csv or arguments.json:
         return _all(app, view, question, csv=arguments.csv)
     return _newest(app, view, question, arguments.limit)
@@ -51,8 +49,7 @@ def _newest(app: AuthApp, view: View, question: Question, limit: int) -> Iterato
         line = (
             f"{row['at']:%Y-%m-%d %H:%M:%S}  {row['decision']:<8}{row['action']:<16}{who}  {row['subject']}  {detail}"
         )
-        # Names and subjects are what somebody sent: nothing of them may steer a terminal.
-        yield "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line.rstrip())
+        yield printable(line.rstrip())
 
 
 def _all(app: AuthApp, view: View, question: Question, *, csv: bool) -> Iterator[str]:
@@ -66,12 +63,6 @@ def _all(app: AuthApp, view: View, question: Question, *, csv: bool) -> Iterator
         place = found.next
         if place is None:
             return
-
-
-def _moment(text: str, name: str, now: datetime) -> datetime:
-    """A moment, or how long ago it was: ``7d``, ``12h``, ``30m``, ``10s``."""
-    span = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    return now - timedelta(**{_UNITS[span[2]]: int(span[1])}) if span else moment(text, name)
 
 
 def _limit(text: str) -> int:

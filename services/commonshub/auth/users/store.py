@@ -79,21 +79,3 @@ def put_user(connection: sa.Connection, schema: str, username: str, source: str,
         statement = statement.on_conflict_do_update(index_elements=["username"], set_={"email": email})
     connection.execute(statement if email is not None else statement.on_conflict_do_nothing())
     return get_user(connection, schema, username)
-
-
-def bind_policy(connection: sa.Connection, schema: str, user: UserRow, policy: str, source: str) -> None:
-    """Give a user a policy for good, on behalf of `source`.
-
-    Raises
-    ------
-    NotFound
-        Nothing defines the policy.
-    """
-    t = tables(schema)
-    if connection.execute(sa.select(t.policy.c.id).where(t.policy.c.id == policy)).first() is None:
-        raise NotFound(f"This commons has no policy {policy}; import a user.yaml that defines it.")
-    values = {"user_id": user.id, "policy_id": policy, "source": source}
-    statement = insert(t.user_policy).values(**values)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["user_id", "policy_id", "source"], set_={"expires_at": None})
-    )
