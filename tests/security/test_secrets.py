@@ -56,8 +56,9 @@ class Story:
         page = self.web.get(f"{self.commons.origin}/portal/profile", timeout=60)
         xsrf = re.search(r'<meta name="xsrf" content="([^"]+)"', page.text)
         assert xsrf is not None, page.text
-        answer = self.ask("POST", "/portal/token", headers={"X-XSRFToken": xsrf[1]})
-        assert answer.status_code == 200, answer.text
+        for _ in range(2):
+            answer = self.ask("POST", "/portal/token", headers={"X-XSRFToken": xsrf[1]})
+            assert answer.status_code == 200, answer.text
         for number, cookie in enumerate([*person.session.cookies, *self.web.cookies]):
             if cookie.name != "_xsrf" and cookie.value and len(cookie.value) > 15:
                 self.keep(**{f"cookie {cookie.name} {number}": cookie.value.strip('"')})
@@ -155,6 +156,11 @@ def test_s22_no_row_of_the_trail_holds_a_credential(story: Story) -> None:
     assert [what for what, secret in story.secrets.items() if secret in trail] == []
     assert not TOKEN.search(trail)
     assert "X-Amz-" not in trail
+
+
+def test_a_sign_in_at_the_hub_is_one_row(story: Story) -> None:
+    trail = map(json.loads, story.commons.run("audit", "--json", "--action", "login").stdout.splitlines())
+    assert [(row["username"], row["subject"]) for row in trail] == [("alice", "jupyterhub")]
 
 
 def test_s22_no_address_tells_another_site_where_its_reader_was(story: Story) -> None:

@@ -36,7 +36,7 @@ def asked(auth: Auth) -> dict[str, str]:
             "auth",
             Identity("alice"),
             "r",
-            [Entry("login", "alice", detail={"idp": "hub", "ip": "10.0.0.1"})],
+            [Entry("login", "jupyterhub", detail={"ip": "10.0.0.1"})],
         )
     )
     return guids
@@ -95,7 +95,7 @@ def test_each_download_is_a_row(
 
 def test_c107_a_sign_in_is_a_row_with_its_provider(auth: Auth, asked: dict[str, str]) -> None:
     [row] = data(auth, "/audit/log/login?username=alice", "login_auditor")
-    assert (row["idp"], row["status_code"], row["ip"]) == ("hub", 302, "10.0.0.1")
+    assert (row["idp"], row["status_code"], row["ip"]) == ("jupyterhub", 302, "10.0.0.1")
     assert "guid" not in row
 
 

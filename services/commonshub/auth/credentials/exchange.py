@@ -1,10 +1,11 @@
 """HTTP: access tokens, and workspaces' API keys, for an API key or a hub token."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornado.httputil import HTTPServerRequest
 
+from commonshub.core import audit
 from commonshub.core.errors import AuthenticationRequired, BadRequest
 from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.policy import Request
@@ -12,12 +13,16 @@ from commonshub.core.web import CredentialHandler
 
 from ..claims import KEY_SCOPES, SESSION_SCOPES, lifetime
 from ..handlers import AuthHandler
+from ..login.providers import HUB
 from ..names import as_the_hub_has_it
 from ..users.store import UserRow, admit
 from . import sessions, store
 from .hub import HubUser
 from .issue import issue_key
-from .origin import WORKSPACE
+from .origin import BROWSER, WORKSPACE, Origin
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 # Life of a key that no server's end would end, in seconds.
 UNBOUND_KEY_TTL_S = 86400
@@ -103,7 +108,15 @@ class HubHandler(CredentialHandler, AuthHandler):
         if owner.origin is None:
             return None
         lease_s = max(ttl_s, self.auth.session_lease_s if owner.origin.kind == WORKSPACE else 0)
-        return await self.auth.database.run(sessions.hold, self.auth.schema, user.id, owner.origin, lease_s)
+        return await self.auth.database.run(self._hold, user, owner.origin, lease_s)
+
+    def _hold(self, connection: "sa.Connection", user: UserRow, origin: Origin, lease_s: float) -> str:
+        session, begins = sessions.hold(connection, self.auth.schema, user.id, origin, lease_s)
+        if begins and origin.kind == BROWSER:
+            # The hub has no database: the first that the trail hears of a sign-in there is what it leads to here.
+            entry = audit.Entry("login", HUB, detail={"sid": session})
+            audit.write_many(connection, self.auth.schema, self.identity, self.request_id, [entry])
+        return session
 
 
 class HubTokenHandler(HubHandler):

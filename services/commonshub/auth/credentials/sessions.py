@@ -47,11 +47,17 @@ def table(schema: str) -> sa.Table:
     )
 
 
-def hold(connection: sa.Connection, schema: str, user_id: int, origin: Origin, ttl_s: float) -> str:
-    """The identifier of the session of a hub token, which now lasts `ttl_s` seconds more, or longer."""
-    sessions = table(schema)
+def hold(connection: sa.Connection, schema: str, user_id: int, origin: Origin, ttl_s: float) -> tuple[str, bool]:
+    """The session of a hub token, which now lasts `ttl_s` seconds more, or longer.
+
+    Returns
+    -------
+    tuple
+        Its identifier, and whether it begins now.
+    """
+    sessions, fresh = table(schema), uuid.uuid4().hex
     made = insert(sessions).values(
-        id=uuid.uuid4().hex,
+        id=fresh,
         key=origin.key,
         user_id=user_id,
         kind=origin.kind,
@@ -61,7 +67,7 @@ def hold(connection: sa.Connection, schema: str, user_id: int, origin: Origin, t
     later = sa.func.greatest(sessions.c.expires_at, made.excluded.expires_at)
     statement = made.on_conflict_do_update(index_elements=["key"], set_={"expires_at": later})
     found: str = connection.execute(statement.returning(sessions.c.id)).scalar_one()
-    return found
+    return found, found == fresh
 
 
 def workspaces(connection: sa.Connection, schema: str) -> list[SessionRow]:

@@ -9,6 +9,7 @@ from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsEr
 from commonshub.core.identity import Identity
 from commonshub.core.redirects import own_path
 from commonshub.core.signin import ASSERTION_HEADER, COOKIE
+from commonshub.core.web import CredentialHandler
 
 from ..handlers import AuthHandler
 from .attempt import COOKIE as ATTEMPT_COOKIE
@@ -112,8 +113,14 @@ class BeginHandler(LoginHandler):
         self.redirect(url)
 
 
-class CallbackHandler(LoginHandler):
+class CallbackHandler(CredentialHandler, LoginHandler):
     """``/user/login/<idp>/login``: where the provider sends browsers back to."""
+
+    failures = frozenset({400, 401, 403})
+
+    def claimed(self) -> str:
+        """The sign-in that this claims to complete."""
+        return self.get_query_argument("state", "")
 
     async def get(self, idp: str) -> None:
         upstream = self.logins.upstream(idp)

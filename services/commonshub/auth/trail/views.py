@@ -106,7 +106,8 @@ def views(schema: str) -> Mapping[str, View]:
     login = {
         # A sign-in ends with a redirect.
         **common(sa.literal("/user/login"), 302),
-        **{name: said(name) for name in ("idp", "fence_idp", "upstream_idp", "shib_idp")},
+        "idp": table.c.subject,
+        **{name: said(name) for name in ("fence_idp", "upstream_idp", "shib_idp")},
         "client_id": table.c.client,
         "ip": said("ip"),
     }
