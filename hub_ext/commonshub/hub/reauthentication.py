@@ -5,15 +5,23 @@ hub's own sign-in page lets a browser with a session pass, so this page ends the
 hub's ``/logout`` does, which anybody can link to as well; running workspaces go on.
 """
 
+import re
+
 from jupyterhub.handlers.login import LogoutHandler
 from tornado.httputil import url_concat
 
 from commonshub.core.hub import ANEW
 from commonshub.core.signin import COOKIE
 
+# What a form-encoded query is made of.
+QUERY = re.compile(r"[A-Za-z0-9._~/?=&%+*-]+")
+
 
 class SignInAnewHandler(LogoutHandler):  # type: ignore[misc]  # JupyterHub ships no types.
-    """``/hub/sign-in-anew?next=``: end the browser's session, then the hub's sign-in page, which judges ``next``."""
+    """``/hub/sign-in-anew?next=``: end the browser's session, then the hub's sign-in page.
+
+    ``next`` must be the hub's own page that hands sign-ins to a service; anything else is left out.
+    """
 
     async def get(self) -> None:
         user = self.current_user
@@ -21,7 +29,9 @@ class SignInAnewHandler(LogoutHandler):  # type: ignore[misc]  # JupyterHub ship
             self._backend_logout_cleanup(user.name)
             self._jupyterhub_user = None
         self.clear_cookie(COOKIE, path=self.hub.base_url)
-        self.redirect(url_concat(self.settings["login_url"], {"next": self.get_argument("next", "")}))
+        target = self.get_argument("next", "", strip=False)
+        leads_back = target.startswith(f"{self.hub.base_url}api/oauth2/authorize?") and QUERY.fullmatch(target)
+        self.redirect(url_concat(self.settings["login_url"], {"next": target} if leads_back else {}))
 
 
 HANDLERS = [(f"/{ANEW}", SignInAnewHandler)]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..app import AuthApp
 
 # An id token that is larger than browsers and proxies take as a header helps nobody; userinfo tells all projects.
-MAX_PROJECTS_BYTES = 2048
+MAX_PROJECTS_BYTES = 1024
 REUSED = "This was used before. Whoever has a copy of it is shut out now, and so are you: ask the user again."
 
 Answer = dict[str, Any]
