@@ -1,6 +1,6 @@
 """Downloads: many callers at once, each with a decision, a URL and a row in the audit trail of his own.
 
-Whatever asks for bytes comes through :meth:`Downloads.answer`: ``/user/data/download``, its bulk form, and DRS access.
+Whatever asks for bytes comes through :class:`Downloads`: ``/user/data/download``, DRS access, bulk forms of both.
 Any number of downloads costs two statements in one transaction, which is committed before anybody gets an answer.
 Single ones that arrive together share it (:mod:`.batches`).
 """
@@ -42,6 +42,11 @@ class Options:
     expires_in: int | None = None
     force_sign: bool = True
 
+    @classmethod
+    def read(cls, protocol: str | None, expires_in: int | None, no_force_sign: str) -> "Options":
+        """From the arguments that Gen3 has for them."""
+        return cls(protocol, expires_in, no_force_sign.lower() != "true")
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -76,7 +81,7 @@ class Downloads:
         self.index_schema = database.settings.index_schema
         self.auth_schema = database.settings.auth_schema
         settings = storage.settings
-        self._batches = Batches(self.answer, settings.download_batch, settings.download_batches)
+        self._batches = Batches(self._together, settings.download_batch, settings.download_batches)
 
     async def url(self, wanted: Wanted) -> str:
         """A URL that gives the bytes of one record for a while.
@@ -97,14 +102,21 @@ class Downloads:
             raise outcome
         return outcome
 
-    async def answer(self, wanted: Sequence[Wanted]) -> list[str | Exception]:
+    async def urls(self, wanted: Sequence[Wanted]) -> list[str | Exception]:
         """The URL of each download, or why there is none, in the order given.
 
         Raises
         ------
+        BadRequest
+            An `expires_in` is out of bounds; nothing is read then.
         Unavailable
             The database does not answer: then nobody gets a URL.
         """
+        for each in wanted:
+            lifetime(self.storage.settings, each.options.expires_in)
+        return await self._together(wanted)
+
+    async def _together(self, wanted: Sequence[Wanted]) -> list[str | Exception]:
         return await self.database.run(self._answer, wanted)
 
     def _answer(self, connection: sa.Connection, wanted: Sequence[Wanted]) -> list[str | Exception]:
@@ -165,7 +177,7 @@ def sort_outcomes(outcomes: Iterable[tuple[K, str | Exception]]) -> tuple[list[t
     Parameters
     ----------
     outcomes
-        What was asked for, and what :meth:`Downloads.answer` said of it.
+        What was asked for, and what :meth:`Downloads.urls` said of it.
     """
     urls: list[tuple[K, str]] = []
     failed: dict[int, list[K]] = {}

@@ -87,6 +87,8 @@ class IndexApp(ServiceApplication):
             (r"/index/(.+?)/?", handlers.AnyHandler),
             (r"/ga4gh/drs/v1/service-info/?", ga4gh.ServiceInfoHandler),
             (r"/ga4gh/drs/v1/objects/?", ga4gh.ObjectsHandler),
+            (r"/ga4gh/drs/v1/objects/access/?", ga4gh.BulkAccessHandler),
             (r"/ga4gh/drs/v1/objects/(.+)/access/([^/]+)/?", ga4gh.AccessHandler),
+            (r"/ga4gh/drs/v1/objects/(.+)/access/?", ga4gh.NoAccessHandler),
             (r"/ga4gh/drs/v1/objects/(.+?)/?", ga4gh.ObjectHandler),
         ]

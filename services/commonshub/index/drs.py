@@ -10,13 +10,13 @@ access method
 """
 
 import mimetypes
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from commonshub.core.access import access_ids
-from commonshub.core.errors import ValidationFailed
+from commonshub.core.errors import BadRequest, ValidationFailed
 from commonshub.core.records import Record
 
 VERSION = "1.5.0"
@@ -129,9 +129,58 @@ def bulk_ids(body: Any) -> list[str]:
         It is missing or no list of texts.
     """
     ids = body.get("bulk_object_ids") if isinstance(body, dict) else None
-    if not isinstance(ids, list) or not all(isinstance(each, str) and "\0" not in each for each in ids):
+    if not isinstance(ids, list) or not _texts(ids):
         raise ValidationFailed("bulk_object_ids must be a list of object ids.")
     return ids
+
+
+def bulk_access_ids(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Objects and the access ids wanted of each, once each, of a bulk request for URLs.
+
+    Raises
+    ------
+    ValidationFailed
+        ``bulk_object_access_ids`` is missing or malformed; the message names the entry.
+    """
+    given = body.get("bulk_object_access_ids")
+    if not isinstance(given, list) or not given:
+        raise ValidationFailed("bulk_object_access_ids must be a list with at least one object.")
+    asked = []
+    for position, entry in enumerate(given):
+        match entry:
+            case {"bulk_object_id": str(guid), "bulk_access_ids": [*names]} if names and _texts([guid, *names]):
+                asked += [(guid, name) for name in names]
+            case _:
+                raise ValidationFailed(
+                    f"bulk_object_access_ids[{position}] is not of the form "
+                    '{"bulk_object_id": id, "bulk_access_ids": [access_id, …]}.'
+                )
+    return list(dict.fromkeys(asked))
+
+
+def _texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) and "\0" not in value for value in values)
+
+
+def refuse_passports(body: Mapping[str, Any]) -> None:
+    """Raise :class:`BadRequest` where somebody wants to prove who he is by GA4GH passports."""
+    if "passports" in body:
+        raise BadRequest("This commons does not take passports; send a bearer token.")
+
+
+def bulk_access(
+    requested: int, urls: Sequence[tuple[tuple[str, str], str]], failed: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The answer to a bulk request for URLs: counted, and failed, by object and access id."""
+    return {
+        "summary": {"requested": requested, "resolved": len(urls), "unresolved": requested - len(urls)},
+        "unresolved_drs_objects": [
+            {**each, "object_ids": list(dict.fromkeys(guid for guid, _ in each["object_ids"]))} for each in failed
+        ],
+        "resolved_drs_object_access_urls": [
+            {"drs_object_id": guid, "drs_access_id": name, "url": url, "headers": []} for (guid, name), url in urls
+        ],
+    }
 
 
 def service_info(name: str, origin: str, release: str, most: int, count: int, size_bytes: int) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """HTTP of GA4GH DRS 1.5: ``/ga4gh/drs/v1``."""
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, ClassVar
 
 from commonshub.core import records
 from commonshub.core.access import Asker, open_to_all
-from commonshub.core.downloads import Options, Wanted
+from commonshub.core.downloads import Options, Wanted, sort_outcomes
 from commonshub.core.errors import BadRequest, CommonsError, NotFound, TooLarge
 from commonshub.core.records import Record
 
@@ -13,6 +14,7 @@ from . import drs, store
 from .handlers import IndexHandler
 
 RETRY_AFTER_S = 2
+NOT_VERIFIED = "The bytes of this object have not been verified yet."
 
 
 class DrsHandler(IndexHandler):
@@ -28,6 +30,16 @@ class DrsHandler(IndexHandler):
         """Whether anonymous callers may have the bytes."""
         return open_to_all(self.service.policy, record)
 
+    @property
+    def asker(self) -> Asker:
+        """Who asks, for the decision."""
+        return Asker(self.service.policy, self.identity, self.request_id)
+
+    def wishes(self, access_id: str) -> Options:
+        """How the bytes of a location are wanted."""
+        unsigned = self.get_query_argument("no_force_sign", "")
+        return Options.read(access_id, self.integer("expires_in", low=1), unsigned)
+
     def object_of(self, record: Record) -> dict[str, Any]:
         """The object of a record."""
         return drs.drs_object(record, self.index.site, self.open_to_all(record))
@@ -35,12 +47,21 @@ class DrsHandler(IndexHandler):
     async def bulk_records(self) -> tuple[list[str], dict[str, Record]]:
         """The ids of a bulk request and what there is of them."""
         ids = drs.bulk_ids(self.json())
-        if len(ids) > self.index.max_drs_bulk:
-            raise TooLarge(f"At most {self.index.max_drs_bulk} objects can be asked for at once; these are {len(ids)}.")
+        self.bound(len(ids))
+        return ids, await self.records_of(ids)
+
+    def bound(self, count: int) -> None:
+        """Raise :class:`TooLarge` for more objects than one request may be about."""
+        most = self.index.max_drs_bulk
+        if count > most:
+            raise TooLarge(f"At most {most} objects can be asked for at once (IndexApp.max_drs_bulk), not {count}.")
+
+    async def records_of(self, ids: Iterable[str]) -> dict[str, Record]:
+        """What there is of some objects, by id as it was asked for."""
         spelt = {each: store.spellings(each, self.prefix) for each in ids}
         found = await self.sql(records.get_many, [name for names in spelt.values() for name in names])
         hits = {each: next((found[name] for name in names if name in found), None) for each, names in spelt.items()}
-        return ids, {each: record for each, record in hits.items() if record}
+        return {each: record for each, record in hits.items() if record}
 
 
 class ServiceInfoHandler(DrsHandler):
@@ -62,7 +83,7 @@ class ObjectHandler(DrsHandler):
             # DRS's word for bytes that are on their way.
             self.index.worker.hasten(record.did)
             self.set_header("Retry-After", str(RETRY_AFTER_S))
-            self.reply({"msg": "The bytes of this object have not been verified yet.", "status_code": 202}, 202)
+            self.reply({"msg": NOT_VERIFIED, "status_code": 202}, 202)
             return
         self.reply(self.object_of(record))
 
@@ -91,17 +112,44 @@ class ObjectsHandler(DrsHandler):
 class AccessHandler(DrsHandler):
     """``/objects/{id}/access/{access_id}``: a URL that gives the bytes."""
 
-    public: ClassVar[bool] = False
-
     async def get(self, guid: str, access_id: str) -> None:
         record = await self.sql(store.resolve, guid, prefix=self.prefix)
         if record.blank:
-            raise NotFound("The bytes of this object have not been verified yet.")
-        asker = Asker(self.service.policy, self.identity, self.request_id)
-        self.reply({"url": await self.index.downloads.url(Wanted(asker, record.did, Options(access_id), record))})
+            raise NotFound(NOT_VERIFIED)
+        wanted = Wanted(self.asker, record.did, self.wishes(access_id), record)
+        self.reply({"url": await self.index.downloads.url(wanted)})
 
     async def post(self, guid: str, access_id: str) -> None:
-        body = self.json_object() if self.request.body else {}
-        if body.get("passports"):
-            raise BadRequest("This commons does not take passports; send a bearer token.")
+        drs.refuse_passports(self.json_object() if self.request.body else {})
         await self.get(guid, access_id)
+
+
+class NoAccessHandler(DrsHandler):
+    """``/objects/{id}/access``: the name of the location is missing."""
+
+    def get(self, guid: str) -> None:
+        raise BadRequest(
+            f"Which location of {guid}? Ask for /access/<access_id>; the object lists its access_id values."
+        )
+
+    def post(self, guid: str) -> None:
+        self.get(guid)
+
+
+class BulkAccessHandler(DrsHandler):
+    """``/objects/access``: the same for many, decided as single ones are."""
+
+    async def post(self) -> None:
+        body = self.json_object()
+        drs.refuse_passports(body)
+        asked = drs.bulk_access_ids(body)
+        self.bound(len(asked))
+        found = await self.records_of({guid for guid, _ in asked})
+        there = [(guid, name) for guid, name in asked if guid in found and not found[guid].blank]
+        asker = self.asker
+        wanted = [Wanted(asker, found[guid].did, self.wishes(name), found[guid]) for guid, name in there]
+        outcomes = dict(zip(there, await self.index.downloads.urls(wanted), strict=True))
+        urls, failed = sort_outcomes((each, outcomes.get(each) or NotFound(NOT_VERIFIED)) for each in asked)
+        answer = drs.bulk_access(len(asked), urls, failed)
+        most_frequent = max(failed, key=lambda each: len(each["object_ids"]), default=None)
+        self.reply(answer, most_frequent["error_code"] if most_frequent and not urls else 200)

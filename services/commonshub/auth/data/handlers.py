@@ -47,10 +47,10 @@ class TransferHandler(AuthHandler):
         BadRequest
             ``expires_in`` is no number of seconds.
         """
-        return Options(
+        return Options.read(
             self.get_query_argument("protocol", None),
             self.integer("expires_in", low=1),
-            self.get_query_argument("no_force_sign", "").lower() != "true",
+            self.get_query_argument("no_force_sign", ""),
         )
 
 
@@ -76,7 +76,7 @@ class BulkDownloadHandler(TransferHandler):
     async def post(self) -> None:
         guids = read_guids(self.json_object(), self.auth.storage_settings.max_bulk_downloads)
         asker, options = self.asker, self.wishes()
-        outcomes = await self.auth.downloads.answer([Wanted(asker, guid, options) for guid in guids])
+        outcomes = await self.auth.downloads.urls([Wanted(asker, guid, options) for guid in guids])
         urls, failed = sort_outcomes(zip(guids, outcomes, strict=True))
         self.reply({"urls": [{"drs_object_id": guid, "url": url} for guid, url in urls], "failed_guids": failed})
 
