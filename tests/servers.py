@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tornado import httpserver, web
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 # Beginning of a jupyterhub_config.py for a hub that is asked directly, with no proxy before it.
 HUB_WITHOUT_PROXY = """
@@ -45,3 +46,32 @@ def answering(application: web.Application, sockets: list[socket.socket]) -> Ite
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+class Router(web.RequestHandler):
+    """Hands a request to the service with the longest matching prefix, as the hub's proxy does."""
+
+    async def any_method(self) -> None:
+        routes: dict[str, str] = self.application.settings["routes"]
+        prefix = max((each for each in routes if self.request.path.startswith(each)), key=len, default=None)
+        if prefix is None:
+            raise web.HTTPError(404)
+        names = ("Authorization", "Content-Type", "Accept", "Range")
+        request = HTTPRequest(
+            routes[prefix] + self.request.uri,
+            method=self.request.method,
+            headers={name: self.request.headers[name] for name in names if name in self.request.headers},
+            body=self.request.body or (b"" if self.request.method in ("POST", "PUT", "PATCH") else None),
+            follow_redirects=False,
+            request_timeout=60,
+            allow_nonstandard_methods=True,
+        )
+        answer = await AsyncHTTPClient().fetch(request, raise_error=False)
+        self.set_status(answer.code)
+        for name in ("Content-Type", "Location", "Retry-After"):
+            if name in answer.headers:
+                self.set_header(name, answer.headers[name])
+        if answer.body and answer.code != 204:
+            self.write(answer.body)
+
+    get = post = put = delete = options = any_method

@@ -44,10 +44,15 @@ class Asker:
 
 
 def may_read(asker: Asker, record: Record) -> bool:
-    """Whether the caller may read the bytes of `record`."""
+    """Whether the caller may read the bytes of `record`; what is open to everybody, he may with any token."""
+    return _may(asker, record, "read-storage") or open_to_all(asker.policy, record)
+
+
+def open_to_all(policy: Snapshot, record: Record) -> bool:
+    """Whether everybody may read the bytes of `record`, signed in or not."""
     if not record.authz and EVERYBODY in record.acl:
         return True
-    return _may(asker, record, "read-storage")
+    return _may(Asker(policy, ANONYMOUS), record, "read-storage")
 
 
 def may_write(asker: Asker, record: Record) -> bool:
@@ -171,11 +176,6 @@ def _require_reader(asker: Asker, record: Record, settings: StorageSettings) -> 
             "Downloads with the credentials of a client alone are switched off in this commons "
             "(StorageSettings.client_credentials_download)."
         )
-
-
-def open_to_all(policy: Snapshot, record: Record) -> bool:
-    """Whether everybody may read the bytes of `record`, signed in or not."""
-    return may_read(Asker(policy, ANONYMOUS), record)
 
 
 def reaches(record: Record, location: Location, settings: StorageSettings) -> bool:

@@ -1,17 +1,15 @@
 """The real services behind one origin, with a project, records and a file in it."""
 
 import argparse
-import asyncio
 import json
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tornado import httpserver, netutil, web
-from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tests.servers import Router, answering
+from tornado import netutil, web
 
 import commonshub.hub.demo
 from commonshub.auth.app import AuthApp
@@ -26,57 +24,13 @@ DEMO = Path(commonshub.hub.demo.__file__).parent
 PROJECT = "demo-trial"
 
 
-class Router(web.RequestHandler):
-    """Hands a request to the service with the longest matching prefix, as the hub's proxy does."""
-
-    async def any_method(self) -> None:
-        routes: dict[str, str] = self.application.settings["routes"]
-        prefix = max((each for each in routes if self.request.path.startswith(each)), key=len, default=None)
-        if prefix is None:
-            raise web.HTTPError(404)
-        names = ("Authorization", "Content-Type", "Accept", "Range")
-        request = HTTPRequest(
-            routes[prefix] + self.request.uri,
-            method=self.request.method,
-            headers={name: self.request.headers[name] for name in names if name in self.request.headers},
-            body=self.request.body if self.request.method in ("POST", "PUT", "PATCH") else None,
-            follow_redirects=False,
-            request_timeout=60,
-            allow_nonstandard_methods=True,
-        )
-        answer = await AsyncHTTPClient().fetch(request, raise_error=False)
-        self.set_status(answer.code)
-        self.set_header("Content-Type", answer.headers.get("Content-Type", "text/plain"))
-        if answer.body and answer.code != 204:
-            self.write(answer.body)
-
-    get = post = put = delete = any_method  # type: ignore[assignment]
-
-
 @pytest.fixture(scope="module")
 def origin() -> Iterator[tuple[str, dict[str, str]]]:
     """Address of the commons, and the routes behind it."""
     routes: dict[str, str] = {}
     sockets = netutil.bind_sockets(0, "127.0.0.1")
-    loop = asyncio.new_event_loop()
-    server = httpserver.HTTPServer(web.Application([(r"/.*", Router)], routes=routes, log_function=lambda _: None))
-
-    async def listen() -> None:
-        server.add_sockets(sockets)
-
-    async def close() -> None:
-        server.stop()
-        await server.close_all_connections()
-
-    url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-    loop.run_until_complete(listen())
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    yield url, routes
-    asyncio.run_coroutine_threadsafe(close(), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
-    loop.close()
+    with answering(web.Application([(r"/.*", Router)], routes=routes, log_function=lambda _: None), sockets):
+        yield f"http://127.0.0.1:{sockets[0].getsockname()[1]}", routes
 
 
 @dataclass
