@@ -112,7 +112,7 @@ def choose(record: Record, protocol: str | None = None) -> str:
     NotFound
         There is none.
     BadRequest
-        There are URLs, but only of schemes that we do not serve.
+        There are URLs, but only of schemes that we do not serve, or it is none.
     """
     if protocol is not None:
         named = access_ids(record.urls)
@@ -125,6 +125,9 @@ def choose(record: Record, protocol: str | None = None) -> str:
         url = next((each for each in record.urls if _scheme(each) in SERVED), record.urls[0])
     if _scheme(url) not in SERVED:
         raise BadRequest(f"The specified protocol {_scheme(url)} is not supported")
+    if _scheme(url) in VERBATIM and not url.isprintable():
+        # Handed out as it is, perhaps in a header.
+        raise BadRequest(f"A location of {record.did} holds characters that no URL has.")
     return url
 
 

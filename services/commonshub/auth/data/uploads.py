@@ -6,6 +6,7 @@ may upload.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -247,6 +248,9 @@ class Uploads:
         """Where the bytes of a record are: only where it may reach, whatever its URLs say."""
         blob = records.tables(self.schema).blob
         registered = connection.execute(sa.select(blob.c.location).where(blob.c.guid == record.did)).scalars()
-        urls = {url for url in (*registered, *record.urls) if url.startswith("s3://")}
-        found = [Location.parse(url) for url in sorted(urls)]
+        found = []
+        for url in sorted({*registered, *record.urls}):
+            with suppress(BadRequest):
+                # What is no location has no bytes of ours.
+                found.append(Location.parse(url))
         return [each for each in found if reaches(record, each, self.storage.settings)]
