@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+import jwt
 import pytest
 import requests
 from tests.data_service import BYTES, OPEN, PROJECT, SECRET, DataCommons
@@ -376,3 +377,26 @@ def test_s26_a_hostile_guid_of_a_record_is_a_name(commons: DataCommons) -> None:
     made = commons.auth.database.call(records.create, "index", [records.Draft(did=did, authz=[OPEN])])
     assert commons.download(quote(did, safe="")).json()["message"] == "Can't find any file locations."
     assert commons.auth.database.call(records.get, "index", did) == made[0]
+
+
+# -- S28: passports ----------------------------------------------------------
+
+
+def test_s28_a_passport_opens_nothing_and_nobody_looks_into_it(
+    commons: DataCommons, spy: tuple[str, list[Any]]
+) -> None:
+    """Not even its header, which may name an address of keys."""
+    address, seen = spy
+    before = len(seen)
+    headers = {"jku": f"{address}/keys", "kid": "x", "alg": "HS256"}
+    passport = jwt.encode({"iss": address, "sub": "alice", "ga4gh_passport_v1": []}, "x" * 32, headers=headers)
+    for fields in ({"authz": [PROJECT]}, {"authz": [OPEN]}):
+        guid = commons.stored(**fields).did
+        single = commons.post(f"{DRS}/{guid}/access/s3", json={"passports": [passport]})
+        entry = {"bulk_object_id": guid, "bulk_access_ids": ["s3"]}
+        bulk = commons.post(f"{DRS}/access", json={"passports": [passport], "bulk_object_access_ids": [entry]})
+        bearer = commons.get(
+            f"{DRS}/{commons.stored(authz=[PROJECT]).did}/access/s3", headers={"Authorization": f"Bearer {passport}"}
+        )
+        assert [each.status_code for each in (single, bulk, bearer)] == [400, 400, 401]
+    assert seen[before:] == []
