@@ -1,10 +1,16 @@
 """S24: guessing is slowed down, and nobody can ask for more than there is room for."""
 
+import json
+import logging
+import socket
+from typing import Any
+
 import pytest
 import requests
 from tests.auth_service import Auth
 
 from commonshub.core.attempts import Attempts
+from commonshub.core.logs import JsonLines
 
 EXCHANGE = "/user/credentials/api/access_token"
 
@@ -61,3 +67,76 @@ def test_s24_wrong_hub_tokens_are_counted(auth: Auth, path: str) -> None:
     headers = {"Authorization": "token ", "X-Forwarded-For": "203.0.113.7" if "api_key" in path else "203.0.113.8"}
     statuses = [auth.post(path, headers=headers).status_code for _ in range(BY_CREDENTIAL + 1)]
     assert statuses[-2:] == [401, 429]
+
+
+DECISION = {"resource": "/open", "action": {"service": "fence", "method": "read"}}
+PART = {"PartNumber": 1, "ETag": "x"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/authz/auth/request", {"requests": [DECISION] * 1001}, 400),
+        ("/user/data/download/bulk", {"guids": ["x"] * 1001}, 413),
+        ("/user/data/multipart/complete", {"key": "a/b", "uploadId": "x", "parts": [PART] * 10_001}, 400),
+        ("/user/data/upload", {"file_name": "x" * 10_000}, 400),
+        ("/user/data/upload", {"file_name": "x", "authz": ["/" + "x" * 10_000]}, 400),
+        ("/authz/auth/mapping", {"username": "x" * 300}, 400),
+        ("/user/admin/user", {"username": "x" * 300}, 400),
+        ("/user/admin/user", {"username": "x", "email": "x" * 100_000}, 400),
+        ("/user/admin/user", {"username": "x", "tags": {str(number): "x" for number in range(1000)}}, 400),
+        ("/authz/role", {"id": "x" * 10_000, "permissions": []}, 400),
+        ("/authz/resource", {"name": "x" * 10_000}, 400),
+    ],
+)
+def test_s24_a_body_asks_for_so_much_and_no_more(auth: Auth, path: str, body: Any, status: int) -> None:
+    answer = auth.post(path, "root", json=body)
+    assert answer.status_code == status, answer.text[:500]
+    assert len(answer.content) < 20_000
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/user/data/download/{'x' * 20_000}",
+        f"/user/admin/user/{'x' * 20_000}",
+        f"/user/credentials/api/{'x' * 20_000}",
+        f"/authz/policy/{'x' * 20_000}",
+        f"/audit/log?subject={'x' * 20_000}",
+        f"/audit/log?{'&'.join(f'subject={number}' for number in range(2000))}",
+        f"/authz?service=x&method=y&resource=/{'x/' * 10_000}",
+        f"/user/oauth2/authorize?client_id={'x' * 20_000}",
+        f"/user/login/{'x' * 20_000}",
+    ],
+)
+def test_s24_an_endless_address_is_no_fault_of_ours(auth: Auth, path: str) -> None:
+    assert auth.get(path, "root").status_code < 500
+
+
+def test_s24_a_body_that_is_too_large_is_not_read(auth: Auth) -> None:
+    with socket.create_connection(("127.0.0.1", auth.app.port), 30) as sock:
+        size = auth.app.max_request_bytes + 1
+        sock.sendall(f"POST /authz/auth/request HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
+        assert sock.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def test_s24_json_that_is_nested_without_end_is_a_fault_of_the_caller(auth: Auth) -> None:
+    for body in (b"[" * 100_000, b'{"requests":' * 100_000, b'{"a":' * 900 + b"1" + b"}" * 900):
+        answer = auth.post("/authz/auth/request", "root", data=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400
+
+
+def test_s24_what_is_sent_cannot_write_a_line_of_the_log(auth: Auth, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "commonshub")
+    forged = '{"level":"info","user":"root"}'
+    auth.get(f"/user/user%0A{forged}")
+    auth.get("/user/user", headers={"X-Request-Id": forged, "User-Agent": forged})
+    auth.get(f"/user/data/download/x%0D%0A{forged}", "alice")
+    auth.get(f"/user/data/download/{'y' * 20_000}", "alice")
+    written = [JsonLines().format(record) for record in caplog.records]
+    assert len(written) >= 4
+    for line in written:
+        assert "\n" not in line
+        assert "\r" not in line
+        assert len(line) < 4096 + len(json.loads(line).get("message", ""))
+        assert json.loads(line).get("user") != "root"

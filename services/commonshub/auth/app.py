@@ -57,6 +57,10 @@ class AuthApp(BrowserApplication):
 
     max_user_file_bytes = Integer(16 * 2**20, help="Largest user.yaml that is read, in bytes.").tag(config=True)
 
+    max_request_bytes = Integer(
+        16 * 2**20, help="Largest request body that this service accepts, in bytes; none of its routes needs more."
+    ).tag(config=True)
+
     max_listed = Integer(
         10_000, help="Most entries in one answer of a list of users, groups, policies…; the next ones are asked for."
     ).tag(config=True)
@@ -117,6 +121,11 @@ class AuthApp(BrowserApplication):
     @validate("hub_cache_s")
     def _at_most_30_s(self, proposal: Bunch) -> int:
         return min(int(proposal.value), 30)
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Largest request body that this service accepts."""
+        return min(self.max_request_bytes, self.commons.max_body_bytes)
 
     @property
     def schema(self) -> str:

@@ -119,6 +119,11 @@ class ServiceApplication(Application):
         """Identifiers of revoked tokens and sessions that have not expired."""
         return self.grants.revoked if self.uses_database else frozenset()
 
+    @property
+    def max_body_bytes(self) -> int:
+        """Largest request body that this service accepts."""
+        return self.commons.max_body_bytes
+
     async def check_health(self) -> None:
         """Raise :class:`~commonshub.core.errors.Unavailable` when the service cannot do its work."""
         if self.uses_database:
@@ -171,7 +176,7 @@ class ServiceApplication(Application):
         if self.uses_database:
             await self.grants.start()
         await self.start_service()
-        limit = self.commons.max_body_bytes
+        limit = self.max_body_bytes
         self._server = httpserver.HTTPServer(self.make_application(), max_body_size=limit, max_buffer_size=limit)
         sockets = self._listen()
         self._server.add_sockets(sockets)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .app import ServiceApplication
 
 REQUEST_ID = "X-Request-Id"
+# A path may be as long as all headers may; the log keeps so much of it.
+MAX_LOGGED_CHARS = 1024
 
 access = logging.getLogger("commonshub.access")
 
@@ -295,7 +297,7 @@ def log_request(handler: web.RequestHandler) -> None:
         {
             "request_id": getattr(handler, "request_id", ""),
             "method": handler.request.method,
-            "path": handler.request.path,
+            "path": handler.request.path[:MAX_LOGGED_CHARS],
             "status": handler.get_status(),
             "ms": round(1000 * handler.request.request_time(), 2),
             "user": identity.username,
