@@ -12,6 +12,9 @@ from commonshub.core.errors import CommonsError
 
 from .folder import DataFolder
 
+UPSTREAM = "127.0.0.1:8000"
+ACCESS_LOG = "/var/log/nginx/commons.log"
+
 DESCRIPTION = """\
 Run a data commons that is a JupyterHub.
 
@@ -80,6 +83,15 @@ def parser() -> argparse.ArgumentParser:
     logs.add_argument("part", nargs="?", metavar="PART", help="hub, postgres, auth, index, …; all by default")
     logs.add_argument("-f", "--follow", action="store_true", help="go on showing new lines")
     add("init", _init, "make the data folder with a commented configuration and the files to edit")
+    nginx = add("nginx-config", _nginx_config, "print the configuration of an nginx in front of the commons")
+    nginx.add_argument("--server-name", required=True, metavar="NAME", help="host name that browsers use")
+    nginx.add_argument(
+        "--upstream", default=UPSTREAM, metavar="HOST:PORT", help=f"the commons' own proxy (default: {UPSTREAM})"
+    )
+    nginx.add_argument("--listen", default="", metavar="[ADDRESS:]PORT", help="default: 443 with TLS, else 80")
+    nginx.add_argument("--certificate", default="", metavar="FILE", help="certificate chain, for TLS")
+    nginx.add_argument("--key", default="", metavar="FILE", help="its private key")
+    nginx.add_argument("--access-log", default=ACCESS_LOG, metavar="FILE", help=f"default: {ACCESS_LOG}")
     _add_groups(commands, common)
     return root
 
@@ -154,6 +166,21 @@ def _logs(options: argparse.Namespace) -> int:
         raise CommonsError(f"There is no log of {options.part!r}; there are: {known}.")
     for line in follow(folder, options.part, forever=options.follow):
         _say(line)
+    return 0
+
+
+def _nginx_config(options: argparse.Namespace) -> int:
+    from .configuration import load
+    from .nginx import Front, advice, configuration
+
+    folder = _existing(options)
+    front = Front(
+        options.server_name, options.upstream, options.listen, options.certificate, options.key, options.access_log
+    )
+    config = load(folder.path)
+    _say(configuration(front, config))
+    for line in advice(front, config):
+        print(line, file=sys.stderr)
     return 0
 
 

@@ -1,6 +1,7 @@
 """The commented ``commonshub_config.py`` that ``commonshub init`` writes."""
 
 from commonshub.core.settings import Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings
+from commonshub.core.signin import SignInSettings
 
 from .services import HubSettings
 
@@ -20,5 +21,5 @@ c = get_config()  # noqa: F821
 
 def config_text() -> str:
     """The file's text."""
-    sections = (Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings, HubSettings)
+    sections = (Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings, SignInSettings, HubSettings)
     return HEADING + "\n".join(section.class_config_section() for section in sections)

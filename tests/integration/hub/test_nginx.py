@@ -1,0 +1,138 @@
+"""The configuration that `commonshub nginx-config` prints, in a real nginx before a whole commons."""
+
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from tests.front import Front, echo, front, headers_of, nginx
+from tests.openid_service import provider_package, start_provider
+from tornado import websocket
+
+__all__ = ["echo", "front", "nginx", "provider_package", "start_provider"]
+
+HOME = "/jupyter/hub/home"
+
+
+def test_a_visitor_signs_in_to_the_hub_and_to_the_portal(front: Front) -> None:
+    browser = front.browser()
+    answer = browser.follow(HOME)
+    assert answer.status_code == 200, answer.text
+    assert "alice@example.org" in answer.text
+    profile = browser.follow("/portal/login?next=/portal/profile")
+    assert profile.status_code == 200, profile.text
+    assert "alice@example.org" in profile.text
+
+
+def test_programs_with_a_token_need_no_sign_in(front: Front) -> None:
+    answer = requests.get(f"{front.origin}/jupyter/hub/api/", timeout=10)
+    assert answer.json()["version"]
+    headers = {"Authorization": "token nonsense"}
+    assert requests.get(f"{front.origin}/jupyter/hub/api/user", headers=headers, timeout=10).status_code == 403
+
+
+def test_an_old_cookie_is_sent_to_sign_in_again(front: Front) -> None:
+    browser = front.browser()
+    browser.cookies.set("commonshub_login", "x" * 43, domain="127.0.0.1", path="/jupyter/hub/")
+    assert "/hub/login" in browser.open(HOME).headers["Location"]
+    assert browser.open("/jupyter/hub/login").headers["Location"].startswith("/user/login?redirect=")
+
+
+def test_logout_ends_hub_portal_sign_in_and_provider(front: Front) -> None:
+    browser = front.browser()
+    browser.follow(HOME)
+    browser.follow("/portal/login?next=/portal/profile")
+    onward = browser.open(browser.open("/user/logout?next=/portal/").headers["Location"]).headers["Location"]
+    assert onward.startswith(f"{front.provider.issuer}/session/end?")
+    back = browser.sign_out_at_provider(onward).headers["Location"]
+    assert browser.open(back).headers["Location"] == "/portal/"
+    assert "/hub/login" in browser.open(HOME).headers["Location"]
+    begun = browser.open(browser.open("/user/login/test").headers["Location"])
+    assert "/interaction/" in begun.headers["Location"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/user/login/assertion",
+        "/user/login/assertion/",
+        "//user/login//assertion",
+        "/user/login/%61ssertion",
+        "/user/x/../login/assertion",
+        "/user/login/end",
+        "/user/credentials/hub/ended",
+        "/metrics",
+        "/user/metrics",
+        "/portal/metrics/",
+        "/.commonshub/assertion",
+    ],
+)
+def test_what_the_parts_ask_one_another_is_not_for_the_world(front: Front, path: str) -> None:
+    host, port = front.origin.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), 10) as connection:
+        request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nCookie: commonshub_login=x\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode())
+        status = connection.makefile("rb").readline()
+    assert b" 404 " in status
+
+
+def test_a_service_is_sent_no_cookie_of_the_sign_in_and_no_header_for_users(front: Front) -> None:
+    forged = {
+        "X-Commons-Assertion": "forged",
+        "X-Remote-User": "alice@example.org",
+        "Remote-User": "alice@example.org",
+        "Cookie": "a=1; commonshub_login=secret; b=2",
+        "X-Forwarded-For": "6.6.6.6",
+        "X-Kept": "yes",
+    }
+    sent = headers_of(requests.get(f"{front.origin}/guppy/", headers=forged, timeout=10))
+    assert sent["X-Kept"] == "yes"
+    assert not {"X-Commons-Assertion", "X-Remote-User", "Remote-User"} & set(sent)
+    assert sent["Cookie"].replace(" ", "") == "a=1;b=2"
+    assert "6.6.6.6" not in sent["X-Forwarded-For"]
+
+
+def test_a_workspace_cannot_make_nginx_fetch_for_it(front: Front, echo: str) -> None:
+    front.route("/jupyter/user/mallory/", echo)
+    for target in ("/.commonshub/assertion", "/user/login/assertion", "/jupyter/hub/home"):
+        query = {"X-Accel-Redirect": target, "X-Commons-Assertion": "x"}
+        answer = requests.get(f"{front.origin}/jupyter/user/mallory/x", params=query, timeout=10)
+        assert answer.json()["path"] == "/jupyter/user/mallory/x"
+        assert "X-Commons-Assertion" not in answer.headers
+
+
+def test_a_kernel_s_channel_goes_through(front: Front, echo: str) -> None:
+    front.route("/jupyter/user/mallory/", echo)
+
+    async def talk() -> Any:
+        url = f"ws{front.origin.removeprefix('http')}/jupyter/user/mallory/socket"
+        connection = await websocket.websocket_connect(url)
+        await connection.write_message("hello")
+        answer = await connection.read_message()
+        connection.close()
+        return answer
+
+    assert asyncio.run(talk()) == "hello"
+
+
+def test_files_larger_than_the_services_take_go_to_workspaces_only(front: Front, echo: str) -> None:
+    front.route("/jupyter/user/mallory/", echo)
+    large = b"x" * 2**21
+    assert requests.put(f"{front.origin}/jupyter/user/mallory/x", data=large, timeout=30).status_code == 200
+    assert requests.put(f"{front.origin}/guppy/", data=large, timeout=30).status_code == 413
+
+
+def test_no_code_or_state_reaches_nginx_s_log(front: Front) -> None:
+    browser = front.browser()
+    browser.follow(HOME)
+    log = (front.folder.parent / "access.log").read_text()
+    assert "/user/login/test/login" in log
+    assert "code=" not in log
+    assert browser.secret() not in log
+
+
+def test_nginx_has_nothing_to_warn_of(front: Front) -> None:
+    folder: Path = front.folder.parent
+    assert (folder / "stderr").read_text() == ""
