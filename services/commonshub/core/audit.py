@@ -60,7 +60,7 @@ def table(schema: str) -> sa.Table:
         sa.MetaData(schema=schema),
         sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.clock_timestamp()),
-        *(sa.Column(name, sa.Text) for name in ("request_id", "username", "client", "token_id")),
+        *(sa.Column(name, sa.Text) for name in ("request_id", "username", "client", "token_id", "session")),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("action", "subject", "decision")),
         sa.Column("detail", JSONB, nullable=False, server_default="{}"),
     )
@@ -98,6 +98,7 @@ def write_all(connection: sa.Connection, schema: str, said: Sequence[tuple[Ident
             "username": identity.username,
             "client": identity.client,
             "token_id": identity.token_id,
+            "session": identity.session,
             "action": entry.action,
             "subject": entry.subject[:MAX_SUBJECT],
             "decision": entry.decision,

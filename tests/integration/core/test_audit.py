@@ -11,7 +11,7 @@ from commonshub.core.database import create_engine
 from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.settings import DatabaseSettings
 
-ALICE = Identity("alice", "client-1", token_id="t-1")
+ALICE = Identity("alice", "client-1", token_id="t-1", session="key-1")
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +38,8 @@ def test_each_entry_of_a_request_is_a_row_that_says_who_asked(engine: sa.Engine)
         ("g1", "allowed", {"protocol": "s3"}),
         ("g2", "denied", {}),
     ]
-    assert {(row.username, row.client, row.token_id, row.request_id) for row in found} == {
-        ("alice", "client-1", "t-1", "r-1")
+    assert {(row.username, row.client, row.token_id, row.session, row.request_id) for row in found} == {
+        ("alice", "client-1", "t-1", "key-1", "r-1")
     }
 
 
