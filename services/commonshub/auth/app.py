@@ -31,6 +31,9 @@ from .trail import routes as trail
 from .trail.retention import Retention
 from .users import routes as users
 from .wts import routes as wts
+from .wts.connections import Connections
+from .wts.external import parse_commons
+from .wts.vault import Vault
 
 SCRIPTS = Path(__file__).parent / "migrations"
 HEAD = "0006"
@@ -95,6 +98,14 @@ class AuthApp(BrowserApplication):
         help="Task tokens that may be had for an API key: a map of types to the longest life of each, in seconds. "
         "Whoever asks for one needs `create` of service `fence` on `/services/fence/task-token/<type>/<seconds>`.",
     ).tag(config=True)
+
+    external_commons = Dict(
+        help="Other commons that users may connect to, so that workspaces get tokens of them: a map of short names to "
+        "`base_url` (scheme, host and port), `client_id`, and perhaps `client_secret_file`, `name`, `scopes`. The "
+        "address to register there is `<origin>/wts/oauth2/authorize`."
+    ).tag(config=True)
+
+    external_timeout_s = Integer(10, min=1, help="How long to wait for another commons, in seconds.").tag(config=True)
 
     code_ttl_s = Integer(
         120, min=10, max=600, help="Life of the code that a browser carries to an application, in seconds."
@@ -167,6 +178,14 @@ class AuthApp(BrowserApplication):
             self.commons.hub_api_url, self.hub_service_name, self.hub_cache_s, self.hub_timeout_s, self.hub_api_token
         )
         self.open_sign_in(self.hub_cache_s, self.hub_timeout_s)
+        self.connections = Connections(
+            self.database,
+            self.schema,
+            Vault(self.commons.secrets / "wts-keys"),
+            parse_commons(self.external_commons),
+            f"{self.commons.origin}/wts/oauth2/authorize",
+            self.external_timeout_s,
+        )
         self.downloads = Downloads(self.database, Storage(self.storage_settings))
         self.uploads = MultipartUploads(self.downloads, self.commons.guid_prefix)
         await self._import_user_file()
@@ -182,6 +201,7 @@ class AuthApp(BrowserApplication):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.retention.stop()
         self.logins.close()
+        self.connections.close()
         self.sign_in.hub.close()
 
     async def _import_user_file(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -148,3 +149,14 @@ def is_revoked(connection: sa.Connection, schema: str, ids: Sequence[str]) -> bo
     """Whether one of these identifiers of tokens and sessions was revoked, and is still remembered to be."""
     revoked = tables(schema).revoked.c
     return connection.execute(sa.select(revoked.id).where(revoked.id.in_(ids)).limit(1)).first() is not None
+
+
+def left_s(connection: sa.Connection, schema: str, session: str) -> float | None:
+    """Seconds that the API key or the session named by a ``sid`` has left; None where there is none of this name."""
+    keys, held = api_keys(schema).c, sessions.table(schema).c
+    ends = sa.union_all(
+        sa.select(keys.expires_at).where(keys.jti == session),
+        sa.select(held.expires_at).where(held.id == session),
+    ).subquery()
+    left: Any = connection.execute(sa.select(sa.extract("epoch", sa.func.min(ends.c[0]) - sa.func.now()))).scalar_one()
+    return None if left is None else float(left)
