@@ -1,6 +1,7 @@
 """Random worlds of policies, as the reference evaluator takes them and as the commons does."""
 
 from collections import defaultdict
+from typing import Any
 
 from hypothesis import strategies as st
 from tests.reference_evaluator import Given, Member, World
@@ -98,3 +99,66 @@ def snapshot(world: World) -> Snapshot:
         resources=frozenset(map(parse_path, world.resources)),
         clock=lambda: world.now,
     )
+
+
+def user_file(world: World) -> dict[str, Any]:
+    """What of the world a user.yaml can say: everything but ends, clients as such and who is switched off."""
+    roles = {role: actions for role, actions in world.roles.items() if actions}
+    policies = {
+        name: (sorted({role for role in named if role in roles}), sorted(set(resources)))
+        for name, (named, resources) in world.policies.items()
+    }
+    policies = {name: parts for name, parts in policies.items() if all(parts)}
+    too_much = {
+        name for name, (named, _) in policies.items() if any("*" in (each[0] for each in roles[role]) for role in named)
+    }
+    given: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for each in world.given:
+        everybody = each.kind == "group" and each.name in ("anonymous", "logged-in")
+        if each.policy in policies and not (everybody and each.policy in too_much):
+            given[each.kind, each.name].add(each.policy)
+    return {
+        "authz": {
+            "resources": _nested(world.resources.union(*(set(resources) for _, resources in policies.values()))),
+            "roles": [
+                {
+                    "id": role,
+                    "permissions": [
+                        {"id": f"{role}.{number}", "action": {"service": service, "method": method}}
+                        for number, (service, method) in enumerate(actions)
+                    ],
+                }
+                for role, actions in roles.items()
+            ],
+            "policies": [
+                {"id": name, "role_ids": named, "resource_paths": resources}
+                for name, (named, resources) in policies.items()
+            ],
+            "groups": [
+                {
+                    "name": name,
+                    "policies": sorted(given["group", name]),
+                    "users": sorted({each.user for each in world.members if each.group == name}),
+                }
+                for name in ("g0", "g1")
+            ],
+            "anonymous_policies": sorted(given["group", "anonymous"]),
+            "all_users_policies": sorted(given["group", "logged-in"]),
+        },
+        "clients": {
+            name: {"policies": sorted(policies)} for (kind, name), policies in given.items() if kind == "client"
+        },
+        "users": {name: {"policies": sorted(given["user", name])} for name in USER_NAMES},
+    }
+
+
+def _nested(listed: set[str]) -> list[dict[str, Any]]:
+    """Some resources below others, some by their whole path."""
+    top: list[dict[str, Any]] = []
+    nodes: dict[str, dict[str, Any]] = {}
+    for path in sorted(listed, key=lambda path: path.split("/")):
+        above = path.rpartition("/")[0]
+        node = {"name": path.rpartition("/")[2] if above in nodes else path}
+        (nodes[above].setdefault("subresources", []) if above in nodes else top).append(node)
+        nodes[path] = node
+    return top

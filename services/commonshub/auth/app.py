@@ -213,5 +213,5 @@ class AuthApp(BrowserApplication):
         except (BadRequest, TooLarge) as error:
             self.log.error("%s was not imported; the earlier policies stay in force. %s", self.user_file, error)
         else:
-            for line in found:
+            for line in found.warnings:
                 self.log.warning("%s: %s", self.user_file, line)

@@ -1,4 +1,4 @@
-"""Writing a user.yaml into the tables.
+"""Importing a user.yaml.
 
 One transaction: readers see the earlier policies until it commits and the new ones after it, never anything between.
 Every row is marked with the source, and what the source gave earlier and does not give now is removed; rows of other
@@ -6,37 +6,65 @@ sources are not touched. A definition that somebody else made first keeps its ow
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 
+from commonshub.core import audit
 from commonshub.core.errors import BadRequest, TooLarge
-from commonshub.core.grants import Tables, tables
+from commonshub.core.identity import Identity
 
-from .credentials.store import api_keys
+from . import difference
+from .difference import Difference, Progress
 from .userfile import Plan, parse
 
 if TYPE_CHECKING:
     from .app import AuthApp
 
-_BATCH = 1000
+
+@dataclass(frozen=True)
+class Report:
+    """What an import did, or with ``--dry-run`` would do.
+
+    Attributes
+    ----------
+    warnings
+        What the file says in vain.
+    differences
+        What is added, changed and removed, kind by kind; of a file that was not read again, nothing.
+    """
+
+    warnings: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def changes(self) -> list[Difference]:
+        """The kinds of which something is not as it was."""
+        return [each for each in self.differences if each]
 
 
-def import_file(app: "AuthApp", file: Path, source: str, *, always: bool = False) -> list[str]:
+def import_file(
+    app: "AuthApp",
+    file: Path,
+    source: str,
+    *,
+    always: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Report:
     """Import a file unless its content is what it was when it was imported last.
 
     Parameters
     ----------
     always
-        Import it even then.
-
-    Returns
-    -------
-    list of str
-        What the file says in vain.
+        Import it even then: rows that others changed meanwhile become again what the file says.
+    dry_run
+        Only find out what would change.
+    progress
+        Called with what is done, how much of it is done, and of how much.
 
     Raises
     ------
@@ -50,26 +78,37 @@ def import_file(app: "AuthApp", file: Path, source: str, *, always: bool = False
     if not file.is_file():
         if always:
             raise BadRequest(f"There is no file {file}.")
-        return []
-    content = file.read_bytes()
-    if len(content) > app.max_user_file_bytes:
-        raise TooLarge(f"{file} is larger than {app.max_user_file_bytes} bytes (AuthApp.max_user_file_bytes).")
+        return Report()
+    content = _content(file, app.max_user_file_bytes)
     digest = hashlib.sha256(content).hexdigest()
     name = str(file.resolve())
     if not always and app.database.call(_imported, app.schema, name) == digest:
-        return []
+        return Report()
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise BadRequest(f"{file} is not UTF-8: {error}.") from error
-    plan = parse(text)
+    plan = parse(text, progress and (lambda done, total: progress("reading", done, total)))
+    warnings = [str(warning) for warning in plan.warnings]
 
-    def write(connection: sa.Connection) -> None:
-        apply(connection, app.schema, plan, source)
+    def compare(connection: sa.Connection) -> list[Difference]:
+        connection.execute(sa.text("set transaction isolation level repeatable read, read only"))
+        return difference.compare(connection, app.schema, plan, source, progress)
+
+    def write(connection: sa.Connection) -> list[Difference]:
+        found = apply(connection, app.schema, plan, source, progress)
         _remember(connection, app.schema, name, digest)
+        return found
 
-    app.database.call(write)
-    return [str(warning) for warning in plan.warnings]
+    return Report(warnings, app.database.call(compare if dry_run else write))
+
+
+def _content(file: Path, limit: int) -> bytes:
+    with file.open("rb") as opened:
+        content = opened.read(limit + 1)
+    if len(content) > limit:
+        raise TooLarge(f"{file} is larger than {limit} bytes (AuthApp.max_user_file_bytes).")
+    return content
 
 
 def _imported(connection: sa.Connection, schema: str, file: str) -> str | None:
@@ -87,128 +126,22 @@ def _imports(schema: str) -> sa.TableClause:
     return sa.table("imported", sa.column("source"), sa.column("digest"), sa.column("at"), schema=schema)
 
 
-def apply(connection: sa.Connection, schema: str, plan: Plan, source: str) -> None:
-    """Make the rows of `source` equal to `plan`."""
+def apply(
+    connection: sa.Connection, schema: str, plan: Plan, source: str, progress: Progress | None = None
+) -> list[Difference]:
+    """Make the rows of `source` equal to `plan`; returns what differed."""
     connection.execute(sa.text("select pg_advisory_xact_lock(hashtext('commonshub.import.' || :s))"), {"s": schema})
-    t = tables(schema)
-    _definitions(connection, t, plan, source)
-    users = _users(connection, t, schema, plan, source)
-    _replace(
-        connection,
-        t.user_policy,
-        ({"user_id": users[user], "policy_id": name} for user, name in plan.user_policies),
-        source,
-    )
-    _replace(
-        connection,
-        t.user_group,
-        ({"user_id": users[user], "group_name": name} for user, name in plan.memberships),
-        source,
-    )
-    pairs = ({"group_name": group, "policy_id": name} for group, name in plan.group_policies)
-    _replace(connection, t.group_policy, pairs, source)
-    pairs = ({"client_name": client, "policy_id": name} for client, name in plan.client_policies)
-    _replace(connection, t.client_policy, pairs, source)
-    _forget_users(connection, t, schema, plan, source)
-
-
-def _definitions(connection: sa.Connection, t: Tables, plan: Plan, source: str) -> None:
-    resources = ({"path": path, "description": text} for path, text in plan.resources.items())
-    _replace(connection, t.resource, resources, source)
-    _replace(connection, t.project, ({"auth_id": name, "path": path} for name, path in plan.projects.items()), source)
-    _replace(connection, t.group, ({"name": name} for name in plan.groups), source)
-    _replace(connection, t.role, ({"id": name, "description": text} for name, text in plan.roles.items()), source)
-    _replace(connection, t.policy, ({"id": name, "description": text} for name, text in plan.policies.items()), source)
-    permissions = [
-        {"role_id": role, "id": name, "description": text, "service": service, "method": method}
-        for (role, name), (text, service, method) in plan.permissions.items()
-    ]
-    _replace_parts(connection, t.permission, t.role, permissions, plan.roles)
-    roles = [{"policy_id": policy, "role_id": role} for policy, role in plan.policy_roles]
-    _replace_parts(connection, t.policy_role, t.policy, roles, plan.policies)
-    paths = [{"policy_id": policy, "path": path} for policy, path in plan.policy_paths]
-    _replace_parts(connection, t.policy_resource, t.policy, paths, plan.policies)
-
-
-def _users(connection: sa.Connection, t: Tables, schema: str, plan: Plan, source: str) -> dict[str, int]:
-    """Make and update the users; their ids by name."""
-    rows = [
-        {
-            "username": name,
-            "source": source,
-            "email": user.email,
-            "display_name": user.display_name,
-            "phone_number": user.phone_number,
-            "tags": None if user.tags is None else dict(user.tags),
-        }
-        for name, user in plan.users.items()
-    ]
-    optional = ("email", "display_name", "phone_number", "tags")
-    for silent in {tuple(name for name in optional if row[name] is None) for row in rows}:
-        alike = [
-            {name: value for name, value in row.items() if name not in silent}
-            for row in rows
-            if tuple(name for name in optional if row[name] is None) == silent
-        ]
-        _upsert(connection, t.user, alike, ["username"])
-    names = sa.bindparam("names", list(plan.users), type_=ARRAY(sa.Text))
-    query = sa.select(t.user.c.username, t.user.c.id).where(t.user.c.username == sa.any_(names))
-    return {row.username: row.id for row in connection.execute(query)}
-
-
-def _forget_users(connection: sa.Connection, t: Tables, schema: str, plan: Plan, source: str) -> None:
-    """Delete users whom only this source knew: who has a key or grants from elsewhere stays, without the source's."""
-    keys = api_keys(schema)
-    names = sa.bindparam("names", list(plan.users), type_=ARRAY(sa.Text))
-    # One who was switched off stays too: forgotten, he could come back as a new user.
-    statement = t.user.delete().where(t.user.c.source == source, t.user.c.active, t.user.c.username != sa.all_(names))
-    for table in (keys, t.user_policy, t.user_group):
-        statement = statement.where(~sa.exists().where(table.c.user_id == t.user.c.id))
-    connection.execute(statement)
-
-
-def _upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> None:
-    """Store rows; of those that there are, all but the key and the owner is brought up to date."""
-    if not rows:
-        return
-    statement = insert(table)
-    changes: dict[str, Any] = {name: statement.excluded[name] for name in rows[0] if name not in (*key, "source")}
-    if "expires_at" in table.c:
-        changes["expires_at"] = sa.null()
-    if changes:
-        statement = statement.on_conflict_do_update(index_elements=list(key), set_=changes)
-    else:
-        statement = statement.on_conflict_do_nothing()
-    for start in range(0, len(rows), _BATCH):
-        connection.execute(statement, list(rows[start : start + _BATCH]))
-
-
-def _replace(connection: sa.Connection, table: sa.Table, rows: Iterable[Mapping[str, Any]], source: str) -> None:
-    """Make the rows of one source in a table with a ``source`` column equal to `rows`."""
-    wanted = [{**row, "source": source} for row in rows]
-    key = [column.name for column in table.primary_key]
-    _upsert(connection, table, wanted, key)
-    connection.execute(table.delete().where(table.c.source == source, _absent(table, key, wanted)))
-
-
-def _replace_parts(
-    connection: sa.Connection, table: sa.Table, owner: sa.Table, rows: Sequence[Mapping[str, Any]], names: Iterable[str]
-) -> None:
-    """Make the parts of the named roles or policies equal to `rows`, and drop those of owners that are gone."""
-    key = [column.name for column in table.primary_key]
-    _upsert(connection, table, rows, key)
-    named = sa.bindparam("owners", list(names), type_=ARRAY(sa.Text))
-    gone = table.c[key[0]].not_in(sa.select(owner.c.id))
-    connection.execute(
-        table.delete().where(sa.or_(gone, sa.and_(table.c[key[0]] == sa.any_(named), _absent(table, key, rows))))
-    )
-
-
-def _absent(table: sa.Table, key: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> sa.ColumnElement[bool]:
-    """Whether a row's key is in none of `rows`."""
-    columns = [table.c[name] for name in key]
-    lists = [
-        sa.func.unnest(sa.bindparam(None, [row[column.name] for row in rows], type_=ARRAY(column.type)))
-        for column in columns
-    ]
-    return sa.tuple_(*columns).not_in(sa.select(*lists))
+    found = difference.compare(connection, schema, plan, source, progress)
+    difference.write(connection, schema, found, source, progress)
+    if any(found):
+        audit.write(
+            connection,
+            schema,
+            Identity(),
+            "",
+            action="import_policies",
+            subject=source,
+            decision="allowed",
+            detail={each.kind.name: each.counts() for each in found if each},
+        )
+    return found

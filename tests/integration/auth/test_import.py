@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from tests.auth_service import USER_FILE, Auth
 
-from commonshub.auth import importing
+from commonshub.auth import difference, importing
 from commonshub.auth.app import AuthApp
 from commonshub.auth.authz import people
 from commonshub.auth.authz.forms import Grant
@@ -146,13 +147,73 @@ def test_a_file_that_did_not_change_is_not_imported_again(auth: Auth, tmp_path: 
     assert auth.app.database.call(store.find_user, "auth", "once")
 
 
+def test_an_unchanged_file_writes_nothing_even_when_it_is_imported_again(auth: Auth, tmp_path: Path) -> None:
+    file = tmp_path / "user.yaml"
+    file.write_text(USER_FILE)
+    engine = auth.app.database.engine
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as listener:
+        listener.execute(sa.text("listen commonshub_policy"))
+        assert not importing.import_file(auth.app, file, SOURCE, always=True).changes
+        listener.execute(sa.text("select 1"))
+        assert not listener.connection.driver_connection.notifies
+        file.write_text(USER_FILE.replace("team: a", "team: heard"))
+        [changed] = importing.import_file(auth.app, file, SOURCE, always=True).changes
+        listener.execute(sa.text("select 1"))
+        assert listener.connection.driver_connection.notifies
+        listener.execute(sa.text("unlisten *"))
+    assert (changed.kind.name, changed.counts()) == ("user", {"added": 0, "changed": 1, "removed": 0})
+
+
+def test_what_others_changed_becomes_again_what_the_file_says(auth: Auth, tmp_path: Path) -> None:
+    before = dump(auth)
+    t = tables("auth")
+
+    def meddle(connection: sa.Connection) -> None:
+        mine = t.user_policy.c.source == SOURCE
+        connection.execute(t.user_policy.update().where(mine).values(expires_at=datetime.now(UTC)))
+        connection.execute(t.role.update().values(description="else"))
+        connection.execute(t.permission.delete().where(t.permission.c.role_id == "writer", t.permission.c.id == "w"))
+        connection.execute(t.permission.update().where(t.permission.c.id == "c").values(method="*"))
+        connection.execute(t.policy_resource.insert().values(policy_id="one_reader", path="/services"))
+        connection.execute(t.policy_role.insert().values(policy_id="gone", role_id="administrator"))
+
+    auth.app.database.call(meddle)
+    apply(auth, USER_FILE)
+    assert dump(auth) == before
+
+
+def test_an_import_is_in_the_audit_trail(auth: Auth) -> None:
+    apply(auth, USER_FILE.replace("  nobody: {}\n", ""))
+    row = auth.audited()[-1]
+    assert (row.action, row.subject, row.detail) == (
+        "import_policies",
+        SOURCE,
+        {"user": {"added": 0, "changed": 0, "removed": 1}},
+    )
+    count = len(auth.audited())
+    apply(auth, USER_FILE.replace("  nobody: {}\n", ""))
+    assert len(auth.audited()) == count
+
+
+def test_of_a_user_the_file_may_say_a_part(auth: Auth) -> None:
+    user = tables("auth").user
+    auth.app.database.call(
+        lambda c: c.execute(user.update().where(user.c.username == "bob").values(email="b@x", tags={"k": "v"}))
+    )
+    apply(auth, USER_FILE.replace("bob: {policies: [uploader]}", "bob: {display_name: Bob}"))
+    found = auth.app.database.call(store.get_user, "auth", "bob")
+    assert (found.email, found.display_name, found.tags) == ("b@x", "Bob", {"k": "v"})
+    auth.app.database.call(lambda c: c.execute(user.update().values(email="", display_name="", tags={})))
+
+
 def test_an_import_that_breaks_off_leaves_the_old_state(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:
     before = dump(auth)
 
     def broken(*_: Any) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(importing, "_forget_users", broken)
+    # When all has been added and nothing taken away yet.
+    monkeypatch.setattr(difference, "_remove", broken)
     with pytest.raises(RuntimeError):
         apply(auth, "{}")
     assert dump(auth) == before
@@ -239,7 +300,12 @@ def test_a_command_that_fails_says_why(command: Any, arguments: tuple[str, ...],
 def test_the_operator_imports_a_file(auth: Auth, command: Any, tmp_path: Path) -> None:
     file = tmp_path / "new.yaml"
     file.write_text(USER_FILE + "  imported: {policies: [one_reader]}\n")
-    assert command("policy", "import", str(file)) == (0, f"Imported {file}.", "")
+    status, out, errors = command("policy", "import", str(file))
+    assert (status, out.splitlines(), errors) == (
+        0,
+        ["user: 1 added", "policy of user: 1 added", f"Imported {file}."],
+        "",
+    )
     assert may(auth, "imported", ONE)
     file.write_text("users: {x: {policies: [nothing]}}\n")
     status, _, errors = command("policy", "import", str(file))
