@@ -18,9 +18,9 @@ from commonshub.core.errors import BadRequest
 
 # What an application can be allowed, and what its user is told of it.
 SCOPES = {
-    "openid": "Know that you have signed in here, and your user number",
-    "user": "Read your name, e-mail address, groups and what you may access",
-    "data": "Download and upload data as you, as far as both you and it may",
+    "openid": "know that you have signed in here, and your user number",
+    "user": "read your name, e-mail address, groups, and what you may access",
+    "data": "download and upload data in your name, where both of you may",
 }
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 DEFAULT_GRANT_TYPES = frozenset({"authorization_code", "refresh_token"})

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from commonshub.core import audit
 from commonshub.core.browser import BrowserHandler, content_policy, secure_headers
-from commonshub.core.errors import AuthenticationRequired, CommonsError
+from commonshub.core.errors import CommonsError, PermissionDenied
 from commonshub.core.identity import Identity
 
 from ..handlers import AuthHandler
@@ -93,7 +93,7 @@ class AuthorizeHandler(PageHandler):
             return
         user, _ = await self._user(client)
         if user is None:
-            raise AuthenticationRequired("You are not signed in any more. Begin anew at the application.")
+            raise PermissionDenied("You are not signed in any more. Begin anew at the application.")
         if confirm == "yes":
             await self._grant(client, request, user, asked=True)
         else:
