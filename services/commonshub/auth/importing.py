@@ -18,6 +18,7 @@ from commonshub.core.errors import BadRequest, TooLarge
 from commonshub.core.identity import Identity
 
 from . import difference
+from .authz.store import lock
 from .difference import Difference, Progress
 from .userfile import Plan, parse
 
@@ -130,7 +131,7 @@ def apply(
     connection: sa.Connection, schema: str, plan: Plan, source: str, progress: Progress | None = None
 ) -> list[Difference]:
     """Make the rows of `source` equal to `plan`; returns what differed."""
-    connection.execute(sa.text("select pg_advisory_xact_lock(hashtext('commonshub.import.' || :s))"), {"s": schema})
+    lock(connection, schema)
     found = difference.compare(connection, schema, plan, source, progress)
     difference.write(connection, schema, found, source, progress)
     if any(found):
