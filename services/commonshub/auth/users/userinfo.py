@@ -34,8 +34,14 @@ def project_access(policy: Snapshot, mapping: Mapping) -> dict[str, list[str]]:
         path: Path = tuple(text[1:].split("/"))
         if len(path) == 4 and (path[0], path[2]) == ("programs", "projects"):
             names.setdefault(text, [f"{path[1]}-{path[3]}"])
+    # Paths with the same rights have one list in a mapping, and there are few such lists.
+    lists = {id(actions): actions for actions in mapping.values()}
+    privileges = {key: _privileges(actions) for key, actions in lists.items()}
     return {
-        name: _privileges(mapping[path]) for path, found in sorted(names.items()) if path in mapping for name in found
+        name: privileges[id(mapping[path])]
+        for path, found in sorted(names.items())
+        if path in mapping
+        for name in found
     }
 
 
