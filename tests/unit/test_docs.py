@@ -1,9 +1,11 @@
 """The documentation says nothing that is not so: links lead somewhere, commands exist."""
 
+import argparse
 import ast
 import os
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from commonshub.auth.commands import parser as auth_parser
 from commonshub.hub.cli import AUTH_GROUPS, common_options, parser, user_add_parser
 
 ROOT = Path(__file__).parents[2]
+COMMAND_PAGE = ROOT / "docs" / "reference" / "commands.md"
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
@@ -58,3 +61,20 @@ def test_a_command_of_the_pages_exists_with_its_options(command: str) -> None:
         assert list(ROOT.glob(f"*/{'/'.join(module)}/__main__.py")), command
     else:
         assert os.access(ROOT / program, os.X_OK), command
+
+
+def leaves(command: argparse.ArgumentParser, *words: str) -> Iterator[str]:
+    """The commands of a parser that have no commands of their own."""
+    below = [each for each in command._actions if isinstance(each, argparse._SubParsersAction)]
+    for each in below:
+        for name, chosen in each.choices.items():
+            yield from leaves(chosen, *words, name)
+    if not below:
+        yield " ".join(words)
+
+
+def test_the_command_line_reference_lists_every_command_and_no_other() -> None:
+    rows = [line.split("|")[1] for line in COMMAND_PAGE.read_text().splitlines() if line.startswith("| `")]
+    listed = {name for row in rows for name in re.findall(r"`([a-z][a-z-]*(?: [a-z][a-z-]*)*)", row)}
+    exist = ({*leaves(parser()), *leaves(auth_parser())} - {*AUTH_GROUPS}) | {"audit"}
+    assert sorted(exist ^ listed) == []
