@@ -1,5 +1,6 @@
 """What a hostile user may try with presigned URLs, uploads and records."""
 
+import hashlib
 import time
 import uuid
 from collections.abc import Iterator
@@ -94,6 +95,28 @@ def test_s16_a_url_ends_with_its_time(commons: DataCommons) -> None:
 
 def test_s16_a_part_of_the_bytes_may_be_asked_for(signed: tuple[str, str]) -> None:
     assert requests.get(signed[0], headers={"Range": "bytes=0-3"}).content == BYTES[:4]
+
+
+@pytest.mark.parametrize("said", ["size", "md5", "both"])
+def test_s16_an_upload_that_was_described_takes_no_other_bytes(commons: DataCommons, said: str) -> None:
+    full = {"size": len(BYTES), "md5": hashlib.md5(BYTES).hexdigest()}
+    described = {name: value for name, value in full.items() if said in (name, "both")}
+    made = commons.post("/user/data/upload", "alice", json={"file_name": "x.bin", **described}).json()
+    again = commons.get(f"/user/data/upload/{made['guid']}?file_name=x.bin&{urlencode(described)}", "alice").json()
+    for answer in (made, again):
+        url, headers = answer["url"], answer["headers"]
+        assert requests.put(url, data=BYTES[:-1] + (b"!" if said == "md5" else b""), headers=headers).status_code >= 400
+        assert requests.put(url, data=BYTES + b"more").status_code >= 400
+        assert requests.put(url, data=BYTES, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "described",
+    [{"size": -1}, {"size": "1"}, {"size": True}, {"size": 5 * 2**30 + 1}, {"md5": "x"}, {"md5": "0" * 31}, {"md5": 0}],
+    ids=str,
+)
+def test_s16_a_malformed_description_is_refused(commons: DataCommons, described: dict[str, Any]) -> None:
+    assert commons.post("/user/data/upload", "alice", json={"file_name": "x", **described}).status_code == 400
 
 
 # -- S17: uploads belong to their uploader -----------------------------------

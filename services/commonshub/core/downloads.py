@@ -5,6 +5,7 @@ Any number of downloads costs two statements in one transaction, which is commit
 Single ones that arrive together share it (:mod:`.batches`).
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -18,6 +19,11 @@ from .database import Database
 from .errors import AuthenticationRequired, CommonsError, NotFound, PermissionDenied
 from .records import Record
 from .storage import Storage
+
+# Longest protocol that a row keeps, in characters.
+MAX_PROTOCOL = 100
+
+log = logging.getLogger(__name__)
 
 K = TypeVar("K")
 Failed = dict[str, Any]
@@ -114,7 +120,11 @@ class Downloads:
         """
         for each in wanted:
             lifetime(self.storage.settings, each.options.expires_in)
-        return await self._together(wanted)
+        outcomes = await self._together(wanted)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception) and not isinstance(outcome, CommonsError):
+                log.error("A download failed among others.", exc_info=outcome)
+        return outcomes
 
     async def _together(self, wanted: Sequence[Wanted]) -> list[str | Exception]:
         return await self.database.run(self._answer, wanted)
@@ -135,7 +145,7 @@ class Downloads:
     def _decide(self, wanted: Wanted, record: Record | None) -> str | Exception:
         try:
             return self._sign(wanted, record)
-        except Exception as error:  # noqa: BLE001 - a boundary: raised again by the request that it concerns
+        except Exception as error:  # noqa: BLE001 - a boundary: raised again, or logged, by the request it concerns
             return error
 
     def _sign(self, wanted: Wanted, record: Record | None) -> str:
@@ -161,7 +171,7 @@ def _entry(wanted: Wanted, record: Record | None, outcome: str | Exception, ttl_
     """The row that a download leaves; it never holds the URL."""
     decision: audit.Decision = "allowed"
     detail: dict[str, object] = {
-        "protocol": wanted.options.protocol,
+        "protocol": wanted.options.protocol and wanted.options.protocol[:MAX_PROTOCOL],
         "expires_in_s": wanted.options.expires_in or ttl_s,
         "authz": record.authz if record else [],
     }

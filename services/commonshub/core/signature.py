@@ -10,6 +10,7 @@ Source: "Authenticating Requests: Using Query Parameters" in the reference of Am
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -27,40 +28,55 @@ class Secret(NamedTuple):
     token: str | None = None
 
 
-def presign(
-    method: str, address: str, query: Mapping[str, str], secret: Secret, region: str, ttl_s: int, moment: datetime
-) -> str:
-    """`address` with a signature that lets anybody use `method` on it, with exactly `query`, for `ttl_s` seconds.
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What a URL is good for.
 
     Parameters
     ----------
+    method
+        Of HTTP.
     address
         URL of an object, its key percent-encoded, without a query.
-    moment
-        When the time begins to run, in UTC.
+    query
+        Further arguments of the request, exactly.
+    headers
+        Headers that the request must have, exactly; who uses the URL has to send them.
     """
+
+    method: str
+    address: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def presign(deed: Deed, secret: Secret, region: str, ttl_s: int, moment: datetime) -> str:
+    """A URL that lets anybody do `deed` for `ttl_s` seconds from `moment` (UTC) on."""
     stamp = moment.strftime("%Y%m%dT%H%M%SZ")
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
+    scheme, _, rest = deed.address.partition("://")
+    host, _, path = rest.partition("/")
+    # The host as clients send it: without the port that the scheme implies.
+    headers = {"host": host.lower().removesuffix(_PORTS.get(scheme, "\0"))}
+    headers |= {name.lower(): value for name, value in deed.headers.items()}
+    names = ";".join(sorted(headers))
     signed = {
-        **query,
+        **deed.query,
         "X-Amz-Algorithm": ALGORITHM,
         "X-Amz-Credential": f"{secret.access_key}/{scope}",
         "X-Amz-Date": stamp,
         "X-Amz-Expires": str(ttl_s),
-        "X-Amz-SignedHeaders": "host",
+        "X-Amz-SignedHeaders": names,
         **({"X-Amz-Security-Token": secret.token} if secret.token else {}),
     }
     pairs = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in signed.items())
     text = "&".join(f"{name}={value}" for name, value in pairs)
-    scheme, _, rest = address.partition("://")
-    host, _, path = rest.partition("/")
-    # The header as clients send it: without the port that the scheme implies.
-    host = host.lower().removesuffix(_PORTS.get(scheme, "\0"))
-    request = f"{method}\n/{path}\n{text}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD"
+    lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
+    request = f"{deed.method}\n/{path}\n{text}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
     digest = hashlib.sha256(request.encode()).hexdigest()
     key = _key(secret.secret_key, stamp[:8], region)
     signature = hmac.digest(key, f"{ALGORITHM}\n{stamp}\n{scope}\n{digest}".encode(), "sha256").hex()
-    return f"{address}?{text}&X-Amz-Signature={signature}"
+    return f"{deed.address}?{text}&X-Amz-Signature={signature}"
 
 
 @lru_cache(maxsize=64)

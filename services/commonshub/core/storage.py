@@ -6,7 +6,7 @@ loaded: its S3 client reads a model of the whole service, which would cost each 
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -17,7 +17,7 @@ from urllib.parse import quote
 from . import signature
 from .errors import BadRequest, NotFound, UpstreamError
 from .settings import StorageSettings
-from .signature import Secret
+from .signature import Deed, Secret
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials
@@ -127,15 +127,23 @@ class Storage:
             return f"{store.endpoint_url.rstrip('/')}/{location.bucket}/{key}"
         return f"https://{location.bucket}.s3.{store.region}.amazonaws.com/{key}"
 
-    def presign(self, method: Method, location: Location, ttl_s: int, **query: str) -> str:
+    def presign(
+        self,
+        method: Method,
+        location: Location,
+        ttl_s: int,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
         """A URL that does exactly one thing with one object for `ttl_s` seconds.
 
         Signing is local computation: no request is made.
 
         Parameters
         ----------
-        query
-            Further parameters of S3's API, such as ``partNumber``; they are part of what is signed.
+        query, headers
+            Further parameters of S3's API, such as ``partNumber``, and headers, such as ``Content-MD5``, that the
+            request must have exactly.
 
         Raises
         ------
@@ -146,7 +154,8 @@ class Storage:
             raise NotFound(f"This commons has no access to bucket {location.bucket!r}.")
         store = self.store(location.bucket)
         secret = Secret(*_credentials(store.credentials_file).get_frozen_credentials()[:3])
-        return signature.presign(method, self.address(location), query, secret, store.region, ttl_s, datetime.now(UTC))
+        deed = Deed(method, self.address(location), query or {}, headers or {})
+        return signature.presign(deed, secret, store.region, ttl_s, datetime.now(UTC))
 
     @contextmanager
     def _request(self, method: Method, location: Location) -> Iterator["BaseHTTPResponse | None"]:
@@ -211,7 +220,7 @@ class Storage:
         """
         from urllib3.exceptions import HTTPError
 
-        url = self.presign("POST", location, _OWN_TTL_S, **query)
+        url = self.presign("POST", location, _OWN_TTL_S, query)
         try:
             answer = self._pool.request("POST", url, body=body, retries=False)
         except HTTPError as error:

@@ -4,13 +4,15 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from traitlets import TraitError
 
-from commonshub.core.access import Asker, may_delete, may_read, may_write, reaches
+from commonshub.core.access import Asker, locate, may_delete, may_read, may_write, reaches
+from commonshub.core.errors import AuthenticationRequired, CommonsError, PermissionDenied
 from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.policy import Binding, Client, Permission, Policy, Snapshot, User, parse_path
 from commonshub.core.records import Record
 from commonshub.core.settings import StorageSettings
-from commonshub.core.storage import Location
+from commonshub.core.storage import Location, Storage
 
 GUID = "dg.TEST/1f3d8a66-0c7c-4a5c-9d42-0b6a8b7f2c11"
 READ = frozenset({Permission("fence", "read-storage")})
@@ -32,7 +34,7 @@ WORLD = Snapshot(
 
 def record(**fields: Any) -> Record:
     empty = dict.fromkeys(Record.__dataclass_fields__)
-    lists = {name: [] for name in ("urls", "acl", "authz", "aliases")}
+    lists: dict[str, Any] = {name: [] for name in ("urls", "acl", "authz", "aliases")}
     maps: dict[str, Any] = {name: {} for name in ("urls_metadata", "hashes", "metadata")}
     return Record(**{**empty, **lists, **maps, "did": GUID, **fields})
 
@@ -122,3 +124,50 @@ def test_a_token_narrowed_to_something_else_has_what_is_open_to_everybody() -> N
     assert not may_read(narrow, record(authz=["/programs/a"]))
     assert not may_read(asker("x", scopes=["user"]), record(uploader="x"))
     assert may_read(narrow, record(acl=["*"]))
+
+
+@pytest.mark.parametrize(
+    ("switched_on", "fields", "refusal"),
+    [
+        (False, {"authz": ["/programs/a"]}, PermissionDenied),
+        (False, {"authz": ["/programs/b"]}, PermissionDenied),
+        (False, {"uploader": "app"}, PermissionDenied),
+        (False, {"acl": ["*"]}, None),
+        (True, {"authz": ["/programs/a"]}, None),
+        (True, {"authz": ["/programs/b"]}, AuthenticationRequired),
+        (True, {"uploader": "app"}, AuthenticationRequired),
+        (True, {"acl": ["*"]}, None),
+    ],
+    ids=str,
+)
+def test_a_client_alone_has_what_the_switch_says(
+    switched_on: bool, fields: dict[str, Any], refusal: type[CommonsError] | None
+) -> None:
+    settings = StorageSettings(client_credentials_download=switched_on)
+    kept = record(urls=["https://x.example/"], **fields)
+    if refusal is None:
+        assert locate(asker(None, "app"), kept, None, settings) == "https://x.example/"
+    else:
+        with pytest.raises(refusal):
+            locate(asker(None, "app"), kept, None, settings)
+
+
+def test_buckets_lie_where_their_settings_say() -> None:
+    stores = {"far": {"endpoint_url": "https://far.example/", "region": "eu"}, "aws": {"endpoint_url": ""}}
+    storage = Storage(StorageSettings(endpoint_url="http://here", buckets=["more"], stores=stores))
+    assert storage.buckets == {"commons", "more", "far", "aws"}
+    assert {name: storage.address(Location(name, "a b")) for name in storage.buckets} == {
+        "commons": "http://here/commons/a%20b",
+        "more": "http://here/more/a%20b",
+        "far": "https://far.example/far/a%20b",
+        "aws": "https://aws.s3.us-east-1.amazonaws.com/a%20b",
+    }
+    assert storage.store("far") == ("https://far.example/", "eu", "", False)
+
+
+@pytest.mark.parametrize(
+    "stores", [{"b": {"endpoint": "x"}}, {"b": {"region": 1}}, {"b": "https://x"}, {"b": {"public": "yes"}}]
+)
+def test_what_a_store_cannot_have_is_told_at_the_start(stores: Any) -> None:
+    with pytest.raises(TraitError, match="bucket 'b' may have endpoint_url"):
+        StorageSettings(stores=stores)

@@ -168,3 +168,17 @@ def test_measuring_ends_when_the_service_stops() -> None:
 )
 def test_a_record_is_compared_with_its_bytes(said: dict[str, Any], differs: bool) -> None:
     assert bool(ledger.difference(record(**said), Measurement(1, {"md5": "a"}))) is differs
+
+
+entries = st.fixed_dictionaries({"bulk_object_id": st.text(), "bulk_access_ids": st.lists(st.text(), max_size=3)})
+
+
+@given(st.dictionaries(st.just("bulk_object_access_ids"), st.lists(entries | st.text() | st.none()) | st.text()))
+def test_any_request_for_urls_is_either_understood_or_refused(body: dict[str, Any]) -> None:
+    try:
+        asked = drs.bulk_access_ids(body)
+    except BadRequest:
+        return
+    given = body["bulk_object_access_ids"]
+    assert set(asked) == {(each["bulk_object_id"], name) for each in given for name in each["bulk_access_ids"]}
+    assert len(asked) == len(set(asked)) > 0

@@ -8,7 +8,7 @@ from ..handlers import AuthHandler
 from .bulk import read_guids
 from .multipart import Running, part_number, read_parts
 from .pages import error_page, prefers_html
-from .uploads import Wish, require_s3, seconds
+from .uploads import Promise, Wish, require_s3, seconds
 
 
 class TransferHandler(AuthHandler):
@@ -81,13 +81,19 @@ class BulkDownloadHandler(TransferHandler):
         self.reply({"urls": [{"drs_object_id": guid, "url": url} for guid, url in urls], "failed_guids": failed})
 
 
+def required(wish: Wish) -> dict[str, dict[str, str]]:
+    """What an answer says of the headers that an upload must have, where it must have some."""
+    return {"headers": wish.promise.headers} if wish.promise.headers else {}
+
+
 class UploadHandler(TransferHandler):
     """``POST /user/data/upload``: a new GUID and a URL to put its bytes to."""
 
     async def post(self) -> None:
         self.require_scope()
-        guid, url = await self.auth.uploads.create(self.asker, Wish.read(self.json_object()))
-        self.reply({"guid": guid, "url": url}, 201)
+        wish = Wish.read(self.json_object())
+        guid, url = await self.auth.uploads.create(self.asker, wish)
+        self.reply({"guid": guid, "url": url, **required(wish)}, 201)
 
 
 class UploadUrlHandler(TransferHandler):
@@ -96,10 +102,13 @@ class UploadUrlHandler(TransferHandler):
     async def get(self, guid: str) -> None:
         self.require_scope()
         require_s3(self.get_query_argument("protocol", None))
-        file_name = self.get_query_argument("file_name", None, strip=False)
-        bucket = self.get_query_argument("bucket", None)
-        expires_in = self.integer("expires_in", low=1)
-        self.reply({"url": await self.auth.uploads.url(self.asker, guid, file_name, bucket, expires_in)})
+        wish = Wish(
+            self.get_query_argument("file_name", None, strip=False) or guid.replace("/", "_"),
+            bucket=self.get_query_argument("bucket", None),
+            expires_in=self.integer("expires_in", low=1),
+            promise=Promise.read(self.integer("size"), self.get_query_argument("md5", None)),
+        )
+        self.reply({"url": await self.auth.uploads.url(self.asker, guid, wish), **required(wish)})
 
 
 class MultipartStartHandler(TransferHandler):

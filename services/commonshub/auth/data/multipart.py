@@ -144,7 +144,7 @@ class MultipartUploads(Uploads):
     ) -> tuple[str, str]:
         guid, location = self._expected(connection, asker, running)
         query = {"uploadId": running.upload_id, "partNumber": str(number)}
-        url = self.storage.presign("PUT", location, ttl_s, **query)
+        url = self.storage.presign("PUT", location, ttl_s, query)
         return guid, url
 
     def _complete(

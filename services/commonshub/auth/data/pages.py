@@ -10,26 +10,20 @@ _PAGE = """<!doctype html>
 
 
 def prefers_html(accept: str) -> bool:
-    """Whether an ``Accept`` header asks for HTML more than for JSON; who does not care gets JSON."""
-    weights: dict[str, float] = {}
+    """Whether an ``Accept`` header names HTML, and no JSON that it would rather have; who takes anything gets JSON."""
+    weights = {"text/html": 0.0, "application/json": 0.0}
     for part in accept.split(","):
         kind, *parameters = (each.strip().lower() for each in part.split(";"))
-        weights[kind] = max(weights.get(kind, 0.0), _weight(parameters))
-    json = max(weights.get(kind, 0.0) for kind in ("application/json", "application/*", "*/*"))
-    return weights.get("text/html", 0.0) > json or (
-        "application/json" not in weights and weights.get("text/html", 0.0) > 0
-    )
+        weights[kind] = _weight(parameters)
+    return weights["text/html"] > weights["application/json"]
 
 
 def _weight(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0
+    given = next((each.partition("=")[2] for each in parameters if each.startswith("q=")), "1")
+    try:
+        return float(given)
+    except ValueError:
+        return 0.0
 
 
 def error_page(status: int, message: str, request_id: str) -> str:

@@ -5,9 +5,11 @@ to. A URL for a record that exists is given only to its uploader or to who has `
 may upload.
 """
 
+import base64
+import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +29,47 @@ from commonshub.core.records import Record
 from commonshub.core.storage import Location
 
 UPLOAD_RESOURCE = "/data_file"
+# The most that S3 takes in one request.
+MAX_PUT_BYTES = 5 * 2**30
+_MD5 = re.compile("[0-9a-fA-F]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a caller says beforehand of the bytes; the URL then takes those and no others.
+
+    Parameters
+    ----------
+    size
+        In bytes.
+    md5
+        In hexadecimal digits.
+    """
+
+    size: int | None = None
+    md5: str | None = None
+
+    @classmethod
+    def read(cls, size: Any, md5: Any) -> "Promise":
+        """From a body or a query.
+
+        Raises
+        ------
+        BadRequest
+            One of them is malformed; the message names it.
+        """
+        if size is not None and (type(size) is not int or not 0 <= size <= MAX_PUT_BYTES):
+            raise BadRequest(f"size must be an integer from 0 to {MAX_PUT_BYTES}; upload larger files in parts.")
+        if md5 is not None and not (isinstance(md5, str) and _MD5.fullmatch(md5)):
+            raise BadRequest("md5 must be 32 hexadecimal digits.")
+        return cls(size, md5)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that the upload must have."""
+        size = {} if self.size is None else {"Content-Length": str(self.size)}
+        md5 = {} if self.md5 is None else {"Content-MD5": base64.b64encode(bytes.fromhex(self.md5)).decode()}
+        return size | md5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +81,7 @@ class Wish:
     guid: str | None = None
     bucket: str | None = None
     expires_in: int | None = None
+    promise: Promise = field(default_factory=Promise)
 
     @classmethod
     def read(cls, body: Mapping[str, Any]) -> "Wish":
@@ -60,7 +104,12 @@ class Wish:
         for path in authz:
             parse_path(path)
         return cls(
-            body["file_name"], tuple(authz), body.get("guid"), body.get("bucket"), seconds(body.get("expires_in"))
+            body["file_name"],
+            tuple(authz),
+            body.get("guid"),
+            body.get("bucket"),
+            seconds(body.get("expires_in")),
+            Promise.read(body.get("size"), body.get("md5")),
         )
 
 
@@ -120,9 +169,7 @@ class Uploads:
         guid, url = await self._run("upload", asker, self._create, wish, ttl_s)
         return guid, url
 
-    async def url(
-        self, asker: Asker, guid: str, file_name: str | None, bucket: str | None, expires_in: int | None
-    ) -> str:
+    async def url(self, asker: Asker, guid: str, wish: Wish) -> str:
         """A URL to upload the bytes of a record that exists.
 
         Raises
@@ -134,9 +181,8 @@ class Uploads:
         Conflict
             Its data are complete.
         """
-        ttl_s = lifetime(self.storage.settings, expires_in)
-        name = file_name or guid.replace("/", "_")
-        _, url = await self._run("upload", asker, self._renew, guid, name, bucket, ttl_s)
+        ttl_s = lifetime(self.storage.settings, wish.expires_in)
+        _, url = await self._run("upload", asker, self._renew, guid, wish, ttl_s)
         return str(url)
 
     async def delete(self, asker: Asker, guid: str) -> None:
@@ -185,7 +231,7 @@ class Uploads:
 
     def _create(self, connection: sa.Connection, asker: Asker, wish: Wish, ttl_s: int) -> tuple[str, str]:
         guid, location = self._place(connection, asker, wish)
-        return guid, self.storage.presign("PUT", location, ttl_s)
+        return guid, self.storage.presign("PUT", location, ttl_s, headers=wish.promise.headers)
 
     def _place(self, connection: sa.Connection, asker: Asker, wish: Wish) -> tuple[str, Location]:
         """GUID and location of what is going to be uploaded, once the caller is found to have the right."""
@@ -207,11 +253,9 @@ class Uploads:
         )
         return record.did, records.blob_location(self._bucket(wish.bucket), record.did, wish.file_name)
 
-    def _renew(
-        self, connection: sa.Connection, asker: Asker, guid: str, file_name: str, bucket: str | None, ttl_s: int
-    ) -> tuple[str, str]:
-        guid, location = self._place_again(connection, asker, guid, file_name, bucket)
-        return guid, self.storage.presign("PUT", location, ttl_s)
+    def _renew(self, connection: sa.Connection, asker: Asker, guid: str, wish: Wish, ttl_s: int) -> tuple[str, str]:
+        guid, location = self._place_again(connection, asker, guid, wish.file_name, wish.bucket)
+        return guid, self.storage.presign("PUT", location, ttl_s, headers=wish.promise.headers)
 
     def _place_again(
         self, connection: sa.Connection, asker: Asker, guid: str, file_name: str, bucket: str | None
