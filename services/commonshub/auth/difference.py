@@ -22,10 +22,14 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
-from commonshub.core.grants import Tables, tables
+from commonshub.core.grants import Tables, revoke, tables
+from commonshub.core.identity import account_mark
 
 from .credentials.store import api_keys
 from .userfile import Plan
+
+# Longer than any token lives.
+LONGEST_TOKEN_S = 90 * 86400
 
 Key = tuple[str, ...]
 Values = tuple[Any, ...]
@@ -260,8 +264,11 @@ def _remove(connection: sa.Connection, t: Tables, difference: Difference, source
         statement = statement.where(table.c.source == source)
     if table is t.user:
         # Somebody may have given him something since the comparison.
-        statement = statement.where(*_forgettable(t, source))
-    connection.execute(statement)
+        gone = connection.execute(statement.where(*_forgettable(t, source)).returning(t.user.c.id)).scalars()
+        # Whoever comes to have his name is somebody else.
+        revoke(connection, str(table.schema), [account_mark(each) for each in gone], LONGEST_TOKEN_S)
+    else:
+        connection.execute(statement)
 
 
 def _given(kind: Kind, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:

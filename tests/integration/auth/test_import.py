@@ -110,6 +110,16 @@ def test_a_user_whom_only_the_file_knew_goes_with_it(auth: Auth) -> None:
     assert auth.app.database.call(store.find_user, "auth", "nobody") is None
 
 
+def test_his_token_is_not_that_of_another_who_comes_to_have_his_name(auth: Auth) -> None:
+    held = {"Authorization": f"bearer {auth.access_token('nobody')}"}
+    assert auth.get("/user/user", headers=held).status_code == 200
+    apply(auth, USER_FILE.replace("  nobody: {}\n", ""))
+    apply(auth, USER_FILE)
+    auth.running.call(auth.app.grants.reload())
+    assert auth.get("/user/user", headers=held).status_code == 401
+    assert auth.get("/user/user", "nobody").status_code == 200
+
+
 def test_a_switched_off_user_stays_so_when_the_file_drops_him(auth: Auth) -> None:
     user = tables("auth").user
     auth.app.database.call(lambda c: c.execute(user.update().where(user.c.username == "both").values(active=False)))
