@@ -1,5 +1,6 @@
 """S24: guessing is slowed down, and nobody can ask for more than there is room for."""
 
+import asyncio
 import json
 import logging
 import socket
@@ -8,9 +9,15 @@ from typing import Any
 import pytest
 import requests
 from tests.auth_service import Auth
+from tornado import web
+from tornado.httpclient import AsyncHTTPClient
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
 
 from commonshub.core.attempts import Attempts
 from commonshub.core.logs import JsonLines
+from commonshub.core.settings import LimitSettings
+from commonshub.core.web import address_of
 
 EXCHANGE = "/user/credentials/api/access_token"
 
@@ -140,3 +147,25 @@ def test_s24_what_is_sent_cannot_write_a_line_of_the_log(auth: Auth, caplog: pyt
         assert "\r" not in line
         assert len(line) < 4096 + len(json.loads(line).get("message", ""))
         assert json.loads(line).get("user") != "root"
+
+
+def test_s24_at_the_hub_too_nobody_chooses_his_own_address() -> None:
+    limits = LimitSettings()
+
+    class Address(web.RequestHandler):
+        def get(self) -> None:
+            self.finish({"ours": address_of(self.request, limits), "tornado's": self.request.remote_ip})
+
+    async def ask() -> dict[str, str]:
+        # As JupyterHub makes its server.
+        server = HTTPServer(web.Application([("/", Address)]), xheaders=True)
+        [sock] = bind_sockets(0, "127.0.0.1")
+        server.add_sockets([sock])
+        headers = {"X-Real-Ip": "198.51.100.1", "X-Forwarded-For": "198.51.100.2, 203.0.113.9"}
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}/"
+        answer = await AsyncHTTPClient().fetch(url, headers=headers)
+        server.stop()
+        await server.close_all_connections()
+        return dict(json.loads(answer.body))
+
+    assert asyncio.run(ask()) == {"ours": "203.0.113.9", "tornado's": "198.51.100.1"}

@@ -15,9 +15,10 @@ from traitlets.config import Config
 
 from commonshub.core.errors import Unavailable
 from commonshub.core.hub import ANEW
-from commonshub.core.settings import Commons
+from commonshub.core.settings import Commons, LimitSettings
 from commonshub.core.signin import ASSERTION_AUDIENCE, ASSERTION_HEADER, NAME
 from commonshub.core.tokens import KeySet
+from commonshub.core.web import address_of
 
 from . import entrance
 from .assertion import Assertions, Refused, Subject, check_groups, check_name, check_secret, single
@@ -67,6 +68,7 @@ class PasswordAuthenticator(CommonsAuthenticator):
         super().__init__(**kwargs)
         self._passwords = Passwords(Path(self.passwords_file))
         self._throttle = Throttle()
+        self._limits = LimitSettings(parent=self)
         self._waiting: dict[str, int] = {}
         self._hashing = asyncio.Semaphore(2)
 
@@ -86,7 +88,7 @@ class PasswordAuthenticator(CommonsAuthenticator):
                 del self._waiting[name]
 
     async def _check(self, handler: Any, name: str, password: str) -> dict[str, Any] | None:
-        keys = (f"name {name}", f"address {handler.request.remote_ip}")
+        keys = (f"name {name}", f"address {address_of(handler.request, self._limits)}")
         await asyncio.sleep(max(self._throttle.delay_s(key, time.monotonic()) for key in keys))
         async with self._hashing:
             account = await asyncio.to_thread(self._passwords.check, name, password)

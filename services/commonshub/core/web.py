@@ -14,6 +14,7 @@ from tornado.httputil import HTTPServerRequest
 from .attempts import Attempt, client_address
 from .errors import AuthenticationRequired, BadRequest, CommonsError, TooManyRequests
 from .identity import ANONYMOUS, Identity
+from .settings import LimitSettings
 
 if TYPE_CHECKING:
     from .app import ServiceApplication
@@ -42,6 +43,17 @@ def bearer(request: HTTPServerRequest) -> str | None:
     return token.strip()
 
 
+def address_of(request: HTTPServerRequest, limits: LimitSettings) -> str:
+    """Address of the client that sent a request, by the word of the proxies that the operator named.
+
+    Tornado's own (``xheaders``) would rather believe ``X-Real-Ip``, which a client may send as he likes.
+    """
+    address = getattr(getattr(request.connection, "context", None), "address", None)
+    peer = address[0] if isinstance(address, tuple) else request.remote_ip or ""
+    forwarded = request.headers.get_list("X-Forwarded-For")
+    return client_address(peer, forwarded, limits.proxy_hops, limits.proxy_addresses)
+
+
 class BaseHandler(web.RequestHandler):
     """Base of every handler: identity, JSON in and out, errors.
 
@@ -66,10 +78,7 @@ class BaseHandler(web.RequestHandler):
     @property
     def client_address(self) -> str:
         """Address of the client, by the word of the proxies that the operator named."""
-        limits = self.service.limits
-        forwarded = self.request.headers.get_list("X-Forwarded-For")
-        peer = self.request.remote_ip or ""
-        return client_address(peer, forwarded, limits.proxy_hops, limits.proxy_addresses)
+        return address_of(self.request, self.service.limits)
 
     def prepare(self) -> Awaitable[None] | None:
         """Find out who is asking."""
