@@ -50,6 +50,10 @@ class SignInSettings(Configurable):
 
     timeout_s = Integer(10, help="Time that a provider gets for an answer, in seconds.").tag(config=True)
 
+    documents_s = Integer(
+        3600, help="Time for which a provider's addresses and keys are not asked for again, in seconds."
+    ).tag(config=True)
+
     deny_names = Unicode(help="Regular expression of user names that nobody may sign in with.").tag(config=True)
 
     hub_url = Unicode("/jupyter/hub/", help="Path of the hub's pages, with a slash at both ends.").tag(config=True)

@@ -112,7 +112,8 @@ class HubHandler(CredentialHandler, AuthHandler):
 
     def _hold(self, connection: "sa.Connection", user: UserRow, origin: Origin, lease_s: float) -> str:
         session, begins = sessions.hold(connection, self.auth.schema, user.id, origin, lease_s)
-        if begins and origin.kind == BROWSER:
+        # Who signed in by a provider has a row already.
+        if begins and origin.kind == BROWSER and not self.auth.logins.providers:
             # The hub has no database: the first that the trail hears of a sign-in there is what it leads to here.
             entry = audit.Entry("login", HUB, detail={"sid": session})
             audit.write_many(connection, self.auth.schema, self.identity, self.request_id, [entry])

@@ -46,7 +46,7 @@ class Logins:
         self._check_settings()
         issuer = app.commons.issuer
         self._upstreams = {
-            idp: Upstream(provider, f"{issuer}/login/{idp}/login", settings.timeout_s)
+            idp: Upstream(provider, f"{issuer}/login/{idp}/login", settings.timeout_s, settings.documents_s)
             for idp, provider in self.providers.items()
         }
         self._cookie_secret = read_secret(app.commons.secrets / "login-cookie")

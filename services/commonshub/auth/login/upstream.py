@@ -16,24 +16,30 @@ from .attempt import Attempt
 from .person import wanted
 from .providers import Provider
 
-# How long a provider's documents count, and how soon its keys may be asked for again, in seconds.
-DOCUMENT_S = 3600
+# How soon a provider may be asked for its keys again, in seconds.
 KEYS_AGAIN_S = 30
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
 class Document:
-    """A document that is fetched when it is needed and too old; all who wait for it wait for the same answer."""
+    """A document that is fetched when it is needed and too old; all who wait for it wait for the same answer.
 
-    def __init__(self, fetch: Callable[[], Awaitable[Mapping[str, Any]]]) -> None:
+    Parameters
+    ----------
+    lasts_s
+        How long it counts, in seconds.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[Mapping[str, Any]]], lasts_s: float) -> None:
         self._fetch = fetch
+        self._lasts_s = lasts_s
         self._task: asyncio.Future[Mapping[str, Any]] | None = None
         self._at = 0.0
 
-    async def get(self, oldest_s: float = DOCUMENT_S) -> Mapping[str, Any]:
-        """The document, at most `oldest_s` seconds old."""
-        task = self._task
-        if task is None or (task.done() and (task.exception() or time.monotonic() - self._at > oldest_s)):
+    async def get(self, again_s: float | None = None) -> Mapping[str, Any]:
+        """The document; a fresh one if `again_s` is given and this one is older than so many seconds."""
+        task, oldest_s = self._task, self._lasts_s if again_s is None else again_s
+        if task is None or (task.done() and (task.exception() or time.monotonic() - self._at >= oldest_s)):
             self._at = time.monotonic()
             self._task = task = asyncio.ensure_future(self._fetch())
         return await asyncio.shield(task)
@@ -46,16 +52,16 @@ class Upstream:
     ----------
     redirect_uri
         Where it sends browsers back to, as it is registered there.
-    timeout_s
-        Time that it gets for an answer, in seconds.
+    timeout_s, documents_s
+        Time that it gets for an answer, and for which its documents count, in seconds.
     """
 
-    def __init__(self, provider: Provider, redirect_uri: str, timeout_s: float) -> None:
+    def __init__(self, provider: Provider, redirect_uri: str, timeout_s: float, documents_s: float) -> None:
         self.provider = provider
         self.redirect_uri = redirect_uri
         self._http = Outbound(provider.issuer, timeout_s)
-        self._metadata = Document(self._fetch_metadata)
-        self._jwks = Document(self._fetch_jwks)
+        self._metadata = Document(self._fetch_metadata, documents_s)
+        self._jwks = Document(self._fetch_jwks, documents_s)
 
     def close(self) -> None:
         """Give all connections back."""
