@@ -582,3 +582,41 @@ def test_a_refresh_token_dies_with_its_client(site: Auth, alice: Browser) -> Non
     site.running.call(site.app.grants.reload())
     refused(application.refresh(tokens["refresh_token"]), 401, "invalid_client")
     assert site.get("/user/user", headers=bearer(tokens["access_token"])).status_code == 401
+
+
+# -- what a user has allowed -------------------------------------------------------
+
+APPLICATIONS = "/user/oauth2/applications"
+
+
+def test_a_user_sees_what_he_allowed_and_ends_it(site: Auth, browser: Browser) -> None:
+    application, kept = register(site), register(site)
+    tokens = application.redeem(browser.code(application, "dora")).json()
+    other = kept.redeem(browser.code(kept, "dora")).json()
+    listed = {each["client_id"]: each for each in site.get(APPLICATIONS, "dora").json()["applications"]}
+    assert listed.keys() == {application.id, kept.id}
+    told = listed[application.id]
+    assert (told["name"], told["remembered"], told["sessions"]) == (
+        application.client.name,
+        ["data", "openid", "user"],
+        1,
+    )
+    assert site.request("DELETE", f"{APPLICATIONS}/{application.id}", "dora").status_code == 204
+    refused(application.refresh(tokens["refresh_token"]), 400, "invalid_grant")
+    assert site.get("/user/user", headers=bearer(tokens["access_token"])).status_code == 401
+    assert site.get("/user/user", headers=bearer(other["access_token"])).status_code == 200
+    assert 'id="yes"' in browser.open(application.query()).text
+    assert [each["client_id"] for each in site.get(APPLICATIONS, "dora").json()["applications"]] == [kept.id]
+
+
+@pytest.mark.parametrize(("user", "status"), [(None, 401), ("bob", 404), ("root", 404)])
+def test_what_a_user_allowed_is_his_own_matter(
+    site: Auth, application: Application, tokens: dict[str, Any], user: str | None, status: int
+) -> None:
+    assert site.request("DELETE", f"{APPLICATIONS}/{application.id}", user).status_code == status
+    assert application.refresh(tokens["refresh_token"]).status_code == 200
+
+
+def test_an_application_does_not_see_the_others(site: Auth, tokens: dict[str, Any]) -> None:
+    for method, path in (("GET", APPLICATIONS), ("DELETE", f"{APPLICATIONS}/x")):
+        assert site.request(method, path, headers=bearer(tokens["access_token"])).status_code == 403

@@ -2,18 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
-from commonshub.core import audit
-from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, PermissionDenied, Unavailable
+from commonshub.core.errors import BadRequest, CommonsError, Unavailable
 from commonshub.core.identity import ANONYMOUS, Identity
-from commonshub.core.policy import Request
-from commonshub.core.tokens import LEEWAY_S, Claims
-from commonshub.core.web import CredentialHandler, bearer
+from commonshub.core.web import CredentialHandler
 
-from ..credentials.store import key_owner, revoke_key
 from ..handlers import AuthHandler
-from . import sessions, store
+from . import store
 from .clients import Client, read_basic
-from .issue import Answer, Issuer, read_token
+from .issue import Answer, Issuer
 from .protocol import Parameters, ProtocolError, read_parameters, single
 
 if TYPE_CHECKING:
@@ -22,7 +18,6 @@ if TYPE_CHECKING:
 FORM = "application/x-www-form-urlencoded"
 # These must not stand in an address, which proxies and browsers write down.
 SECRETS = ("client_secret", "refresh_token", "token")
-ADMIN = Request("fence", "delete", "/services/fence/admin")
 
 
 class ClientHandler(CredentialHandler, AuthHandler):
@@ -131,89 +126,6 @@ class TokenHandler(ClientHandler):
         client = self.authenticate(connection, parameters)
         self.identity = Identity(client=client.id)
         return Issuer(connection, self.auth, client, parameters, self.request_id).issue()
-
-
-class RevokeHandler(ClientHandler):
-    """``/user/oauth2/revoke`` (RFC 7009): a client gives back what it has, or a user takes back what he gave."""
-
-    async def post(self) -> None:
-        if not self.request.body:
-            raise ProtocolError("invalid_request", "token is missing.")
-        parameters = self.read_body()
-        token = single(parameters, "token")
-        if token is None:
-            raise ProtocolError("invalid_request", "token is missing.")
-        if self._by_user():
-            self.identity = AuthHandler.identify(self)
-            client = None
-        else:
-            client = await self.auth.database.run(self.authenticate, parameters)
-            self.identity = Identity(client=client.id)
-        claims = read_token(self.auth.verifier, token, "refresh", "api_key")
-        if claims is not None:
-            await self.auth.database.run(self._revoke, claims, client)
-            await self.auth.grants.reload_revoked()
-        elif read_token(self.auth.verifier, token, "access", "id") is not None:
-            raise ProtocolError("unsupported_token_type", "Only refresh tokens and API keys can be revoked.")
-        # Whoever has a token that is none (any more) has what he wanted (RFC 7009, 2.2).
-        self.reply({})
-
-    def _by_user(self) -> bool:
-        """Whether a user comes with his own access token.
-
-        Raises
-        ------
-        AuthenticationRequired
-            Nobody said who he is.
-        """
-        header = self.request.headers.get("Authorization", "")
-        if not header and not self.get_body_argument("client_id", ""):
-            raise AuthenticationRequired("Authentication Error: no authorization header provided")
-        return header.lower().startswith("bearer ") and bearer(self.request) is not None
-
-    def _revoke(self, connection: "sa.Connection", claims: Claims, client: Client | None) -> None:
-        schema, jti = self.auth.schema, claims["jti"]
-        if claims["pur"] == "refresh":
-            found = sessions.find_refresh(connection, schema, jti)
-            owner = found.session.user.username if found else None
-        else:
-            found, key = None, key_owner(connection, schema, jti)
-            owner = key.user.username if key else None
-        if owner is None:
-            return
-        self._require_right(claims, client, owner)
-        if found is not None:
-            ttl_s = self.auth.tokens.access_token_ttl_s + LEEWAY_S
-            sessions.end_session(connection, schema, found.session.id, ttl_s)
-        else:
-            revoke_key(connection, schema, jti, owner)
-        audit.write(
-            connection,
-            schema,
-            self.identity,
-            self.request_id,
-            action="revoke_key" if found is None else "revoke_token",
-            subject=jti if found is None else found.session.id,
-            decision="allowed",
-            detail={"user": owner},
-        )
-
-    def _require_right(self, claims: Claims, client: Client | None, owner: str) -> None:
-        """Let through the client that the token was given to, the user who gave it, and administrators.
-
-        Raises
-        ------
-        PermissionDenied, ProtocolError
-            It is somebody else.
-        """
-        if client is not None:
-            if claims["azp"] != client.id:
-                raise ProtocolError("unauthorized_client", "This token was given to another client.")
-            return
-        acting = self.identity.client
-        own = owner == self.identity.username and acting in (None, claims["azp"])
-        if not own and not self.auth.policy.allows(self.identity, ADMIN):
-            raise PermissionDenied("You can only revoke your own tokens.")
 
 
 class ErrorsHandler(AuthHandler):

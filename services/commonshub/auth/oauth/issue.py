@@ -192,6 +192,11 @@ def read_token(verifier: Verifier, token: str, *purposes: str) -> Claims | None:
     return None
 
 
+def remaining_s(auth: "AuthApp") -> int:
+    """How long an access token can go on living at most, in seconds."""
+    return auth.tokens.access_token_ttl_s + LEEWAY_S
+
+
 def half_hash(token: str) -> str:
     """``at_hash`` of an access token: the left half of its SHA-256 (OpenID Connect Core, 3.1.3.6)."""
     return base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()[:16]).rstrip(b"=").decode()

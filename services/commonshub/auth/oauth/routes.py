@@ -2,7 +2,7 @@
 
 from commonshub.core.app import Route
 
-from . import admin, discovery, handlers, pages
+from . import admin, discovery, handlers, pages, revocation
 
 WELL_KNOWN = "(?:/user)?/.well-known"
 
@@ -12,8 +12,10 @@ ROUTES: list[Route] = [
     (r"/user/jwt/keys/?", discovery.PemHandler),
     (r"/user/oauth2/authorize/?", pages.AuthorizeHandler),
     (r"/user/oauth2/token/?", handlers.TokenHandler),
-    (r"/user/oauth2/revoke/?", handlers.RevokeHandler),
+    (r"/user/oauth2/revoke/?", revocation.RevokeHandler),
     (r"/user/oauth2/errors/?", handlers.ErrorsHandler),
+    (r"/user/oauth2/applications/?", revocation.ApplicationsHandler),
+    (r"/user/oauth2/applications/([\w.-]{1,64})/?", revocation.ApplicationsHandler),
     (r"/user/oauth_callback/?", pages.CallbackHandler),
     (r"/user/admin/client/?", admin.ClientsHandler),
     (r"/user/admin/client/([\w.-]{1,64})/?", admin.ClientHandler),

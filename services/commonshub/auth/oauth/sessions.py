@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from commonshub.core.errors import NotFound
 from commonshub.core.grants import revoke, tables
 
 from ..users.store import UserRow, columns
@@ -53,6 +54,7 @@ def oauth(schema: str) -> Tables:
             user[0],
             scopes[0],
             sa.Column("authenticated_at", sa.BigInteger),
+            moment("created_at"),
             moment("expires_at"),
         ),
         code=sa.Table(
@@ -208,6 +210,75 @@ def end_sessions_of(connection: sa.Connection, schema: str, user_id: int, ttl_s:
     t = oauth(schema).session
     ended = connection.execute(t.delete().where(t.c.user_id == user_id).returning(t.c.id)).scalars().all()
     revoke(connection, schema, ended, ttl_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a user allowed one client.
+
+    Parameters
+    ----------
+    scopes
+        What he need not be asked for again.
+    sessions
+        Those that are going on.
+    last_at
+        When the client last got something by his consent, in seconds since the epoch.
+    """
+
+    client_id: str
+    name: str
+    scopes: tuple[str, ...]
+    sessions: tuple[str, ...]
+    last_at: int
+
+
+def allowed(connection: sa.Connection, schema: str, username: str) -> list[Allowed]:
+    """What a user allowed whom, by the clients' names."""
+    t, client, user = oauth(schema), tables(schema).client, tables(schema).user
+    mine = sa.select(user.c.id).where(user.c.username == username).scalar_subquery()
+    given = sa.select(t.consent).where(t.consent.c.user_id == mine).subquery()
+    live = (t.session.c.user_id == mine, t.session.c.expires_at > sa.func.now())
+    going = (
+        sa.select(
+            t.session.c.client_id,
+            sa.func.array_agg(t.session.c.id).label("ids"),
+            sa.func.max(t.session.c.created_at).label("at"),
+        )
+        .where(*live)
+        .group_by(t.session.c.client_id)
+        .subquery()
+    )
+    last = sa.cast(sa.extract("epoch", sa.func.greatest(given.c.at, going.c.at)), sa.BigInteger)
+    query = (
+        sa.select(client.c.client_id, client.c.name, given.c.scopes, going.c.ids, last)
+        .outerjoin(given, given.c.client_id == client.c.client_id)
+        .outerjoin(going, going.c.client_id == client.c.client_id)
+        .where(sa.or_(given.c.client_id.is_not(None), going.c.client_id.is_not(None)))
+        .order_by(client.c.name, client.c.client_id)
+    )
+    rows = connection.execute(query)
+    return [
+        Allowed(client_id, name, tuple(scopes or ()), tuple(ids or ()), at) for client_id, name, scopes, ids, at in rows
+    ]
+
+
+def withdraw(connection: sa.Connection, schema: str, username: str, client_id: str, ttl_s: int) -> None:
+    """End all that a user allowed a client, and ask him again the next time.
+
+    Raises
+    ------
+    NotFound
+        He allowed it nothing.
+    """
+    found = [each for each in allowed(connection, schema, username) if each.client_id == client_id]
+    if not found:
+        raise NotFound("You have allowed no such application anything.")
+    t, user = oauth(schema), tables(schema).user
+    mine = sa.select(user.c.id).where(user.c.username == username).scalar_subquery()
+    connection.execute(t.consent.delete().where(t.consent.c.user_id == mine, t.consent.c.client_id == client_id))
+    connection.execute(t.session.delete().where(t.session.c.id.in_(found[0].sessions)))
+    revoke(connection, schema, found[0].sessions, ttl_s)
 
 
 def consented(connection: sa.Connection, schema: str, user_id: int, client_id: str) -> frozenset[str]:
