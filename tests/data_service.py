@@ -167,7 +167,8 @@ def commons(run_service: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
     auth = run_service(AuthApp, **settings)
     index = run_service(IndexApp, BlobSettings={"retry_s": 0.1}, **settings)
     submission = run_service(SubmissionApp, **settings)
-    routes = {"/user/": auth.url, "/index/": index.url, "/ga4gh/": index.url, SUBMISSION: submission.url}
+    of_auth = dict.fromkeys(("/user/", "/authz/"), auth.url)
+    routes = {**of_auth, "/index/": index.url, "/ga4gh/": index.url, SUBMISSION: submission.url}
     register_client(auth.app)
     with answering(web.Application([(r"/.*", Router)], routes=routes, log_function=lambda _: None), sockets):
         started = DataCommons(url, auth.app, index.app)
