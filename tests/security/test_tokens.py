@@ -302,3 +302,21 @@ def test_s11_a_key_makes_no_keys(auth: Auth, method: str, path: str) -> None:
 def test_s11_a_token_for_somebody_else_is_no_token_here(commons: Commons, audience: str) -> None:
     claims = {**claims_of(commons.auth.access_token("root")), "aud": [audience]}
     assert commons.statuses(commons.auth.app.keys.sign(claims)) == (401, 401)
+
+
+@pytest.mark.parametrize("given", ["wrong", "auth-token-0123456780"])
+def test_s27_the_hubs_word_is_proven_by_a_comparison_that_takes_the_same_time(
+    auth: Auth, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.append((one, other))
+        return False
+
+    monkeypatch.setattr("commonshub.auth.credentials.endings.hmac.compare_digest", compare)
+    monkeypatch.setattr(auth.app.hub, "service_token", "auth-token-0123456789")
+    body = {"username": "root", "server": ""}
+    answer = auth.post("/user/credentials/hub/ended", json=body, headers={"Authorization": f"token {given}"})
+    assert answer.status_code == 403
+    assert (given.encode(), b"auth-token-0123456789") in compared

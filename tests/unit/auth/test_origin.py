@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from commonshub.auth.credentials.hub import read_servers
+from commonshub.auth.credentials.hub import read_page, read_servers
 from commonshub.auth.credentials.origin import BROWSER, WORKSPACE, browser, origin
 from commonshub.auth.credentials.sessions import SessionRow
 from commonshub.auth.credentials.watch import gone
@@ -81,3 +81,14 @@ def test_the_hubs_list_of_servers_is_read() -> None:
 def test_another_answer_is_a_fault_of_the_hub(users: Any) -> None:
     with pytest.raises(UpstreamError):
         read_servers(users)
+
+
+def test_the_pages_of_a_list_follow_one_another() -> None:
+    assert read_page({"items": [1], "_pagination": {"next": {"offset": 200, "limit": 200}}}) == ([1], 200)
+    assert read_page({"items": [], "_pagination": {"next": None}}) == ([], None)
+
+
+@pytest.mark.parametrize("page", [None, [], {}, {"items": 1}, {"items": [], "_pagination": {"next": 1}}], ids=str)
+def test_another_list_is_a_fault_of_the_hub(page: Any) -> None:
+    with pytest.raises(UpstreamError):
+        read_page(page)

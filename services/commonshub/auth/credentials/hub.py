@@ -93,6 +93,21 @@ def read_servers(users: Any) -> Servers:
         raise UpstreamError("The hub gave a list of users that cannot be read.") from error
 
 
+def read_page(page: Any) -> tuple[list[Any], int | None]:
+    """What one page of a list of the hub's holds, and where the next begins.
+
+    Raises
+    ------
+    UpstreamError
+        It is no such page.
+    """
+    try:
+        following = page["_pagination"]["next"]
+        return list(page["items"]), None if following is None else int(following["offset"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise UpstreamError("The hub gave a list that cannot be read.") from error
+
+
 def _moment(text: str | None) -> datetime | None:
     found = datetime.fromisoformat(text) if text else None
     return found.replace(tzinfo=found.tzinfo or UTC) if found else None
@@ -163,9 +178,8 @@ class HubTokens:
         offset: int | None = 0
         while offset is not None:
             query = urlencode({"state": "active", "offset": offset, "limit": PAGE})
-            page = await self._ask(f"users?{query}", self.service_token, PAGINATED)
-            users += page["items"]
-            offset = (page["_pagination"]["next"] or {}).get("offset")
+            found, offset = read_page(await self._ask(f"users?{query}", self.service_token, PAGINATED))
+            users += found
         return read_servers(users)
 
     async def servers_of(self, name: str) -> Servers:
