@@ -1,6 +1,7 @@
 """HTTP: queries of the audit trail."""
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from tornado.iostream import StreamClosedError
 
@@ -12,6 +13,9 @@ from . import sheet, store
 from .questions import Question, read_question
 from .store import Place
 from .views import NOBODY, View, views
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
 
 SERVICE = "audit"
 METHOD = "read"
@@ -85,21 +89,26 @@ class TrailHandler(AuthHandler):
             raise BadRequest("groupby and count are answered in JSON only.")
         now = datetime.now(UTC)
         question = Question(question.filters, question.start, min(question.stop or now, now))
-        columns = tuple(view.columns)
         name = f"audit-{view.category or 'log'}-{now:%Y%m%dT%H%M%SZ}.csv"
         place: Place | None = None
         while True:
             # The first page comes before the headers, so that a failure still has its status.
-            found = await self.auth.database.run(store.page, view, question, self.auth.audit_page_rows, place)
+            text, following = await self.auth.database.run(self._sheet, view, question, place)
             if place is None:
                 self.set_header("Content-Type", "text/csv; charset=utf-8")
                 self.set_header("Content-Disposition", f'attachment; filename="{name}"')
-            self.write(sheet.lines(found.rows, columns, heading=place is None))
+            self.write(text)
             try:
                 await self.flush()
             except StreamClosedError:
                 return
-            place = found.next
-            if place is None:
+            if following is None:
                 break
+            place = following
         await self.finish()
+
+    def _sheet(
+        self, connection: "sa.Connection", view: View, question: Question, place: Place | None
+    ) -> tuple[str, Place | None]:
+        found = store.page(connection, view, question, self.auth.audit_page_rows, place)
+        return sheet.lines(found.rows, tuple(view.columns), heading=place is None), found.next
