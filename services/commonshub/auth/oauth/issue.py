@@ -192,6 +192,16 @@ def read_token(verifier: Verifier, token: str, *purposes: str) -> Claims | None:
     return None
 
 
+def read_task_token(verifier: Verifier, token: str) -> Claims | None:
+    """Claims of a task token, which is for none of our services, that has not expired; or None."""
+    try:
+        claims = verifier.read(token)
+    except AuthenticationRequired:
+        return None
+    task = claims["pur"] == "access" and (claims.get("context") or {}).get("task_token_type")
+    return claims if task and claims["exp"] > time.time() else None
+
+
 def remaining_s(auth: "AuthApp") -> int:
     """How long an access token can go on living at most, in seconds."""
     return auth.tokens.access_token_ttl_s + LEEWAY_S

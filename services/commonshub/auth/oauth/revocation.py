@@ -1,12 +1,14 @@
 """HTTP: giving back and taking back what applications were given."""
 
+import time
 from typing import TYPE_CHECKING
 
 from commonshub.core import audit
 from commonshub.core.errors import AuthenticationRequired, PermissionDenied
+from commonshub.core.grants import revoke
 from commonshub.core.identity import Identity
 from commonshub.core.policy import Request
-from commonshub.core.tokens import Claims
+from commonshub.core.tokens import LEEWAY_S, Claims
 from commonshub.core.web import bearer
 
 from ..credentials.store import key_owner, revoke_key
@@ -14,7 +16,7 @@ from ..handlers import AuthHandler
 from . import sessions
 from .clients import Client
 from .handlers import ClientHandler
-from .issue import read_token, remaining_s
+from .issue import read_task_token, read_token, remaining_s
 from .protocol import ProtocolError, single
 
 if TYPE_CHECKING:
@@ -39,12 +41,15 @@ class RevokeHandler(ClientHandler):
         else:
             client = await self.auth.database.run(self.authenticate, parameters)
             self.identity = Identity(client=client.id)
-        claims = read_token(self.auth.verifier, token, "refresh", "api_key")
+        verifier = self.auth.verifier
+        claims = read_token(verifier, token, "refresh", "api_key") or read_task_token(verifier, token)
         if claims is not None:
             await self.auth.database.run(self._revoke, claims, client)
             await self.auth.grants.reload_revoked()
-        elif read_token(self.auth.verifier, token, "access", "id") is not None:
-            raise ProtocolError("unsupported_token_type", "Only refresh tokens and API keys can be revoked.")
+        elif read_token(verifier, token, "access", "id") is not None:
+            raise ProtocolError(
+                "unsupported_token_type", "Only refresh tokens, API keys and task tokens can be revoked."
+            )
         # Whoever has a token that is none (any more) has what he wanted (RFC 7009, 2.2).
         self.reply({})
 
@@ -62,8 +67,8 @@ class RevokeHandler(ClientHandler):
         return header.lower().startswith("bearer ") and bearer(self.request) is not None
 
     def _revoke(self, connection: "sa.Connection", claims: Claims, client: Client | None) -> None:
-        end = self._end_session if claims["pur"] == "refresh" else self._end_key
-        entry = end(connection, claims, client)
+        ends = {"refresh": self._end_session, "api_key": self._end_key, "access": self._end_task}
+        entry = ends[claims["pur"]](connection, claims, client)
         if entry is not None:
             audit.write_many(connection, self.auth.schema, self.identity, self.request_id, [entry])
 
@@ -83,6 +88,12 @@ class RevokeHandler(ClientHandler):
         self._require_right(claims, client, found.user.username)
         revoke_key(connection, self.auth.schema, claims["jti"])
         return audit.Entry("revoke_key", claims["jti"], detail={"user": found.user.username})
+
+    def _end_task(self, connection: "sa.Connection", claims: Claims, client: Client | None) -> audit.Entry | None:
+        owner = claims["context"]["user"]["name"]
+        self._require_right(claims, client, owner)
+        revoke(connection, self.auth.schema, [claims["jti"]], claims["exp"] - time.time() + LEEWAY_S)
+        return audit.Entry("revoke_token", claims["jti"], detail={"user": owner})
 
     def _require_right(self, claims: Claims, client: Client | None, owner: str) -> None:
         """Let through the client that the token was given to, the user who gave it, and administrators.
