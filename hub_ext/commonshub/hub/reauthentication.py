@@ -3,6 +3,8 @@
 An application may want to know that its user is at the keyboard now (OpenID's ``prompt=login`` and ``max_age``). The
 hub's own sign-in page lets a browser with a session pass, so this page ends the session first. It does no more than the
 hub's ``/logout`` does, which anybody can link to as well; running workspaces go on.
+
+An authenticator that signs users in elsewhere has a page of its own at this address, which comes first.
 """
 
 import re
@@ -11,7 +13,6 @@ from jupyterhub.handlers.login import LogoutHandler
 from tornado.httputil import url_concat
 
 from commonshub.core.hub import ANEW
-from commonshub.core.signin import COOKIE
 
 # What a form-encoded query is made of.
 QUERY = re.compile(r"[A-Za-z0-9._~/?=&%+*-]+")
@@ -28,7 +29,6 @@ class SignInAnewHandler(LogoutHandler):  # type: ignore[misc]  # JupyterHub ship
         if user is not None:
             self._backend_logout_cleanup(user.name)
             self._jupyterhub_user = None
-        self.clear_cookie(COOKIE, path=self.hub.base_url)
         target = self.get_argument("next", "", strip=False)
         leads_back = target.startswith(f"{self.hub.base_url}api/oauth2/authorize?") and QUERY.fullmatch(target)
         self.redirect(url_concat(self.settings["login_url"], {"next": target} if leads_back else {}))

@@ -1,6 +1,7 @@
 """What all handlers of this service have in common."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from commonshub.core import audit
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from .app import AuthApp
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 T = TypeVar("T")
 
@@ -31,6 +34,10 @@ class AuthHandler(BaseHandler):
     def set_default_headers(self) -> None:
         super().set_default_headers()
         self.set_header("Cache-Control", "no-store")
+
+    def get_template_path(self) -> str:
+        """Folder of this service's pages."""
+        return str(TEMPLATES)
 
     def error_body(self, error: CommonsError) -> Any:
         """Gen3's form, with our details where there are some."""

@@ -1,6 +1,5 @@
 """HTTP: where browsers sign in and out, and what the hub and its reverse proxy ask."""
 
-from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -16,8 +15,6 @@ from .attempt import COOKIE as ATTEMPT_COOKIE
 from .attempt import MAX_ATTEMPTS, PATH, Attempt, cookie, is_state
 from .logins import Logins, listing
 from .providers import HUB
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 class LoginHandler(AuthHandler):
@@ -35,10 +32,6 @@ class LoginHandler(AuthHandler):
         """Whether a browser asks, and not a program."""
         return "text/html" in self.request.headers.get("Accept", "")
 
-    def get_template_path(self) -> str:
-        """Folder of our pages."""
-        return str(TEMPLATES)
-
     def show(self, template: str, **values: Any) -> None:
         """Answer with a page."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
@@ -51,7 +44,7 @@ class LoginHandler(AuthHandler):
             super().finish_error(error)
             return
         self.clear_header("WWW-Authenticate")
-        self.show("refused.html", error=error)
+        self.show("login/refused.html", error=error)
 
     def target(self, name: str, default: str) -> str:
         """The path to go on to.
@@ -92,7 +85,7 @@ class ChoiceHandler(LoginHandler):
         elif not offered:
             self.redirect(f"/user/login/{HUB}{query}")
         else:
-            self.show("choice.html", offered=offered, query=query)
+            self.show("login/choice.html", offered=offered, query=query)
 
 
 class BeginHandler(LoginHandler):

@@ -1,6 +1,5 @@
 """HTTP: ``/user/oauth2/authorize``, where a user lets an application act for him, and his sign-in for that."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 PATH = "/user/oauth2/authorize"
-TEMPLATES = Path(__file__).parent / "templates"
 REASONS = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
 
 
@@ -40,9 +38,6 @@ class PageHandler(BrowserHandler, AuthHandler):
         super().set_default_headers()
         secure_headers(self, content_policy("form-action 'self'"))
 
-    def get_template_path(self) -> str:
-        return str(TEMPLATES)
-
     def show(self, template: str, **values: Any) -> None:
         """Answer with a page."""
         self.set_header("Content-Type", "text/html; charset=utf-8")
@@ -52,7 +47,8 @@ class PageHandler(BrowserHandler, AuthHandler):
     def finish_error(self, error: CommonsError) -> None:
         """Errors as pages, titled as Gen3's are."""
         self.clear_header("WWW-Authenticate")
-        self.show("error.html", error=error, title=REASONS.get(error.status, "Error"), request_id=self.request_id)
+        reason = REASONS.get(error.status, "Error")
+        self.show("oauth/error.html", error=error, reason=reason, request_id=self.request_id)
 
 
 class AuthorizeHandler(PageHandler):
@@ -142,8 +138,7 @@ class AuthorizeHandler(PageHandler):
         policy = content_policy(f"form-action 'self' {origin(request.redirect_uri)}")
         secure_headers(self, policy)
         self.show(
-            "consent.html",
-            title=f"{client.name} · {self.auth.commons.name}",
+            "oauth/consent.html",
             client=client,
             scopes=[SCOPES[name] for name in SCOPES if name in request.scopes],
             action=f"{PATH}?{request.query()}",
