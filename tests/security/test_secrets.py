@@ -158,6 +158,15 @@ def test_s22_no_row_of_the_trail_holds_a_credential(story: Story) -> None:
     assert "X-Amz-" not in trail
 
 
+def test_s24_a_name_at_the_hub_cannot_write_a_line_of_its_log(story: Story) -> None:
+    name = "x\n[I 2026-01-01 00:00:00.000 CommonsHub base:1] User logged in: root" + "y" * 10_000
+    story.commons.sign_in(name, "z")
+    log = logs(story.commons.folder)["hub.log"]
+    assert "Failed login for" in log
+    assert "User logged in: root" not in log
+    assert "y" * 100 not in log
+
+
 def test_a_sign_in_at_the_hub_is_one_row(story: Story) -> None:
     trail = map(json.loads, story.commons.run("audit", "--json", "--action", "login").stdout.splitlines())
     assert [(row["username"], row["subject"]) for row in trail] == [("alice", "jupyterhub")]

@@ -9,7 +9,8 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from .errors import TooManyRequests
 
@@ -132,11 +133,16 @@ def client_address(peer: str, forwarded: Sequence[str], hops: int, proxies: Sequ
     """
     found = _parse(peer)
     chain = [part.strip() for part in ",".join(forwarded).split(",") if part.strip()]
-    if hops and chain and found and any(found in ip_network(each, strict=False) for each in proxies):
+    if hops and chain and found and any(found in network for network in _networks(tuple(proxies))):
         found = _parse(chain[-min(hops, len(chain))]) or found
     if found is None:
         return peer[:64]
     return str(IPv6Network((found, 64), strict=False)) if isinstance(found, IPv6Address) else str(found)
+
+
+@lru_cache
+def _networks(texts: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(each, strict=False) for each in texts)
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
