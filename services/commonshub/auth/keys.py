@@ -69,9 +69,9 @@ class KeyPairs:
         return next(iter(self._private))
 
     def refresh(self) -> None:
-        """Follow a change of the folder: publish what is in it. One ``stat`` where nothing has changed."""
+        """Follow a change of the folder: publish what is in it. Two ``stat`` where nothing has changed."""
         found = stamp(self.folder)
-        if found == self._stamp and found is not None:
+        if found == self._stamp and found is not None and self.jwks_file.exists():
             return
         with self._reading, self._locked():
             # Taken before the folder is read: a change meanwhile shows the next time.

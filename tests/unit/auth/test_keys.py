@@ -90,6 +90,15 @@ def test_a_folder_that_has_not_changed_is_not_read_again(tmp_path: Path, monkeyp
     keys.sign({"x": 1})
 
 
+def test_public_keys_that_somebody_deleted_are_published_again(tmp_path: Path) -> None:
+    keys = KeyPairs(tmp_path / "jwt", tmp_path / "jwks.json")
+    os.utime(tmp_path / "jwt", (1, 1))
+    keys.refresh()
+    (tmp_path / "jwks.json").unlink()
+    keys.refresh()
+    assert keys.kid in (tmp_path / "jwks.json").read_text()
+
+
 def test_a_faulty_file_does_not_stop_a_running_service(tmp_path: Path) -> None:
     keys = KeyPairs(tmp_path / "jwt", tmp_path / "jwks.json")
     earlier = keys.kid

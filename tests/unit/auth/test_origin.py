@@ -26,8 +26,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
         (["access:servers!server=alice/a", "access:servers!user=alice"], None, None),
         (["access:servers!server=bob/"], None, None),
         (["access:services!service=auth"], None, None),
-        ([], "session", (BROWSER, browser("session").name)),
-        (["access:servers!server=alice/"], "session", (BROWSER, browser("session").name)),
+        ([], "session", (BROWSER, browser("alice", "session").name)),
+        (["access:servers!server=alice/"], "session", (BROWSER, browser("alice", "session").name)),
     ],
     ids=str,
 )
@@ -42,7 +42,12 @@ def test_two_runs_of_a_server_are_told_apart_and_no_secret_is_kept() -> None:
     assert second
     assert first.key != second.key
     assert "one" not in str(first)
-    assert "session-id" not in str(browser("session-id"))
+    assert "session-id" not in str(browser("alice", "session-id"))
+
+
+def test_two_users_of_one_browser_have_a_session_each() -> None:
+    alice, bob = (browser(name, "session") for name in ("alice", "bob"))
+    assert (alice.name, alice.key != bob.key) == (bob.name, True)
 
 
 def session(name: str = "", age_s: int = 100) -> SessionRow:

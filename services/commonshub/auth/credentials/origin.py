@@ -32,10 +32,9 @@ def digest(kind: str, secret: str) -> str:
     return hashlib.sha256(f"{kind}\0{secret}".encode()).hexdigest()
 
 
-def browser(session_id: str) -> Origin:
-    """The sign-in of a browser, by the hub's identifier of its session."""
-    name = digest(BROWSER, session_id)
-    return Origin(BROWSER, name, name)
+def browser(username: str, session_id: str) -> Origin:
+    """The sign-in of a browser, by the hub's identifier of its session, which two users of one browser may share."""
+    return Origin(BROWSER, digest(BROWSER, session_id), digest(BROWSER, f"{username}\0{session_id}"))
 
 
 def origin(token: str, username: str, scopes: Collection[str], session_id: str | None) -> Origin | None:
@@ -45,7 +44,7 @@ def origin(token: str, username: str, scopes: Collection[str], session_id: str |
     ``access:servers!server=<user>/<server>``.
     """
     if session_id:
-        return browser(session_id)
+        return browser(username, session_id)
     prefix = f"access:servers!server={username}/"
     servers = [scope for scope in scopes if scope.startswith("access:servers")]
     if len(servers) != 1 or not servers[0].startswith(prefix):
