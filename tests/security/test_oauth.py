@@ -341,6 +341,41 @@ def test_s04_only_a_form_says_yes(site: Auth, alice: Browser, method: str) -> No
     assert alice.open(application.query()).status_code == 200
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "kind"),
+    [
+        ("&confirm=yes", "", FORM),
+        ("&confirm=yes", "x=1", FORM),
+        ("&confirm=yes&_xsrf={right}", "", FORM),
+        ("&confirm=yes", "x=1", "text/plain"),
+        ("", "confirm=yes", FORM),
+        ("", "confirm=yes", "text/plain"),
+        ("", "confirm=yes&_xsrf={right}", "text/plain"),
+        ("", "confirm=yes&confirm=no", FORM),
+        ("", '{"confirm": "yes"}', "application/json"),
+        (
+            "",
+            '--x\r\nContent-Disposition: form-data; name="confirm"\r\n\r\nyes\r\n--x--\r\n',
+            "multipart/form-data; boundary=x",
+        ),
+    ],
+)
+def test_s04_there_is_no_other_way_to_say_yes(site: Auth, alice: Browser, query: str, body: str, kind: str) -> None:
+    application = register(site)
+    address, right = consent(alice, application)
+    answer = alice.post(
+        address + query.format(right=right),
+        data=body.replace("{right}", right),
+        headers={"Content-Type": kind},
+        allow_redirects=False,
+    )
+    assert "code=" not in answer.headers.get("Location", "")
+    assert 'id="yes"' in alice.open(application.query()).text
+
+
 def test_s04_a_token_of_one_user_is_no_other_s(site: Auth, alice: Browser, browser: Browser) -> None:
     application = register(site)
     browser.authorize(application.query(), "bob")

@@ -81,9 +81,8 @@ class AuthorizeHandler(PageHandler):
             await self._grant(client, request, user)
 
     async def post(self) -> None:
-        parameters = read_parameters(self.request.query, self.request.body)
-        client, request = await self._read(parameters)
-        confirm = single(parameters, "confirm")
+        client, request = await self._read(read_parameters(self.request.query, self.request.body))
+        confirm = self.decision()
         if confirm is None:
             self.redirect(f"{PATH}?{request.query()}", status=303)
             return
@@ -96,9 +95,13 @@ class AuthorizeHandler(PageHandler):
             await self.auth.database.run(self._note, client, request, "denied")
             self._answer(request, error="access_denied", error_description="The user did not allow it.")
 
+    def decision(self) -> str | None:
+        """What the user decides: nothing but the body can say it, however it is labelled."""
+        return single(read_parameters(self.request.body), "confirm")
+
     def check_xsrf(self) -> None:
         """Only a decision needs the token; a request to be asked comes from the application's page."""
-        if "confirm" in self.request.body_arguments:
+        if self.decision() is not None:
             super().check_xsrf()
 
     async def _read(self, parameters: Parameters) -> tuple[Client, AuthorizationRequest]:
