@@ -64,6 +64,9 @@ def data(auth: Auth, path: str, user: str = "root") -> Any:
         pytest.param("/audit/log/presigned_url", "root", 200, id="C107-urls-as-administrator"),
         pytest.param("/audit/log", "root", 200, id="C107-everything-as-administrator"),
         pytest.param("/audit/log/presigned_url?username=bob", "alice", 403, id="C107-urls-of-another"),
+        pytest.param("/audit/log/presigned_url?username=alice", "alice", 403, id="C107-own-urls-without-a-right"),
+        pytest.param("/audit/log/login?username=alice", "alice", 403, id="C107-own-logins-without-a-right"),
+        pytest.param("/audit/log?username=alice", "alice", 200, id="C107-own-rows-of-the-whole-trail"),
         pytest.param("/audit/log/whatisthis", "root", 400, id="C107-no-such-category"),
         pytest.param("/audit/log/presigned_url?whatisthis=1", "root", 400, id="C107-no-such-filter"),
         pytest.param("/audit/log/presigned_url?groupby=whatisthis", "root", 400, id="C107-no-such-group"),
@@ -154,3 +157,5 @@ def test_c107_nobody_writes_to_the_trail(auth: Auth, method: str) -> None:
 
 def test_c107_an_anonymous_row_belongs_to_no_user_of_that_name(auth: Auth, asked: dict[str, str]) -> None:
     assert auth.get("/audit/log/presigned_url?username=anonymous", "anonymous").status_code == 403
+    found = auth.get("/audit/log?username=anonymous", "anonymous").json()["data"]
+    assert {row["username"] for row in found} <= {"anonymous"}

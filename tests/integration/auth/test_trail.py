@@ -28,10 +28,9 @@ def rows(auth: Auth) -> None:
 
 
 def test_everybody_may_see_his_own_rows_and_no_others(auth: Auth) -> None:
-    for path in ("/audit/log", "/audit/log/presigned_url", "/audit/log/login"):
-        assert auth.get(path, "bob", params={"username": "bob"}).status_code == 200
-        assert auth.get(path, "bob", params={"username": ["bob", "alice"]}).status_code == 403
-        assert auth.get(path, "bob").status_code == 403
+    assert auth.get("/audit/log", "bob", params={"username": "bob"}).status_code == 200
+    for wanted in ({"username": ["bob", "alice"]}, {"username": "alice"}, {}):
+        assert auth.get("/audit/log", "bob", params=wanted).status_code == 403
     found = auth.get("/audit/log", "bob", params={"username": "bob"}).json()["data"]
     assert {row["username"] for row in found} == {"bob"}
 

@@ -12,7 +12,7 @@ from ..handlers import AuthHandler
 from . import sheet, store
 from .questions import Question, read_question
 from .store import Place
-from .views import NOBODY, View, views
+from .views import View, views
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -45,7 +45,9 @@ class TrailHandler(AuthHandler):
             await self._page(view, question)
 
     def _require_reader(self, view: View, usernames: list[str]) -> None:
-        """Everybody may see his own rows, by a token that no application holds; others' takes a right.
+        """Everybody may see his own rows of the whole trail, by a token that no application holds; more takes a right.
+
+        Not of a category: Gen3's clients take a 403 there for the answer that somebody has no right to it.
 
         Raises
         ------
@@ -55,7 +57,7 @@ class TrailHandler(AuthHandler):
             The right is missing.
         """
         identity = self.identity
-        own = usernames == [identity.username] and identity.client is None and identity.username != NOBODY
+        own = not view.category and usernames == [identity.username] and identity.client is None
         if identity.anonymous:
             self.require_user()
         if not own:
