@@ -188,7 +188,7 @@ def _stored(connection: sa.Connection, t: Tables, kind: Kind, wanted: Mapping[st
             mine = sa.and_(mine, *_forgettable(t, source))
         query = query.where(sa.or_(mine, key[0] == _any(name for (name,) in wanted[kind.name])))
     width = len(key)
-    return {tuple(row[:width]): tuple(row[width:]) for row in connection.execute(query)}
+    return {tuple(row[:width]): tuple(row[width:]) for row in connection.execute(query).all()}
 
 
 def _any(names: Iterator[str]) -> sa.ColumnElement[Any]:

@@ -81,13 +81,14 @@ SCHEMA: Mapping[str, Any] = {
 
 def misfits(data: Any) -> list[tuple[Where, str]]:
     """What does not have the form of the schema."""
-    import jsonschema
     import jsonschema_rs
 
     # It says in milliseconds that all is well. What is not is found one by one, so that a file with a million faults
     # costs no more than one with a thousand.
     if jsonschema_rs.validator_for(dict(SCHEMA)).is_valid(data):
         return []
+    import jsonschema
+
     errors = jsonschema.Draft202012Validator(dict(SCHEMA)).iter_errors(data)
     found: list[tuple[Where, str]] = [
         (tuple(error.absolute_path), _words(error)) for error in itertools.islice(errors, MAX_FAULTS)

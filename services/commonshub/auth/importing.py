@@ -54,6 +54,7 @@ def import_file(
     *,
     always: bool = False,
     dry_run: bool = False,
+    request_id: str = "",
     progress: Progress | None = None,
 ) -> Report:
     """Import a file unless its content is what it was when it was imported last.
@@ -64,6 +65,8 @@ def import_file(
         Import it even then: rows that others changed meanwhile become again what the file says.
     dry_run
         Only find out what would change.
+    request_id
+        By what the audit trail knows this.
     progress
         Called with what is done, how much of it is done, and of how much.
 
@@ -97,7 +100,7 @@ def import_file(
         return difference.compare(connection, app.schema, plan, source, progress)
 
     def write(connection: sa.Connection) -> list[Difference]:
-        found = apply(connection, app.schema, plan, source, progress)
+        found = apply(connection, app.schema, plan, source, request_id=request_id, progress=progress)
         _remember(connection, app.schema, name, digest)
         return found
 
@@ -128,9 +131,26 @@ def _imports(schema: str) -> sa.TableClause:
 
 
 def apply(
-    connection: sa.Connection, schema: str, plan: Plan, source: str, progress: Progress | None = None
+    connection: sa.Connection,
+    schema: str,
+    plan: Plan,
+    source: str,
+    *,
+    request_id: str = "",
+    progress: Progress | None = None,
 ) -> list[Difference]:
-    """Make the rows of `source` equal to `plan`; returns what differed."""
+    """Make the rows of `source` equal to `plan`.
+
+    Parameters
+    ----------
+    request_id
+        By what the audit trail knows this.
+
+    Returns
+    -------
+    list of Difference
+        What was not as the plan has it.
+    """
     lock(connection, schema)
     found = difference.compare(connection, schema, plan, source, progress)
     difference.write(connection, schema, found, source, progress)
@@ -139,7 +159,7 @@ def apply(
             connection,
             schema,
             Identity(),
-            "",
+            request_id,
             action="import_policies",
             subject=source,
             decision="allowed",

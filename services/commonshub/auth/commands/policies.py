@@ -15,6 +15,7 @@ from ..app import USER_FILE_SOURCE, AuthApp
 from ..exporting import export
 from ..importing import Report, import_file
 from ..names import username
+from .operator import REQUEST_ID
 from .progress import Progress
 
 NOBODY = "-"
@@ -24,7 +25,15 @@ def import_users(app: AuthApp, arguments: argparse.Namespace) -> Iterator[str]:
     """Import a user.yaml, whether or not it has changed, or say what that would change."""
     file = Path(arguments.file or app.user_file)
     with Progress(sys.stderr) as progress:
-        report = import_file(app, file, USER_FILE_SOURCE, always=True, dry_run=arguments.dry_run, progress=progress)
+        report = import_file(
+            app,
+            file,
+            USER_FILE_SOURCE,
+            always=True,
+            dry_run=arguments.dry_run,
+            request_id=REQUEST_ID,
+            progress=progress,
+        )
     yield from (f"Warning: {each}" for each in report.warnings)
     yield from _told(report)
     if arguments.dry_run:

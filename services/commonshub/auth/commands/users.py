@@ -16,7 +16,7 @@ from ..importing import import_file
 from ..names import username
 from ..userfile import Faulty
 from ..users import accounts, store
-from .operator import SOURCE, change, future, printable
+from .operator import REQUEST_ID, SOURCE, change, future, printable
 
 ADMINISTRATOR = "administrator"
 PAGE = 1000
@@ -25,7 +25,7 @@ PAGE = 1000
 def add_user(app: AuthApp, arguments: argparse.Namespace) -> str:
     """Make a user, or change one."""
     try:
-        import_file(app, Path(app.user_file), USER_FILE_SOURCE)
+        import_file(app, Path(app.user_file), USER_FILE_SOURCE, request_id=REQUEST_ID)
     except Faulty as error:
         # A fault in the file must not keep the operator from making the administrator who mends it.
         print(f"{app.user_file} was not imported. {error}", file=sys.stderr)
