@@ -101,8 +101,8 @@ def snapshot(world: World) -> Snapshot:
     )
 
 
-def user_file(world: World) -> dict[str, Any]:
-    """What of the world a user.yaml can say: everything but ends, clients as such and who is switched off."""
+def stated(world: World) -> World:
+    """The part of a world that a user.yaml can say: without ends, clients as such and who is switched off."""
     roles = {role: actions for role, actions in world.roles.items() if actions}
     policies = {
         name: (sorted({role for role in named if role in roles}), sorted(set(resources)))
@@ -112,14 +112,31 @@ def user_file(world: World) -> dict[str, Any]:
     too_much = {
         name for name, (named, _) in policies.items() if any("*" in (each[0] for each in roles[role]) for role in named)
     }
-    given: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    given = {
+        Given(each.kind, each.name, each.policy, "user.yaml")
+        for each in world.given
+        if each.policy in policies and not (each.name in ("anonymous", "logged-in") and each.policy in too_much)
+    }
+    return world._replace(
+        roles=roles,
+        policies=policies,
+        given=sorted(given, key=lambda each: each[:3]),
+        members=[Member(*pair, "user.yaml") for pair in sorted({each[:2] for each in world.members})],
+        off=set(),
+        clients={},
+        resources=world.resources.union(*(resources for _, resources in policies.values())),
+    )
+
+
+def user_file(world: World) -> dict[str, Any]:
+    """The user.yaml that says what can be said of a world."""
+    world = stated(world)
+    given: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for each in world.given:
-        everybody = each.kind == "group" and each.name in ("anonymous", "logged-in")
-        if each.policy in policies and not (everybody and each.policy in too_much):
-            given[each.kind, each.name].add(each.policy)
+        given[each.kind, each.name].append(each.policy)
     return {
         "authz": {
-            "resources": _nested(world.resources.union(*(set(resources) for _, resources in policies.values()))),
+            "resources": _nested(world.resources),
             "roles": [
                 {
                     "id": role,
@@ -128,27 +145,25 @@ def user_file(world: World) -> dict[str, Any]:
                         for number, (service, method) in enumerate(actions)
                     ],
                 }
-                for role, actions in roles.items()
+                for role, actions in world.roles.items()
             ],
             "policies": [
                 {"id": name, "role_ids": named, "resource_paths": resources}
-                for name, (named, resources) in policies.items()
+                for name, (named, resources) in world.policies.items()
             ],
             "groups": [
                 {
                     "name": name,
-                    "policies": sorted(given["group", name]),
-                    "users": sorted({each.user for each in world.members if each.group == name}),
+                    "policies": given["group", name],
+                    "users": [each.user for each in world.members if each.group == name],
                 }
                 for name in ("g0", "g1")
             ],
-            "anonymous_policies": sorted(given["group", "anonymous"]),
-            "all_users_policies": sorted(given["group", "logged-in"]),
+            "anonymous_policies": given["group", "anonymous"],
+            "all_users_policies": given["group", "logged-in"],
         },
-        "clients": {
-            name: {"policies": sorted(policies)} for (kind, name), policies in given.items() if kind == "client"
-        },
-        "users": {name: {"policies": sorted(given["user", name])} for name in USER_NAMES},
+        "clients": {name: {"policies": policies} for (kind, name), policies in given.items() if kind == "client"},
+        "users": {name: {"policies": given["user", name]} for name in USER_NAMES},
     }
 
 

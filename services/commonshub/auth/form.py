@@ -29,7 +29,8 @@ def _listed(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _named(item: Mapping[str, Any]) -> dict[str, Any]:
     entry = {**item, "type": ["object", "null"]}
-    return {"type": ["object", "null"], "propertyNames": _WORD, "additionalProperties": entry}
+    # Names last: they are looked at one and all before anything that follows.
+    return {"type": ["object", "null"], "additionalProperties": entry, "propertyNames": _WORD}
 
 
 _PERMISSION = _record(
@@ -53,7 +54,7 @@ _AUTHZ = _record(
     groups=_listed(_record(["name"], name=_WORD, policies=_WORDS, users=_WORDS)),
     anonymous_policies=_WORDS,
     all_users_policies=_WORDS,
-    user_project_to_resource={"type": ["object", "null"], "propertyNames": _WORD, "additionalProperties": _WORD},
+    user_project_to_resource={"type": ["object", "null"], "additionalProperties": _WORD, "propertyNames": _WORD},
 )
 _USER = _record(
     policies=_WORDS,
