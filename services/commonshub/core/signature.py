@@ -1,8 +1,8 @@
 """Presigned URLs: AWS Signature Version 4 in the query, as S3 takes it.
 
 A URL of botocore's costs 60 to 100 µs, a sixth of a whole download, because it derives the day's key and takes the URL
-apart anew every time. These fifteen lines cost 15 µs; a test holds them equal to botocore's for any key, query and
-credentials.
+apart anew every time. These lines cost a quarter of that; a test holds their URLs equal to botocore's for any key,
+query, headers and credentials.
 
 Source: "Authenticating Requests: Using Query Parameters" in the reference of Amazon S3.
 """
@@ -60,16 +60,16 @@ def presign(deed: Deed, secret: Secret, region: str, ttl_s: int, moment: datetim
     headers = {"host": host.lower().removesuffix(_PORTS.get(scheme, "\0"))}
     headers |= {name.lower(): value for name, value in deed.headers.items()}
     names = ";".join(sorted(headers))
-    signed = {
-        **deed.query,
-        "X-Amz-Algorithm": ALGORITHM,
-        "X-Amz-Credential": f"{secret.access_key}/{scope}",
-        "X-Amz-Date": stamp,
-        "X-Amz-Expires": str(ttl_s),
-        "X-Amz-SignedHeaders": names,
-        **({"X-Amz-Security-Token": secret.token} if secret.token else {}),
-    }
-    pairs = sorted((quote(name, safe="-_.~"), quote(value, safe="-_.~")) for name, value in signed.items())
+    pairs = [(_quote(name), _quote(value)) for name, value in deed.query.items()]
+    pairs += [
+        ("X-Amz-Algorithm", ALGORITHM),
+        ("X-Amz-Credential", _quote(f"{secret.access_key}/{scope}")),
+        ("X-Amz-Date", stamp),
+        ("X-Amz-Expires", str(ttl_s)),
+        ("X-Amz-SignedHeaders", _quote(names)),
+    ]
+    pairs += [("X-Amz-Security-Token", _quote(secret.token))] if secret.token else []
+    pairs.sort()
     text = "&".join(f"{name}={value}" for name, value in pairs)
     lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
     request = f"{deed.method}\n/{path}\n{text}\n{lines}\n{names}\nUNSIGNED-PAYLOAD"
@@ -77,6 +77,10 @@ def presign(deed: Deed, secret: Secret, region: str, ttl_s: int, moment: datetim
     key = _key(secret.secret_key, stamp[:8], region)
     signature = hmac.digest(key, f"{ALGORITHM}\n{stamp}\n{scope}\n{digest}".encode(), "sha256").hex()
     return f"{deed.address}?{text}&X-Amz-Signature={signature}"
+
+
+def _quote(text: str) -> str:
+    return quote(text, safe="-_.~")
 
 
 @lru_cache(maxsize=64)

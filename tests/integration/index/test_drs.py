@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 import requests
+import sqlalchemy as sa
 
 from commonshub.core import records
 from commonshub.core.records import Draft
@@ -174,6 +175,23 @@ def test_an_access_id_that_the_object_lacks_is_a_404(
     url: str, stored: Callable[..., records.Record], access_id: str
 ) -> None:
     assert requests.get(f"{url}{BASE}/objects/{stored(acl=['*']).did}/access/{access_id}").status_code == 404
+
+
+def test_a_signed_url_costs_two_statements(url: str, stored: Callable[..., records.Record], running: Any) -> None:
+    path = f"{url}{BASE}/objects/{stored(acl=['*']).did}/access/s3"
+    verbs: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        # The worker that looks for uploads works beside.
+        if "blob" not in statement:
+            verbs.append(statement.split()[0].lower())
+
+    sa.event.listen(running.app.database.engine, "before_cursor_execute", note)
+    try:
+        assert requests.get(path).status_code == 200
+    finally:
+        sa.event.remove(running.app.database.engine, "before_cursor_execute", note)
+    assert verbs == ["select", "insert"]
 
 
 def test_a_record_cannot_hand_out_the_upload_of_another(
