@@ -313,6 +313,21 @@ def test_s20_a_record_pointed_at_foreign_bytes_gets_no_url(
     assert commons.storage.head(Location("commons", f"{victim.did}/data.bin"))
 
 
+def test_s20_a_record_below_another_does_not_reach_its_files(commons: DataCommons) -> None:
+    """A file in a folder that is named like a GUID: ``<victim>/<UUID>/data.bin``."""
+    folder = str(uuid.uuid4())
+    victim = commons.upload("bob", file_name=f"{folder}/data.bin")
+    did = f"{victim}/{folder}"
+    commons.record(did=did, authz=[PROJECT], urls=[f"s3://commons/{did}/data.bin"], size=1, hashes={"md5": "0" * 32})
+    assert commons.download(did, "alice").status_code == 403
+    assert commons.get(f"{DRS}/{did}/access/s3", "alice").status_code == 403
+    again = commons.get(f"/user/data/upload/{did}?file_name=data.bin", "writer")
+    parts = commons.post("/user/data/multipart/init", "writer", json={"file_name": "data.bin", "guid": did})
+    assert (again.status_code, parts.status_code) == (400, 400)
+    assert commons.request("DELETE", f"/user/data/{did}", "writer").status_code == 204
+    assert requests.get(commons.download(victim, "bob").json()["url"]).content == BYTES
+
+
 def test_s20_a_tied_bucket_is_reached(commons: DataCommons, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commons.auth.storage_settings, "buckets", ["project"])
     monkeypatch.setattr(commons.auth.storage_settings, "bucket_resources", {"s3://project/one/": [PROJECT]})

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from .errors import AuthenticationRequired, BadRequest, NotFound, PermissionDenied
 from .identity import ANONYMOUS, Identity
 from .policy import Request, Snapshot, covers
-from .records import Record
+from .records import Record, has_folder
 from .settings import StorageSettings
 from .storage import Location
 
@@ -183,12 +183,29 @@ def _require_reader(asker: Asker, record: Record, settings: StorageSettings) -> 
 
 def reaches(record: Record, location: Location, settings: StorageSettings) -> bool:
     """Whether `record` may stand for the bytes at `location`."""
-    if any(segment in ("", ".", "..") for segment in location.key.split("/")):
+    return owns(record, location, settings) or (_exact(location) and EVERYBODY in _paths(location, settings))
+
+
+def owns(record: Record, location: Location, settings: StorageSettings) -> bool:
+    """Whether the bytes at `location` are this record's, and go with it; not so those that any record may point to."""
+    if not _exact(location):
         return False
     if location.bucket == settings.upload_bucket:
-        return location.key.startswith(f"{record.did}/")
-    paths = _tied(location, settings.bucket_resources)
-    return EVERYBODY in paths or any(covers(paths, path) for path in record.authz)
+        return location.key.startswith(f"{record.did}/") and has_folder(record.did)
+    tied = [path for path in _paths(location, settings) if path != EVERYBODY]
+    return any(covers(tied, path) for path in record.authz)
+
+
+def _exact(location: Location) -> bool:
+    """Whether no store could take the key for another one."""
+    return not any(segment in ("", ".", "..") for segment in location.key.split("/"))
+
+
+def _paths(location: Location, settings: StorageSettings) -> Sequence[str]:
+    """The resource paths that a place outside the upload bucket is tied to."""
+    if location.bucket == settings.upload_bucket:
+        return ()
+    return _tied(location, settings.bucket_resources)
 
 
 def _tied(location: Location, resources: Mapping[str, Sequence[str]]) -> Sequence[str]:

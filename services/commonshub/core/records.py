@@ -41,6 +41,7 @@ CHANNEL = "commonshub_blob"
 MAX_FILE_NAME_BYTES = 900
 _COLUMN = {"did": "guid", "metadata": "record_metadata", "urls_metadata": "url_metadata", "aliases": "alias"}
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
+_ENDS_AS_A_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,6 +328,15 @@ def delete_many(connection: sa.Connection, schema: str, guids: Iterable[str]) ->
     return list(connection.execute(statement).scalars())
 
 
+def has_folder(guid: str) -> bool:
+    """Whether the folder ``<guid>/`` of the upload bucket is this record's alone.
+
+    A GUID may hold slashes and ends in a UUID. One below another that does too, ``<GUID>/…<UUID>``, would share the
+    folder of that record, whose files may lie in folders of any name.
+    """
+    return not any(_ENDS_AS_A_GUID.search(segment) for segment in guid.split("/")[:-1])
+
+
 def blob_location(bucket: str, guid: str, file_name: str) -> Location:
     """Where an upload's bytes go: ``s3://<bucket>/<guid>/<file_name>``.
 
@@ -334,8 +344,10 @@ def blob_location(bucket: str, guid: str, file_name: str) -> Location:
     ------
     BadRequest
         `file_name` is empty or too long, has a control character, or an empty, ``.`` or ``..`` segment: the key must
-        be exactly what was meant, in every kind of store.
+        be exactly what was meant, in every kind of store. Or the record has no folder of its own (:func:`has_folder`).
     """
+    if not has_folder(guid):
+        raise BadRequest(f"Nothing can be uploaded for {guid}: its GUID lies below what may be another record's.")
     segments = file_name.split("/")
     if (
         len(file_name.encode()) > MAX_FILE_NAME_BYTES

@@ -156,7 +156,7 @@ class StorageSettings(Configurable):
     bucket_resources = Dict(
         help="Which records may point into which part of a bucket other than the upload bucket: a map of prefixes "
         "(`s3://bucket/folder`) to lists of resource paths, the longest prefix counts. A record reaches a place when "
-        "one of its authz paths lies at or below one of the listed ones; `['*']` lets any record reach it."
+        "one of its authz paths lies at or below one of the listed ones; `['*']` lets any record reach it, for reading."
     ).tag(config=True)
 
     presigned_url_ttl_s = Integer(

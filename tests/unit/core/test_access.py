@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from traitlets import TraitError
 
-from commonshub.core.access import Asker, locate, may_delete, may_read, may_write, reaches
-from commonshub.core.errors import AuthenticationRequired, CommonsError, PermissionDenied
+from commonshub.core.access import Asker, locate, may_delete, may_read, may_write, owns, reaches
+from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, PermissionDenied
 from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.policy import Binding, Client, Permission, Policy, Snapshot, User, parse_path
-from commonshub.core.records import Record
+from commonshub.core.records import Record, blob_location
 from commonshub.core.settings import StorageSettings
 from commonshub.core.storage import Location, Storage
 
@@ -111,7 +111,30 @@ def test_what_a_record_reaches(bucket: str, key: str, reached: bool) -> None:
         "s3://public": ["*"],
     }
     settings = StorageSettings(upload_bucket="commons", bucket_resources=tied)
-    assert reaches(record(authz=["/programs/a/projects/x"]), Location(bucket, key), settings) == reached
+    kept, place = record(authz=["/programs/a/projects/x"]), Location(bucket, key)
+    assert reaches(kept, place, settings) == reached
+    # What every record may point to is no record's own.
+    assert owns(kept, place, settings) == (reached and bucket != "public")
+
+
+@pytest.mark.parametrize(
+    ("did", "reached"),
+    [
+        ("1f3d8a66-0c7c-4a5c-9d42-0b6a8b7f2c11", True),
+        ("ark:/13030/1f3d8a66-0c7c-4a5c-9d42-0b6a8b7f2c11", True),
+        (f"{GUID}/2f3d8a66-0c7c-4a5c-9d42-0b6a8b7f2c11", False),
+        (f"{GUID}/folder/2f3d8a66-0c7c-4a5c-9d42-0b6a8b7f2c11", False),
+        (f"{GUID}x/2f3d8a66-0c7c-4a5c-9d42-0b6a8b7f2c11", True),
+    ],
+)
+def test_a_record_below_another_has_no_folder_of_its_own(did: str, reached: bool) -> None:
+    settings = StorageSettings(upload_bucket="commons")
+    assert reaches(record(did=did), Location("commons", f"{did}/file"), settings) == reached
+    if reached:
+        assert blob_location("commons", did, "file").key == f"{did}/file"
+    else:
+        with pytest.raises(BadRequest, match="another record"):
+            blob_location("commons", did, "file")
 
 
 def test_a_record_of_no_project_reaches_no_projects_bucket() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from commonshub.core import audit, records
-from commonshub.core.access import SERVICE, Asker, lifetime, may_delete, may_write, reaches
+from commonshub.core.access import SERVICE, Asker, lifetime, may_delete, may_write, owns
 from commonshub.core.downloads import Downloads
 from commonshub.core.errors import (
     AuthenticationRequired,
@@ -289,7 +289,7 @@ class Uploads:
         return (guid,)
 
     def _locations(self, connection: sa.Connection, record: Record) -> list[Location]:
-        """Where the bytes of a record are: only where it may reach, whatever its URLs say."""
+        """Where bytes are that are the record's own, whatever its URLs say."""
         blob = records.tables(self.schema).blob
         registered = connection.execute(sa.select(blob.c.location).where(blob.c.guid == record.did)).scalars()
         found = []
@@ -297,4 +297,4 @@ class Uploads:
             with suppress(BadRequest):
                 # What is no location has no bytes of ours.
                 found.append(Location.parse(url))
-        return [each for each in found if reaches(record, each, self.storage.settings)]
+        return [each for each in found if owns(record, each, self.storage.settings)]
