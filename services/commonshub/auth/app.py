@@ -200,6 +200,7 @@ class AuthApp(BrowserApplication):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.retention.stop()
+        self.uploads.close()
         self.logins.close()
         self.connections.close()
         self.sign_in.hub.close()

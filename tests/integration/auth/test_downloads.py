@@ -6,11 +6,14 @@ import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from tests.auth_service import Auth
+
+from commonshub.core import records
 
 ONE, TWO = "/programs/a/projects/one", "/programs/a/projects/two"
 
@@ -100,3 +103,22 @@ def test_nobody_gets_a_url_that_the_trail_does_not_show(
     answer = auth.get(f"/user/data/download/{readable}", "alice")
     assert answer.status_code == 500
     assert "X-Amz" not in answer.text
+
+
+def test_a_store_that_hangs_holds_up_no_download(auth: Auth, readable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = sa.select(sa.func.count()).select_from(records.tables("index").record)
+    before = auth.app.database.call(lambda connection: connection.execute(count).scalar_one())
+    many = auth.app.database.settings.pool_size + 2
+    start = partial(auth.post, "/user/data/multipart/init", "alice", json={"file_name": "x"})
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(many) as threads:
+        silent.settimeout(60)
+        monkeypatch.setattr(auth.app.storage_settings, "endpoint_url", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        hanging = [threads.submit(start) for _ in range(many)]
+        held = [silent.accept()[0] for _ in range(many)]
+        try:
+            assert auth.get(f"/user/data/download/{readable}", "alice").status_code == 200
+        finally:
+            for connection in held:
+                connection.close()
+    assert {each.result().status_code for each in hanging} == {502}
+    assert auth.app.database.call(lambda connection: connection.execute(count).scalar_one()) == before

@@ -8,13 +8,14 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
 from commonshub.core import records
 from commonshub.core.access import Asker, lifetime, may_write
-from commonshub.core.errors import AuthenticationRequired, BadRequest, Conflict, UpstreamError
+from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, Conflict, UpstreamError
 from commonshub.core.storage import Location
 
 from .uploads import Uploads, Wish
@@ -101,8 +102,17 @@ class MultipartUploads(Uploads):
 
     async def start(self, asker: Asker, wish: Wish) -> tuple[str, str]:
         """GUID and identifier of a new upload in parts; refused like :meth:`Uploads.create`."""
-        guid, upload_id = await self._run("upload", asker, self._start, wish)
-        return guid, upload_id
+        guid, location = await self._run("upload", asker, self._place, wish)
+        try:
+            answer = await self._at_store("upload", asker, guid, partial(self.storage.post, location, uploads=""))
+        except CommonsError:
+            if wish.guid is None:
+                await self.database.run(records.delete, self.schema, guid, None)
+            raise
+        found = re.search(rb"<UploadId>([^<]+)</UploadId>", answer)
+        if found is None:
+            raise UpstreamError("The object store began an upload in parts without naming it.")
+        return guid, html.unescape(found[1].decode())
 
     async def part_url(self, asker: Asker, running: Running, number: int, expires_in: int | None) -> str:
         """A URL to put one part to.
@@ -130,14 +140,10 @@ class MultipartUploads(Uploads):
         Conflict
             The data are complete.
         """
-        await self._run("upload_complete", asker, self._complete, running, parts)
-
-    def _start(self, connection: sa.Connection, asker: Asker, wish: Wish) -> tuple[str, str]:
-        guid, location = self._place(connection, asker, wish)
-        found = re.search(rb"<UploadId>([^<]+)</UploadId>", self.storage.post(location, uploads=""))
-        if found is None:
-            raise UpstreamError("The object store began an upload in parts without naming it.")
-        return guid, html.unescape(found[1].decode())
+        guid, location = await self._run("upload_complete", asker, self._expected, running)
+        work = partial(self.storage.post, location, _listing(parts), uploadId=running.upload_id)
+        await self._at_store("upload_complete", asker, guid, work)
+        await self.database.run(records.notify_blob, guid)
 
     def _part(
         self, connection: sa.Connection, asker: Asker, running: Running, number: int, ttl_s: int
@@ -146,14 +152,6 @@ class MultipartUploads(Uploads):
         query = {"uploadId": running.upload_id, "partNumber": str(number)}
         url = self.storage.presign("PUT", location, ttl_s, query)
         return guid, url
-
-    def _complete(
-        self, connection: sa.Connection, asker: Asker, running: Running, parts: list[dict[str, Any]]
-    ) -> tuple[str]:
-        guid, location = self._expected(connection, asker, running)
-        self.storage.post(location, _listing(parts), uploadId=running.upload_id)
-        records.notify_blob(connection, guid)
-        return (guid,)
 
     def _expected(self, connection: sa.Connection, asker: Asker, running: Running) -> tuple[str, Location]:
         """GUID and location that the key of a request stands for."""

@@ -5,12 +5,15 @@ to. A URL for a record that exists is given only to its uploader or to who has `
 may upload.
 """
 
+import asyncio
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -29,9 +32,12 @@ from commonshub.core.records import Record
 from commonshub.core.storage import Location
 
 UPLOAD_RESOURCE = "/data_file"
+STORE_THREADS = 8
 # The most that S3 takes in one request.
 MAX_PUT_BYTES = 5 * 2**30
 _MD5 = re.compile("[0-9a-fA-F]{32}")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +158,12 @@ class Uploads:
         self.database = downloads.database
         self.schema = downloads.index_schema
         self.auth_schema = downloads.auth_schema
+        # Threads of their own: a store that hangs must not hold up what the database alone can answer.
+        self._threads = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="store")
+
+    def close(self) -> None:
+        """Take up no more work at the store."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def create(self, asker: Asker, wish: Wish) -> tuple[str, str]:
         """GUID and URL for a new upload.
@@ -195,7 +207,19 @@ class Uploads:
         PermissionDenied
             The caller may not delete it.
         """
-        await self._run("delete", asker, self._delete, guid)
+        _, locations = await self._run("delete", asker, self._doomed, guid)
+        for location in locations:
+            await self._at_store("delete", asker, guid, partial(self.storage.delete, location))
+        await self.database.run(records.delete, self.schema, guid, None)
+
+    async def _at_store(self, action: audit.DataAction, asker: Asker, subject: str, work: Callable[[], T]) -> T:
+        """Ask the object store for something, with no transaction open meanwhile; what fails leaves a row, too."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, work)
+        except CommonsError as error:
+            await self.database.run(self._note, action, asker, subject, error)
+            raise
 
     async def _run(self, action: audit.DataAction, asker: Asker, work: Any, *arguments: Any) -> Any:
         """Do `work` in one transaction with its audit row; a refusal undoes the work and keeps the row."""
@@ -208,26 +232,38 @@ class Uploads:
         self, connection: sa.Connection, action: audit.DataAction, asker: Asker, work: Any, *arguments: Any
     ) -> Any:
         outcome: Any
-        decision: audit.Decision = "allowed"
         try:
             with connection.begin_nested():
                 outcome = work(connection, asker, *arguments)
         except CommonsError as error:
             outcome = error
-            refused = isinstance(error, AuthenticationRequired | PermissionDenied)
-            decision = "denied" if refused else "failed"
-        subject = _subject(arguments[0]) if isinstance(outcome, CommonsError) else outcome[0]
+        if isinstance(outcome, CommonsError):
+            self._note(connection, action, asker, _subject(arguments[0]), outcome)
+        else:
+            self._note(connection, action, asker, outcome[0], None)
+        return outcome
+
+    def _note(
+        self,
+        connection: sa.Connection,
+        action: audit.DataAction,
+        asker: Asker,
+        subject: str,
+        error: CommonsError | None,
+    ) -> None:
+        decision: audit.Decision = "allowed"
+        if error is not None:
+            decision = "denied" if isinstance(error, AuthenticationRequired | PermissionDenied) else "failed"
         audit.write(
             connection,
             self.auth_schema,
             asker.identity,
             asker.request_id,
             action=action,
-            subject=subject[:1024],
+            subject=subject,
             decision=decision,
-            detail={"status": outcome.status} if isinstance(outcome, CommonsError) else {},
+            detail={"status": error.status} if error else {},
         )
-        return outcome
 
     def _create(self, connection: sa.Connection, asker: Asker, wish: Wish, ttl_s: int) -> tuple[str, str]:
         guid, location = self._place(connection, asker, wish)
@@ -279,14 +315,11 @@ class Uploads:
             raise NotFound(f"There is no record with the GUID {guid}.")
         return record
 
-    def _delete(self, connection: sa.Connection, asker: Asker, guid: str) -> tuple[str]:
+    def _doomed(self, connection: sa.Connection, asker: Asker, guid: str) -> tuple[str, list[Location]]:
         record = self._record(connection, guid)
         if not may_delete(asker, record):
             raise PermissionDenied("You don't have access permission to delete this file")
-        for location in self._locations(connection, record):
-            self.storage.delete(location)
-        records.delete(connection, self.schema, guid, None)
-        return (guid,)
+        return guid, self._locations(connection, record)
 
     def _locations(self, connection: sa.Connection, record: Record) -> list[Location]:
         """Where bytes are that are the record's own, whatever its URLs say."""
