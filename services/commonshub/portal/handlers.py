@@ -121,17 +121,18 @@ class ProfileHandler(PageHandler):
         authorization = await attempt("Your access", self.authorization(), None, notices)
         information: dict[str, Any] = {}
         keys: dict[str, Any] = {}
+        others: dict[str, Any] = {}
         if authorization:
-            information, keys = await asyncio.gather(
-                attempt(
-                    "Your access", self.gateway.call("GET", "/user/user", authorization=authorization), {}, notices
-                ),
-                attempt(
-                    "Your keys",
-                    self.gateway.call("GET", "/user/credentials/api/", authorization=authorization),
-                    {},
-                    notices,
-                ),
+            asked = {
+                "Your access": "/user/user",
+                "Your keys": "/user/credentials/api/",
+                "Other commons": "/wts/external_oidc/",
+            }
+            information, keys, others = await asyncio.gather(
+                *(
+                    attempt(what, self.gateway.call("GET", path, authorization=authorization), {}, notices)
+                    for what, path in asked.items()
+                )
             )
         self.show(
             "profile.html",
@@ -139,6 +140,7 @@ class ProfileHandler(PageHandler):
             groups=sorted({*self.visitor.groups, *(information.get("groups") or ())}),
             grants=grants_of(information.get("authz") or {}),
             keys=sorted(keys.get("jtis") or [], key=lambda key: -int(key["exp"])),
+            others=others.get("providers") or [],
         )
 
 

@@ -21,7 +21,12 @@ def auth_url(run_service: Callable[..., Any], hub_url: str, tmp_path_factory: py
     folder: Path = tmp_path_factory.mktemp("auth")
     running = run_service(
         AuthApp,
-        AuthApp={"user_file": str(folder / "user.yaml")},
+        AuthApp={
+            "user_file": str(folder / "user.yaml"),
+            "external_commons": {
+                "other": {"base_url": "https://other.example", "client_id": "c", "name": "The <other>"}
+            },
+        },
         Commons={"data_dir": str(folder), "hub_api_url": f"{hub_url}/jupyter/hub/api"},
         TokenSettings={"jwks_file": str(folder / "jwks.json")},
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import requests
+import sqlalchemy as sa
 
 from commonshub.portal.app import PortalApp
 
@@ -94,6 +95,24 @@ def test_the_dictionary_says_when_it_cannot_be_shown(browser: Browser) -> None:
 def hubless_url(run_service: Callable[..., Any]) -> str:
     """A replica of the portal whose hub does not answer."""
     return str(run_service(PortalApp, Commons={"hub_api_url": "http://127.0.0.1:1/jupyter/hub/api"}).url)
+
+
+def test_the_profile_shows_the_other_commons_to_connect_to(alice: Browser, database_url: str) -> None:
+    page = alice.open("/portal/profile").text
+    assert "The &lt;other&gt;" in page
+    assert 'href="/wts/oauth2/authorization_url?idp=other&amp;redirect=/portal/profile">Connect</a>' in page
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "insert into auth.wts_connection (user_id, idp, refresh_token, refresh_expires_at) "
+                "select id, 'other', 'x', '2999-12-31' from auth.usr where username = 'alice'"
+            )
+        )
+    engine.dispose()
+    page = alice.open("/portal/profile").text
+    assert "until 2999-12-31 <button" in page
+    assert ">Connect</a>" not in page
 
 
 @pytest.mark.parametrize(("path", "status"), [("/portal/", 200), ("/portal/profile", 503)])

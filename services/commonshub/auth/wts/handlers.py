@@ -1,6 +1,7 @@
 """HTTP of the workspace token service: tokens of this commons and of others, for who has an access token."""
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -103,9 +104,10 @@ class ProvidersHandler(WtsHandler):
         if only or self.identity.username is not None:
             connected = await self.auth.database.run(store.connections, self.auth.schema, self.require_user())
         commons = [each for each in self.auth.connections.commons.values() if not only or each.idp in connected]
-        self.reply({"providers": [self._document(each, connected.get(each.idp)) for each in commons]})
+        self.reply({"providers": [self._document(each, connected) for each in commons]})
 
-    def _document(self, external: External, end: datetime | None) -> dict[str, Any]:
+    def _document(self, external: External, connected: Mapping[str, datetime | None]) -> dict[str, Any]:
+        end = connected.get(external.idp)
         url = f"{self.auth.commons.origin}/wts/oauth2/authorization_url?idp={external.idp}"
         return {
             "name": external.label,
@@ -113,6 +115,7 @@ class ProvidersHandler(WtsHandler):
             "base_url": external.base_url,
             "urls": [{"name": external.label, "url": url}],
             "refresh_token_expiration": end.isoformat() if end else None,
+            "connected": external.idp in connected,
         }
 
 

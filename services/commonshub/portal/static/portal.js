@@ -109,6 +109,25 @@ function startKeys(table) {
   });
 }
 
+// -- other commons ------------------------------------------------------------
+
+function startOthers(table) {
+  const status = document.getElementById("others-status");
+  table.addEventListener("click", async (event) => {
+    if (!event.target.closest("[data-disconnect]")) {
+      return;
+    }
+    event.target.disabled = true;
+    try {
+      await call("GET", `/wts/oauth2/logout?idp=${encodeURIComponent(event.target.closest("tr").dataset.idp)}`);
+      location.reload();
+    } catch (error) {
+      event.target.disabled = false;
+      status.textContent = error instanceof Refused ? error.message : "The commons cannot be reached just now.";
+    }
+  });
+}
+
 // -- filter of the dictionary -------------------------------------------------
 
 function startFilter(input) {
@@ -143,6 +162,10 @@ function startModel(svg) {
 const keyTable = document.getElementById("key-table");
 if (keyTable) {
   startKeys(keyTable);
+}
+const othersTable = document.getElementById("others-table");
+if (othersTable) {
+  startOthers(othersTable);
 }
 document.querySelectorAll("[data-filter]").forEach(startFilter);
 document.querySelectorAll("svg.model").forEach(startModel);
