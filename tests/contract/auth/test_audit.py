@@ -1,14 +1,19 @@
 """Gen3's audit service: who was given which presigned URL, and who signed in."""
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.auth_service import Auth
+from tests.conftest import free_port
 
 from commonshub.core import audit
 from commonshub.core.audit import Entry
 from commonshub.core.identity import Identity
 
+PORT = free_port()
+ORIGIN = f"http://127.0.0.1:{PORT}"
 GUIDS = {
     "own": {"authz": ["/programs/a/projects/one"], "urls": ["s3://commons/{did}/x"]},
     "foreign": {"authz": ["/programs/a/projects/two"], "urls": ["s3://commons/{did}/x"]},
@@ -159,3 +164,19 @@ def test_c107_an_anonymous_row_belongs_to_no_user_of_that_name(auth: Auth, asked
     assert auth.get("/audit/log/presigned_url?username=anonymous", "anonymous").status_code == 403
     found = auth.get("/audit/log?username=anonymous", "anonymous").json()["data"]
     assert {row["username"] for row in found} <= {"anonymous"}
+
+
+def test_c107_gen3s_own_client_is_answered(
+    auth: Auth, asked: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from gen3.auth import Gen3Auth
+
+        keys = {name: {"api_key": auth.api_key(name)} for name in ("alice", "url_auditor")}
+        clients = {name: Gen3Auth(endpoint=ORIGIN, refresh_token=key) for name, key in keys.items()}
+        path = f"/audit/log/presigned_url?start=0&username=alice&guid={asked['own']}"
+        assert clients["alice"].curl(path=path).status_code == 403
+        [row] = clients["url_auditor"].curl(path=path).json()["data"]
+    assert (row["action"], row["username"], row["status_code"]) == ("download", "alice", 200)
