@@ -43,6 +43,7 @@ class Story:
         token = self._sign_in()
         bearer = {"Authorization": f"bearer {token}"}
         self._keys(bearer)
+        self._applications(bearer)
         self._data(bearer)
         self._faults(token)
 
@@ -80,6 +81,21 @@ class Story:
         self.ask("DELETE", f"/user/credentials/api/{made['key_id']}", headers=bearer)
         self.ask("POST", exchange, json=made)
         self.keep(api_key=made["api_key"])
+
+    def _applications(self, bearer: dict[str, str]) -> None:
+        made = json.loads(self.commons.run("client", "create", "robot", "--grant-types", "client_credentials").stdout)
+        client = (made["client_id"], made["client_secret"])
+        form = {"grant_type": "client_credentials", "scope": "openid user"}
+        given = self.ask("POST", "/user/oauth2/token", auth=client, data=form)
+        assert given.status_code == 200, given.text
+        in_body = {**form, "client_id": client[0], "client_secret": client[1]}
+        assert self.ask("POST", "/user/oauth2/token", data=in_body).status_code == 200
+        # What belongs into the body is refused in the address, but was sent there.
+        self.ask("POST", f"/user/oauth2/token?client_secret={client[1]}", data=form)
+        self.ask("POST", "/user/oauth2/token", auth=(client[0], client[1][:-1]), data=form)
+        own = self.ask("GET", "/wts/token/", headers=bearer)
+        assert own.status_code == 200, own.text
+        self.keep(client_secret=client[1], client_token=given.json()["access_token"], wts_token=own.json()["token"])
 
     def _data(self, bearer: dict[str, str]) -> None:
         made = self.ask("POST", "/user/data/upload", headers=bearer, json={"file_name": "x.txt"})
@@ -150,7 +166,7 @@ def test_s22_no_log_holds_a_credential(story: Story) -> None:
 
 def test_s22_no_row_of_the_trail_holds_a_credential(story: Story) -> None:
     trail = story.commons.run("audit", "--json").stdout
-    assert {"download", "upload", "api_key", "revoke_key"} <= {
+    assert {"download", "upload", "api_key", "revoke_key", "create_client"} <= {
         json.loads(line)["action"] for line in trail.splitlines()
     }
     assert [what for what, secret in story.secrets.items() if secret in trail] == []
