@@ -25,10 +25,13 @@ c.Commons.origin = "{origin}"
 c.Commons.max_body_bytes = 2**20
 c.HubSettings.managed_services = ["auth", "portal"]
 c.HubSettings.external_services = {{"explore": "{echo}"}}
-c.SignInSettings.providers = {{"test": {{
-    "issuer": "{issuer}", "client_id": "commons", "client_secret_file": "{secret}", "title": "Test University",
-    "groups_claim": "groups",
-}}}}
+c.SignInSettings.providers = {{
+    "test": {{
+        "issuer": "{issuer}", "client_id": "commons", "client_secret_file": "{secret}", "title": "Test University",
+        "description": "staff and students", "groups_claim": "groups",
+    }},
+    "away": {{"issuer": "http://127.0.0.1:1", "client_id": "commons", "title": "Institute Far Away"}},
+}}
 c.RemoteUserAuthenticator.trust = "assertion"
 c.RemoteUserAuthenticator.auth_refresh_age = 1
 """

@@ -182,6 +182,15 @@ class Browser(requests.Session):
         """The whole way; the answer of the callback."""
         return self.open(self.begin(idp, redirect, account))
 
+    def sign_out_here(self, path: str = "/jupyter/hub/logout") -> str:
+        """Sign out of the commons; the address that its page leads on to."""
+        answer = self.open(path)
+        if answer.status_code == 302:
+            answer = self.open(answer.headers["Location"])
+        onward = re.search(r'http-equiv="refresh" content="0; url=([^"]+)"', answer.text)
+        assert onward is not None, answer.text
+        return unescape(onward.group(1))
+
     def sign_out_at_provider(self, url: str) -> requests.Response:
         """Press the button on the provider's logout page; its answer, which leads back."""
         page = self.open(url)

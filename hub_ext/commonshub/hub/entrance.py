@@ -1,5 +1,6 @@
 """The hub's pages for signing in and out, where somebody else knows the users."""
 
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +15,16 @@ from .assertion import Refused
 
 # Tells a browser that came back from the sign-in apart from one that is sent there for the first time.
 RETURNED = "returned"
+
+LEAVING = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="0; url={address}">
+<title>Signing out</title>
+<p>You are signed out of this commons. <a href="{address}">Sign out where you signed in, too</a>.</p>
+</html>
+"""
 
 
 class ForwardingLogoutHandler(LogoutHandler):  # type: ignore[misc]  # JupyterHub ships no types.
@@ -61,9 +72,14 @@ class RemoteUserLogoutHandler(ForwardingLogoutHandler):
         self.onward = await end_sign_in(self, self.following())
 
     async def render_logout_page(self) -> None:
-        """Go on to the identity provider's own logout."""
+        """Go on to the identity provider's own logout.
+
+        By a page, not by a redirect: where a form of ours began the logout, its page allows forms to lead to this
+        commons only, and browsers count redirects in.
+        """
         if self.onward:
-            self.redirect(self.onward, permanent=False)
+            self.set_header("Referrer-Policy", "no-referrer")
+            self.finish(LEAVING.format(address=escape(self.onward)))
         else:
             await super().render_logout_page()
 

@@ -111,10 +111,13 @@ class Outbound:
         Time that an answer may take, in seconds.
     max_body_bytes
         Largest answer that is read, in bytes.
+    name
+        What people know the server as; default: its host.
     """
 
-    def __init__(self, server: str, timeout_s: float, max_body_bytes: int = 2**20) -> None:
+    def __init__(self, server: str, timeout_s: float, max_body_bytes: int = 2**20, name: str = "") -> None:
         self.host = urlsplit(server).hostname or ""
+        self.name = name or self.host
         self._timeout_s = timeout_s
         self._http = SimpleAsyncHTTPClient(
             force_instance=True,
@@ -147,22 +150,21 @@ class Outbound:
             request_timeout=self._timeout_s,
             **options,
         )
-        host = urlsplit(url).hostname
         try:
             answer: HTTPResponse = await self._http.fetch(request)
             return orjson.loads(answer.body)
         except HTTPClientError as error:
-            raise _failed(host, error) from error
+            raise self._failed(error) from error
         except Forbidden as error:
-            raise UpstreamError(f"{error}.") from error
+            raise UpstreamError(f"{self.name}: {error}.") from error
         except OSError as error:
-            raise Unavailable(f"{host} cannot be reached just now.") from error
+            raise Unavailable(f"{self.name} cannot be reached just now.") from error
         except orjson.JSONDecodeError as error:
-            raise UpstreamError(f"{host} gave an answer that is not JSON.") from error
+            raise UpstreamError(f"{self.name} gave an answer that is not JSON.") from error
 
+    def _failed(self, error: HTTPClientError) -> CommonsError:
+        if error.code in (429, 502, 503, 504, 599):
+            return Unavailable(f"{self.name} does not answer properly just now.")
+        kind = Rejected if 400 <= error.code < 500 else UpstreamError
+        return kind(f"{self.name} answered with status {error.code}.")
 
-def _failed(host: str | None, error: HTTPClientError) -> CommonsError:
-    if error.code in (429, 502, 503, 504, 599):
-        return Unavailable(f"{host} does not answer properly just now.")
-    kind = Rejected if 400 <= error.code < 500 else UpstreamError
-    return kind(f"{host} answered with status {error.code}.")

@@ -44,7 +44,7 @@ def test_logout_ends_hub_portal_sign_in_and_provider(front: Front) -> None:
     browser = front.browser()
     browser.follow(HOME)
     browser.follow("/portal/login?next=/portal/profile")
-    onward = browser.open(browser.open("/user/logout?next=/portal/").headers["Location"]).headers["Location"]
+    onward = browser.sign_out_here("/user/logout?next=/portal/")
     assert onward.startswith(f"{front.provider.issuer}/session/end?")
     back = browser.sign_out_at_provider(onward).headers["Location"]
     assert browser.open(back).headers["Location"] == "/portal/"
@@ -112,6 +112,7 @@ def test_a_kernel_s_channel_goes_through(front: Front, echo: str) -> None:
         await connection.write_message("hello")
         answer = await connection.read_message()
         connection.close()
+        assert await connection.read_message() is None
         return answer
 
     assert asyncio.run(talk()) == "hello"

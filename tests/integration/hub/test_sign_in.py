@@ -135,7 +135,7 @@ def test_logout_ends_the_sign_in_and_the_provider_s_session(browser: Browser, pe
     assert secret
     answer = browser.open("/user/logout?next=/portal/dictionary")
     assert answer.headers["Location"] == "/jupyter/hub/logout?next=%2Fportal%2Fdictionary"
-    onward = browser.open(answer.headers["Location"]).headers["Location"]
+    onward = browser.sign_out_here(answer.headers["Location"])
     assert onward.startswith(f"{people.provider.issuer}/session/end?")
     stolen = requests.get(
         f"{people.origin}/user/login/assertion", headers={"Cookie": f"commonshub_login={secret}"}, timeout=10

@@ -59,7 +59,7 @@ class Upstream:
     def __init__(self, provider: Provider, redirect_uri: str, timeout_s: float, documents_s: float) -> None:
         self.provider = provider
         self.redirect_uri = redirect_uri
-        self._http = Outbound(provider.issuer, timeout_s)
+        self._http = Outbound(provider.issuer, timeout_s, name=provider.label)
         self._metadata = Document(self._fetch_metadata, documents_s)
         self._jwks = Document(self._fetch_jwks, documents_s)
 
