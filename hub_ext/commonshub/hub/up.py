@@ -12,8 +12,10 @@ from pathlib import Path
 from shlex import quote
 
 from commonshub.core.errors import CommonsError
+from commonshub.core.signin import SignInSettings
 
 from . import passwords, proxy
+from .configuration import load
 from .embedded import Embedded
 from .files import read_json, write_private
 from .folder import DataFolder
@@ -213,6 +215,9 @@ def welcome(folder: DataFolder, *, reveal: bool = False) -> str:
     """Where the commons is and how to sign in."""
     first = password_file(folder)
     lines = [f"The commons is ready at {read_json(folder.state_file).get('url', '')}"]
+    if SignInSettings(config=load(folder.path)).providers:
+        lines.append("Users sign in by the providers in SignInSettings.providers, not with passwords.")
+        return "\n".join(lines)
     if first.exists():
         lines.append(f"Sign in as {ADMIN} with the password {first.read_text().strip()}" if reveal else "")
         lines.append(f"The first password of {ADMIN} is kept in {first}")

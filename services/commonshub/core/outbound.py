@@ -167,4 +167,3 @@ class Outbound:
             return Unavailable(f"{self.name} does not answer properly just now.")
         kind = Rejected if 400 <= error.code < 500 else UpstreamError
         return kind(f"{self.name} answered with status {error.code}.")
-

@@ -54,7 +54,11 @@ class SignInSettings(Configurable):
         3600, help="Time for which a provider's addresses and keys are not asked for again, in seconds."
     ).tag(config=True)
 
-    deny_names = Unicode(help="Regular expression of user names that nobody may sign in with.").tag(config=True)
+    deny_names = Unicode(
+        "^admin$",
+        help="Regular expression of user names that nobody may sign in with; by default that of the account with all "
+        "rights that `commonshub up` makes.",
+    ).tag(config=True)
 
     hub_url = Unicode("/jupyter/hub/", help="Path of the hub's pages, with a slash at both ends.").tag(config=True)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from commonshub.hub.up import own_command
+from commonshub.hub.folder import DataFolder
+from commonshub.hub.up import own_command, password_file, welcome
 
 
 @pytest.fixture
@@ -33,3 +34,13 @@ def test_any_other_command_is_called_by_its_whole_path(program: Path, monkeypatc
     (elsewhere := program.parents[2] / "elsewhere").mkdir()
     monkeypatch.chdir(elsewhere)
     assert own_command() == f"'{program}'"
+
+
+def test_a_password_is_told_only_where_one_serves(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    folder.create()
+    password_file(folder).write_text("secret-word")
+    assert "secret-word" in welcome(folder, reveal=True)
+    provider = {"issuer": "https://provider.example", "client_id": "commons"}
+    folder.config_file.write_text(f"c.SignInSettings.providers = {{'uni': {provider}}}\n")
+    assert "secret-word" not in welcome(folder, reveal=True)
