@@ -242,6 +242,13 @@ def test_the_shipped_file_is_good() -> None:
     assert "administrator" in parse(shipped.read_text()).policies
 
 
+def test_the_example_of_the_reference_page_is_good() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/user-file.md").read_text()
+    plan = parse(page.partition("```yaml\n")[2].partition("```")[0])
+    assert plan.memberships == {("maria@example.org", "lung-team")}
+    assert plan.warnings == []
+
+
 def test_the_schema_is_a_schema() -> None:
     import jsonschema
 
