@@ -9,14 +9,17 @@ from typing import Any, ClassVar
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from tests.reference_evaluator import World
+from tests.worlds import USER_NAMES, snapshot, worlds
 
 import commonshub.auth
 from commonshub.auth.app import HEAD
 from commonshub.core.app import Route, ServiceApplication
 from commonshub.core.database import migrate
-from commonshub.core.grants import tables
+from commonshub.core.grants import load, tables
 from commonshub.core.identity import ANONYMOUS, Identity
-from commonshub.core.policy import Request
+from commonshub.core.policy import Binding, Client, Request, User
 
 ALICE = Identity("alice")
 READ = Request("index", "read", "/programs/a/projects/b")
@@ -132,6 +135,78 @@ def test_changes_are_followed_again_after_the_connection_was_cut(follower: Any, 
     with engine.begin() as connection:
         connection.execute(t.group_policy.delete())
     assert eventually(lambda: not follower.policy.allows(ANONYMOUS, READ))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(worlds)
+def test_what_is_stored_is_what_is_loaded(engine: sa.Engine, world: World) -> None:
+    with engine.connect() as connection:
+        store(connection, world)
+        found = load(connection, "auth")
+        connection.rollback()
+    expected = snapshot(world)
+    assert found.policies == expected.policies
+    assert found.resources == expected.resources
+    assert found.clients == {
+        name: Client(tuple(sorted(client.policies, key=by_name)), client.expires_at)
+        for name, client in expected.clients.items()
+    }
+    assert found.groups == {name: tuple(sorted(given, key=by_name)) for name, given in expected.groups.items()}
+    assert dict(found.users) == {
+        name: User(tuple(sorted(user.policies, key=by_name)), tuple(sorted(user.groups, key=by_name)), user.active)
+        for name, user in expected.users.items()
+    }
+    assert len(found.users) == len(expected.users)
+    assert ("alice" in found.users) == ("alice" in expected.users)
+    assert found.users.get("stranger") is None
+
+
+def by_name(binding: Binding) -> tuple[str, str]:
+    return binding.name, binding.source
+
+
+def store(connection: sa.Connection, world: World) -> None:
+    """Write a world into emptied tables."""
+    connection.execute(sa.text("set transaction isolation level repeatable read"))
+    t = tables("auth")
+    for table in (t.user, t.permission, t.role, t.policy, t.policy_role, t.policy_resource, t.group_policy, t.resource):
+        connection.execute(table.delete())
+
+    def add(table: sa.Table, rows: list[dict[str, Any]]) -> None:
+        if rows:
+            connection.execute(table.insert(), rows)
+
+    def moment(end: float | None) -> datetime | None:
+        return None if end is None else datetime.fromtimestamp(end, UTC)
+
+    add(t.user, [{"username": name, "active": name not in world.off} for name in (*USER_NAMES, "idle")])
+    ids = {row.username: row.id for row in connection.execute(sa.select(t.user.c.username, t.user.c.id))}
+    actions = [(role, each) for role, listed in world.roles.items() for each in listed]
+    add(
+        t.permission,
+        [
+            {"role_id": role, "id": str(number), "service": service, "method": method}
+            for number, (role, (service, method)) in enumerate(actions)
+        ],
+    )
+    add(t.policy, [{"id": name} for name in world.policies])
+    for table, key, part in ((t.policy_role, "role_id", 0), (t.policy_resource, "path", 1)):
+        parts = [(name, each) for name, listed in world.policies.items() for each in set(listed[part])]
+        add(table, [{"policy_id": name, key: each} for name, each in parts])
+    add(t.resource, [{"path": path, "source": source} for path in world.resources for source in ("a", "b")])
+    add(t.client, [{"client_id": name, "name": name, "expires_at": moment(end)} for name, end in world.clients.items()])
+    subjects: dict[str, tuple[sa.Table, Callable[[str], dict[str, Any]]]] = {
+        "user": (t.user_policy, lambda name: {"user_id": ids[name]}),
+        "group": (t.group_policy, lambda name: {"group_name": name}),
+        "client": (t.client_policy, lambda name: {"client_name": name}),
+    }
+    for each in world.given:
+        table, subject = subjects[each.kind]
+        given_ = {"policy_id": each.policy, "source": each.source, "expires_at": moment(each.end)}
+        add(table, [{**subject(each.name), **given_}])
+    for member in world.members:
+        place = {"group_name": member.group, "source": member.source, "expires_at": moment(member.end)}
+        add(t.user_group, [{"user_id": ids[member.user], **place}])
 
 
 def test_a_service_that_started_before_the_database_follows_it_later(
