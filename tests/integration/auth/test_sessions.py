@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from tests.auth_service import Auth
 from tests.conftest import free_port, wait_for_port
 from tests.servers import HUB_WITHOUT_PROXY
-from tests.two_services import Commons, commons
+from tests.two_services import Commons, commons, soon
 
+from commonshub.auth.app import AuthApp
 from commonshub.auth.credentials import sessions
 from commonshub.core.errors import Unavailable
 
@@ -314,3 +315,43 @@ def test_without_a_token_of_its_own_the_service_believes_nobody(joined: Commons)
 def test_an_end_of_nothing_is_400(joined: Commons, body: Any) -> None:
     headers = {"Authorization": f"token {OWN_TOKEN}"}
     assert joined.auth.post(ENDED, headers=headers, json=body).status_code == 400
+
+
+@pytest.fixture(scope="module")
+def replica(joined: Commons, run_service: Callable[..., Any]) -> Auth:
+    """A second process of the auth service, which the hub tells nothing."""
+    first = joined.auth.app
+    running = run_service(
+        AuthApp,
+        Commons={"data_dir": first.commons.data_dir, "origin": first.commons.origin},
+        TokenSettings={"jwks_file": first.tokens.jwks_file},
+    )
+    running.app.hub.api_url, running.app.hub.service_token = first.hub.api_url, OWN_TOKEN
+    return Auth(running)
+
+
+def test_s10_no_replica_goes_by_what_the_hub_said_before_the_end(joined: Commons, replica: Auth, hub: Hub) -> None:
+    hub_token = hub.start("root", "replicated")
+    token = token_of(replica, hub_token)
+    assert token_of(joined.auth, hub_token)
+    replica.app.hub.cache_s = 3600
+    assert joined.statuses(token) == (200, 200)
+    hub.stop("root", "replicated")
+    assert joined.refuse_soon(token)
+    assert soon(lambda: exchange(replica, hub_token).status_code == 401)
+    headers = {"Authorization": f"bearer {token}"}
+    assert soon(lambda: replica.get("/user/user", headers=headers).status_code == 401)
+
+
+def test_a_server_that_resumes_with_the_token_of_its_earlier_run_signs_in_anew(joined: Commons, hub: Hub) -> None:
+    auth = joined.auth
+    hub_token = hub.start("root", "resumed")
+    made = exchange(auth, hub_token, "api_key").json()
+    headers = {"Authorization": f"token {OWN_TOKEN}"}
+    ended = auth.post(ENDED, headers=headers, json={"username": "root", "server": "resumed"})
+    assert ended.json() == {"ended": 1}
+    assert key_exchange(auth, made).status_code == 401
+    again = exchange(auth, hub_token, "api_key").json()
+    assert again["key_id"] != made["key_id"]
+    assert joined.statuses(key_exchange(auth, again).json()["access_token"]) == (200, 200)
+    hub.stop("root", "resumed")
