@@ -61,7 +61,7 @@ def landed(person: Visitor, callback: str) -> dict[str, list[str]]:
     return parse_qs(urlsplit(person.driver.current_url).query)
 
 
-def test_a_person_allows_an_application_by_keyboard_and_is_not_asked_again(
+def test_a_person_allows_an_application_by_keyboard_is_not_asked_again_and_ends_it(
     visitor: Visitor,  # noqa: F811
     sign_up: Any,
     application: dict[str, str],
@@ -88,6 +88,15 @@ def test_a_person_allows_an_application_by_keyboard_and_is_not_asked_again(
     ask(visitor, application, callback, prompt="login")
     sign_in(visitor, "olga", password)
     assert "code" in landed(visitor, callback)
+    visitor.open("/portal/login?next=/portal/profile")
+    button = visitor.find("button[aria-label='End Variant browser']")
+    visitor.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    visitor.shoot("applications")
+    button.send_keys(Keys.ENTER)
+    visitor.wait_until_gone("#applications")
+    assert requests.get(f"{visitor.origin}/user/user", headers=bearer, timeout=30).status_code == 401
+    ask(visitor, application, callback)
+    visitor.find("#yes")
 
 
 def test_a_person_says_no(

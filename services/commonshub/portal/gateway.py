@@ -138,6 +138,8 @@ def _content(answer: HTTPResponse, path: str) -> Any:
         raise Unavailable(f"The service behind {path} does not answer.")
     if answer.code >= 300:
         raise UpstreamError(f"{path} answered {answer.code}.")
+    if answer.code == 204:
+        return None
     try:
         return orjson.loads(answer.body)
     except orjson.JSONDecodeError as error:

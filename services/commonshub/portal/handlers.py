@@ -122,13 +122,15 @@ class ProfileHandler(PageHandler):
         information: dict[str, Any] = {}
         keys: dict[str, Any] = {}
         others: dict[str, Any] = {}
+        allowed: dict[str, Any] = {}
         if authorization:
             asked = {
                 "Your access": "/user/user",
                 "Your keys": "/user/credentials/api/",
                 "Other commons": "/wts/external_oidc/",
+                "What you allowed": "/user/oauth2/applications",
             }
-            information, keys, others = await asyncio.gather(
+            information, keys, others, allowed = await asyncio.gather(
                 *(
                     attempt(what, self.gateway.call("GET", path, authorization=authorization), {}, notices)
                     for what, path in asked.items()
@@ -139,9 +141,25 @@ class ProfileHandler(PageHandler):
             information=information,
             groups=sorted({*self.visitor.groups, *(information.get("groups") or ())}),
             grants=grants_of(information.get("authz") or {}),
+            applications=allowed.get("applications") or [],
             keys=sorted(keys.get("jtis") or [], key=lambda key: -int(key["exp"])),
             others=others.get("providers") or [],
         )
+
+
+class ApplicationHandler(PageHandler):
+    """``/portal/applications/<client_id>/end``: take back what the user allowed an application."""
+
+    async def post(self, client_id: str) -> None:
+        authorization = await self.authorization()
+        if authorization is None:
+            raise PermissionDenied("Nobody is signed in any more. Sign in and try again.")
+        path = "/user/oauth2/applications"
+        allowed = await self.gateway.call("GET", path, authorization=authorization)
+        # Whoever presses twice has what he wants.
+        if client_id in [each["client_id"] for each in allowed["applications"]]:
+            await self.gateway.call("DELETE", f"{path}/{client_id}", authorization=authorization)
+        self.redirect("/portal/profile#applications", status=303)
 
 
 class MissingPageHandler(PageHandler):

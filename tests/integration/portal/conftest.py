@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 from tests import hub_browser
+from tests.auth_service import Auth
 from tests.hub_browser import TOKENS, hub_url
 
 from commonshub.auth.app import AuthApp
@@ -17,7 +18,8 @@ __all__ = ["hub_url"]
 
 
 @pytest.fixture(scope="module")
-def auth_url(run_service: Callable[..., Any], hub_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def auth(run_service: Callable[..., Any], hub_url: str, tmp_path_factory: pytest.TempPathFactory) -> Auth:
+    """The auth service."""
     folder: Path = tmp_path_factory.mktemp("auth")
     running = run_service(
         AuthApp,
@@ -30,7 +32,12 @@ def auth_url(run_service: Callable[..., Any], hub_url: str, tmp_path_factory: py
         Commons={"data_dir": str(folder), "hub_api_url": f"{hub_url}/jupyter/hub/api"},
         TokenSettings={"jwks_file": str(folder / "jwks.json")},
     )
-    return str(running.url)
+    return Auth(running)
+
+
+@pytest.fixture(scope="module")
+def auth_url(auth: Auth) -> str:
+    return auth.url
 
 
 @pytest.fixture(scope="module")

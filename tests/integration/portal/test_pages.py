@@ -7,7 +7,11 @@ from typing import Any
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.auth_service import Auth
+from tests.oauth_client import register
 
+from commonshub.auth.oauth import sessions
+from commonshub.auth.users.store import get_user
 from commonshub.portal.app import PortalApp
 
 from .conftest import Browser
@@ -83,6 +87,25 @@ def test_the_profile_lists_keys_and_a_key_made_with_the_page_s_token_works(alice
     assert made["key_id"] in alice.open("/portal/profile").text
     exchanged = requests.post(f"{auth_url}/user/credentials/api/access_token", json={"api_key": made["api_key"]})
     assert exchanged.status_code == 200
+
+
+def test_the_profile_shows_the_applications_that_the_user_allowed_and_ends_one(alice: Browser, auth: Auth) -> None:
+    application = register(auth, name="Variant <b>browser</b>")
+    alice.open("/portal/profile")
+
+    def allow(connection: Any) -> None:
+        user = get_user(connection, "auth", "alice")
+        sessions.remember(connection, "auth", user.id, application.id, ["openid"])
+
+    auth.app.database.call(allow)
+    assert "Variant &lt;b&gt;browser&lt;/b&gt;" in alice.open("/portal/profile").text
+    path = f"/portal/applications/{application.id}/end"
+    assert alice.script(path, "made-up").status_code == 403
+    assert "Variant" in alice.open("/portal/profile").text
+    for _ in range(2):
+        done = alice.script(path, data={"_xsrf": alice.xsrf()})
+        assert (done.status_code, done.headers["Location"]) == (303, "/portal/profile#applications")
+    assert "Variant" not in alice.open("/portal/profile").text
 
 
 def test_the_dictionary_says_when_it_cannot_be_shown(browser: Browser) -> None:
