@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.access_log import LOGGER, entries, settle
 from tests.auth_service import Auth
 from tests.routes import samples
 
@@ -68,17 +69,6 @@ def test_s04_only_pages_look_at_cookies() -> None:
     assert looking <= READS_COOKIES
 
 
-@pytest.fixture
-def callers(caplog: pytest.LogCaptureFixture) -> Callable[[], set[str | None]]:
-    """Whom the services took the callers for, by their access log."""
-    caplog.set_level(logging.INFO, "commonshub.access")
-
-    def seen() -> set[str | None]:
-        return {record.msg["user"] for record in caplog.records if record.name == "commonshub.access"}
-
-    return seen
-
-
 def crumbs(token: str) -> dict[str, str]:
     names = ("access_token", "fence", "session", "token", "commons-portal", "jupyterhub-hub-login", "csrftoken")
     return dict.fromkeys(names, token)
@@ -86,7 +76,7 @@ def crumbs(token: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ["auth", "index"])
 def test_s04_a_cookie_makes_nobody_anybody(
-    auth: Auth, index: Any, name: str, callers: Callable[[], set[str | None]], monkeypatch: pytest.MonkeyPatch
+    auth: Auth, index: Any, name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app: ServiceApplication = {"auth": auth.app, "index": index.app}[name]
     url = {"auth": auth.url, "index": index.url}[name]
@@ -94,6 +84,9 @@ def test_s04_a_cookie_makes_nobody_anybody(
     cookies = crumbs(auth.access_token("root"))
     paths = [path for path in samples(app) if "/login" not in path and "/logout" not in path]
     assert len(paths) > 15
+    caplog.set_level(logging.INFO, LOGGER)
+    settle(url, caplog)
+    caplog.clear()
     differing = []
     for path in paths:
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
@@ -104,7 +97,8 @@ def test_s04_a_cookie_makes_nobody_anybody(
             if bare != given:
                 differing.append((method, path, bare, given))
     assert differing == []
-    assert callers() == {None}
+    settle(url, caplog)
+    assert {entry["user"] for entry in entries(caplog)} == {None}
 
 
 def test_s04_a_wrong_authorization_does_not_fall_back_to_a_cookie(auth: Auth, index: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.access_log import settle
 from tests.auth_service import Auth
 from tornado import web
 from tornado.httpclient import AsyncHTTPClient
@@ -135,11 +136,14 @@ def test_s24_json_that_is_nested_without_end_is_a_fault_of_the_caller(auth: Auth
 
 def test_s24_what_is_sent_cannot_write_a_line_of_the_log(auth: Auth, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "commonshub")
+    settle(auth.url, caplog)
+    caplog.clear()
     forged = '{"level":"info","user":"root"}'
     auth.get(f"/user/user%0A{forged}")
     auth.get("/user/user", headers={"X-Request-Id": forged, "User-Agent": forged})
     auth.get(f"/user/data/download/x%0D%0A{forged}", "alice")
     auth.get(f"/user/data/download/{'y' * 20_000}", "alice")
+    settle(auth.url, caplog)
     written = [JsonLines().format(record) for record in caplog.records]
     assert len(written) >= 4
     for line in written:
