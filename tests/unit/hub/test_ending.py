@@ -1,12 +1,16 @@
-"""Which pages of the hub end a session."""
+"""Which pages of the hub end a session, and what happens when nobody hears of it."""
 
+import asyncio
+import logging
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from jupyterhub.handlers import default_handlers
 from jupyterhub.handlers.login import LogoutHandler
 from tornado import web
 
-from commonshub.hub.ending import EndsSession, ending_sessions
+from commonshub.hub.ending import Endings, EndsSession, ending_sessions
 
 
 class OwnLogout(LogoutHandler):  # type: ignore[misc]
@@ -23,3 +27,11 @@ def test_every_logout_page_ends_its_session_and_nothing_else_changes() -> None:
     assert issubclass(after[0][1], OwnLogout)
     assert after[-1] == (r"/x", web.RequestHandler, {"a": 1})
     assert ending_sessions(after) == after
+
+
+def test_a_server_stops_also_when_nobody_can_be_told(caplog: pytest.LogCaptureFixture) -> None:
+    spawner = SimpleNamespace(user=SimpleNamespace(name="alice"), name="")
+    with caplog.at_level(logging.WARNING):
+        asyncio.run(Endings("http://127.0.0.1:1", "very-secret").server_stopped(spawner))
+    assert "alice" in caplog.text
+    assert "very-secret" not in caplog.text
