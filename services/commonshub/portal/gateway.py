@@ -80,6 +80,8 @@ class Gateway:
             answer = await self._http.fetch(request, raise_error=False)
         except (OSError, HTTPClientError) as error:
             raise Unavailable(f"No answer from {path}.") from error
+        if answer.code == 401 and authorization:
+            self._withdraw(authorization)
         return _content(answer, path)
 
     async def exchange(self, hub_token: str) -> dict[str, Any]:
@@ -108,6 +110,14 @@ class Gateway:
     def forget(self, hub_token: str) -> None:
         """Drop the access token that was got for a hub token."""
         self._tokens.pop(hashlib.sha256(hub_token.encode()).digest(), None)
+
+    def _withdraw(self, authorization: str) -> None:
+        """Drop the access token that a service refused: it may be revoked, and the hub token good for another."""
+        refused = [
+            key for key, (_, answer) in self._tokens.items() if authorization == f"bearer {answer['access_token']}"
+        ]
+        for key in refused:
+            del self._tokens[key]
 
     async def nodes(self) -> dict[str, NodeView]:
         """The node types of the dictionary.

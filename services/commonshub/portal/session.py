@@ -69,12 +69,17 @@ class PortalHandler(BrowserHandler):
 
 
 class TokenHandler(PortalHandler):
-    """``POST /portal/token``: a short-lived access token for the page's own scripts."""
+    """``POST /portal/token``: a short-lived access token for the page's own scripts.
+
+    ``instead=refused`` asks for another one than the last, which a service did not accept.
+    """
 
     async def post(self) -> None:
         session = self.session
         if session is None or self.visitor is None:
             raise AuthenticationRequired("Authentication Error: nobody is signed in.")
+        if self.get_query_argument("instead", "") == "refused":
+            self.gateway.forget(session.token)
         answer = await self.gateway.exchange(session.token)
         self.reply({key: answer[key] for key in ("access_token", "expires_in", "username")})
 

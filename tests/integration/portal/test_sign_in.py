@@ -1,8 +1,14 @@
 """Sign-in through the hub, and what its cookies may and may not do."""
 
 import logging
+import time
 
+import jwt
 import pytest
+import requests
+import sqlalchemy as sa
+
+from commonshub.core.grants import revoke
 
 from .conftest import Browser
 
@@ -138,3 +144,31 @@ def test_no_token_or_cookie_reaches_the_log(alice: Browser, caplog: pytest.LogCa
     secrets = [token, xsrf, *(cookie.value or "" for cookie in alice.cookies)]
     assert written
     assert not [secret for secret in secrets if secret and secret in written]
+
+
+@pytest.mark.parametrize("way", ["a script says so", "a page was refused"])
+def test_a_token_that_was_revoked_is_replaced(browser: Browser, auth_url: str, database_url: str, way: str) -> None:
+    def token(query: str = "") -> str:
+        return str(browser.script(f"/portal/token{query}", xsrf).json()["access_token"])
+
+    def status(bearer: str) -> int:
+        headers = {"Authorization": f"bearer {bearer}"}
+        return requests.get(f"{auth_url}/user/user", headers=headers, timeout=30).status_code
+
+    browser.sign_in("carol")
+    xsrf = browser.xsrf()
+    first = token()
+    assert token() == first
+    claims = jwt.decode(first, options={"verify_signature": False})
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        revoke(connection, "auth", [claims["jti"]], 600)
+    engine.dispose()
+    end = time.monotonic() + 5
+    while status(first) != 401:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    if way == "a page was refused":
+        browser.open("/portal/profile")
+    second = token("?instead=refused" if way == "a script says so" else "")
+    assert (second != first, status(second)) == (True, 200)

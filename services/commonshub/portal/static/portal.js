@@ -18,22 +18,26 @@ async function answer(response) {
   return body;
 }
 
-async function token() {
-  const response = await fetch("/portal/token", { method: "POST", headers: { "X-XSRFToken": xsrf ?? "" } });
+async function token(query = "") {
+  const response = await fetch(`/portal/token${query}`, { method: "POST", headers: { "X-XSRFToken": xsrf ?? "" } });
   if (response.status === 401) {
     location.assign(`/portal/login?next=${location.pathname}`);
   }
   return (await answer(response)).access_token;
 }
 
-async function call(method, path, body) {
-  const headers = { Authorization: `bearer ${await token()}`, Accept: "application/json" };
+async function send(method, path, body, bearer) {
+  const headers = { Authorization: `bearer ${bearer}`, Accept: "application/json" };
   if (body !== undefined) {
     headers["Content-Type"] = "application/json";
   }
-  return answer(
-    await fetch(path, { method, headers, body: body && JSON.stringify(body), credentials: "omit", redirect: "error" }),
-  );
+  return fetch(path, { method, headers, body: body && JSON.stringify(body), credentials: "omit", redirect: "error" });
+}
+
+async function call(method, path, body) {
+  const response = await send(method, path, body, await token());
+  // A token can be revoked before its time, and the session be good for another.
+  return answer(response.status === 401 ? await send(method, path, body, await token("?instead=refused")) : response);
 }
 
 function save(name, document_) {
