@@ -167,7 +167,7 @@ def commons(run_service: Callable[..., Any], tmp_path_factory: pytest.TempPathFa
     auth = run_service(AuthApp, **settings)
     index = run_service(IndexApp, BlobSettings={"retry_s": 0.1}, **settings)
     submission = run_service(SubmissionApp, **settings)
-    of_auth = dict.fromkeys(("/user/", "/authz/"), auth.url)
+    of_auth = dict.fromkeys(("/user/", "/authz/", "/audit/"), auth.url)
     routes = {**of_auth, "/index/": index.url, "/ga4gh/": index.url, SUBMISSION: submission.url}
     register_client(auth.app)
     with answering(web.Application([(r"/.*", Router)], routes=routes, log_function=lambda _: None), sockets):

@@ -1,6 +1,8 @@
 """The object store, on a real S3 server."""
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +44,26 @@ def test_a_deleted_object_is_gone(storage: Storage) -> None:
     assert storage.head(location) is None
     with pytest.raises(NotFound):
         next(storage.stream(location))
+
+
+def test_new_credentials_count_as_soon_as_they_are_in_the_file(s3: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "s3.json"
+    storage = Storage(StorageSettings(**{**s3, "credentials_file": str(file)}))
+    with pytest.raises(UpstreamError, match="cannot read"):
+        storage.presign("GET", Location("commons", "x"), 60)
+    file.write_text('{"access_key": "old"}')
+    with pytest.raises(UpstreamError, match="cannot read"):
+        storage.presign("GET", Location("commons", "x"), 60)
+    file.write_text(Path(s3["credentials_file"]).read_text())
+    assert put(storage, Location("commons", "rotated.txt"), b"x").status_code == 200
+
+
+def test_the_usual_sources_count_where_no_file_is_named(s3: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = json.loads(Path(s3["credentials_file"]).read_text())
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["access_key"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["secret_key"])
+    storage = Storage(StorageSettings(endpoint_url=s3["endpoint_url"]))
+    assert put(storage, Location("commons", "usual.txt"), b"x").status_code == 200
 
 
 @pytest.mark.parametrize(("signed", "used"), [("GET", "PUT"), ("GET", "DELETE"), ("PUT", "GET"), ("HEAD", "GET")])

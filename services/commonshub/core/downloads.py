@@ -62,12 +62,15 @@ class Wanted:
     ----------
     record
         The record, where the caller has just read it.
+    path
+        Of the request, for the audit trail; empty for ``/user/data/download/<guid>``.
     """
 
     asker: Asker
     guid: str
     options: Options = field(default_factory=Options)
     record: Record | None = None
+    path: str = ""
 
 
 class Downloads:
@@ -175,6 +178,8 @@ def _entry(wanted: Wanted, record: Record | None, outcome: str | Exception, ttl_
         "expires_in_s": wanted.options.expires_in or ttl_s,
         "authz": record.authz if record else [],
     }
+    if wanted.path:
+        detail["path"] = wanted.path[: audit.MAX_SUBJECT]
     if isinstance(outcome, Exception):
         decision = "denied" if isinstance(outcome, AuthenticationRequired | PermissionDenied) else "failed"
         detail["status"] = status_of(outcome)

@@ -5,6 +5,7 @@ loaded: its S3 client reads a model of the whole service, which would cost each 
 """
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -82,13 +83,25 @@ class Store(NamedTuple):
     public: bool = False
 
 
-@lru_cache
-def _credentials(file: str) -> "Credentials":
-    from botocore.credentials import Credentials
+def _secret(file: str) -> Secret:
+    """The credentials in a file, read anew when it has changed, or those of the usual AWS sources."""
+    if not file:
+        # Asked each time: temporary ones are renewed.
+        return Secret(*_aws_credentials().get_frozen_credentials()[:3])
+    try:
+        return _stored(file, os.stat(file).st_mtime_ns)
+    except (OSError, ValueError, KeyError) as error:
+        raise UpstreamError("The commons cannot read the credentials of its object store.") from error
 
-    if file:
-        stored = json.loads(Path(file).read_text())
-        return Credentials(stored["access_key"], stored["secret_key"])
+
+@lru_cache
+def _stored(file: str, _changed_ns: int) -> Secret:
+    stored = json.loads(Path(file).read_text())
+    return Secret(stored["access_key"], stored["secret_key"])
+
+
+@lru_cache
+def _aws_credentials() -> "Credentials":
     from botocore.session import get_session
 
     found: Credentials | None = get_session().get_credentials()
@@ -153,9 +166,8 @@ class Storage:
         if location.bucket not in self.buckets:
             raise NotFound(f"This commons has no access to bucket {location.bucket!r}.")
         store = self.store(location.bucket)
-        secret = Secret(*_credentials(store.credentials_file).get_frozen_credentials()[:3])
         deed = Deed(method, self.address(location), query or {}, headers or {})
-        return signature.presign(deed, secret, store.region, ttl_s, datetime.now(UTC))
+        return signature.presign(deed, _secret(store.credentials_file), store.region, ttl_s, datetime.now(UTC))
 
     @contextmanager
     def _request(self, method: Method, location: Location) -> Iterator["BaseHTTPResponse | None"]:

@@ -116,7 +116,7 @@ class AccessHandler(DrsHandler):
         record = await self.sql(store.resolve, guid, prefix=self.prefix)
         if record.blank:
             raise NotFound(NOT_VERIFIED)
-        wanted = Wanted(self.asker, record.did, self.wishes(access_id), record)
+        wanted = Wanted(self.asker, record.did, self.wishes(access_id), record, self.request.path)
         self.reply({"url": await self.index.downloads.url(wanted)})
 
     async def post(self, guid: str, access_id: str) -> None:
@@ -147,7 +147,8 @@ class BulkAccessHandler(DrsHandler):
         found = await self.records_of({guid for guid, _ in asked})
         there = [(guid, name) for guid, name in asked if guid in found and not found[guid].blank]
         asker = self.asker
-        wanted = [Wanted(asker, found[guid].did, self.wishes(name), found[guid]) for guid, name in there]
+        path = self.request.path
+        wanted = [Wanted(asker, found[guid].did, self.wishes(name), found[guid], path) for guid, name in there]
         outcomes = dict(zip(there, await self.index.downloads.urls(wanted), strict=True))
         urls, failed = sort_outcomes((each, outcomes.get(each) or NotFound(NOT_VERIFIED)) for each in asked)
         answer = drs.bulk_access(len(asked), urls, failed)

@@ -198,6 +198,17 @@ def test_how_long_a_url_lives(commons: DataCommons, expires_in: str, status: int
     assert bulk.status_code == status
 
 
+def test_c107_each_door_leaves_its_address_in_the_trail(commons: DataCommons) -> None:
+    guid = commons.stored(authz=[PROJECT]).did
+    doors = [f"/user/data/download/{guid}", "/user/data/download/bulk", f"{DRS}/{guid}/access/s3", f"{DRS}/access"]
+    commons.get(doors[0], "alice")
+    commons.post(doors[1], "alice", json={"guids": [guid]})
+    commons.get(doors[2], "alice")
+    urls_of(commons, (guid, ["s3"]))
+    told = commons.get(f"/audit/log/presigned_url?guid={guid}", "root")
+    assert [row["request_url"] for row in told.json()["data"]] == doors
+
+
 # -- upload ------------------------------------------------------------------
 
 

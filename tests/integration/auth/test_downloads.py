@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from tests.auth_service import Auth
 
 from commonshub.core import records
+from commonshub.core.storage import Location
 
 ONE, TWO = "/programs/a/projects/one", "/programs/a/projects/two"
 
@@ -122,3 +123,21 @@ def test_a_store_that_hangs_holds_up_no_download(auth: Auth, readable: str, monk
                 connection.close()
     assert {each.result().status_code for each in hanging} == {502}
     assert auth.app.database.call(lambda connection: connection.execute(count).scalar_one()) == before
+
+
+def test_a_fault_of_one_is_nobody_elses(auth: Auth, readable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    guid = str(uuid.uuid4())
+    faulty = auth.record(did=guid, urls=[f"s3://commons/{guid}/x"], authz=[ONE])
+    sign = auth.app.downloads.storage.address
+
+    def address(location: Location) -> str:
+        if location.key.startswith(faulty.did):
+            raise RuntimeError("a bug")
+        return sign(location)
+
+    monkeypatch.setattr(auth.app.downloads.storage, "address", address)
+    answer = auth.post("/user/data/download/bulk", "alice", json={"guids": [faulty.did, readable]})
+    assert [each["drs_object_id"] for each in answer.json()["urls"]] == [readable]
+    assert answer.json()["failed_guids"] == [{"error_code": 500, "object_ids": [faulty.did]}]
+    assert [row.decision for row in auth.audited()[-2:]] == ["failed", "allowed"]
+    assert auth.get(f"/user/data/download/{faulty.did}", "alice").status_code == 500

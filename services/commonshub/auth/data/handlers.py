@@ -75,8 +75,9 @@ class BulkDownloadHandler(TransferHandler):
 
     async def post(self) -> None:
         guids = read_guids(self.json_object(), self.auth.storage_settings.max_bulk_downloads)
-        asker, options = self.asker, self.wishes()
-        outcomes = await self.auth.downloads.urls([Wanted(asker, guid, options) for guid in guids])
+        asker, options, path = self.asker, self.wishes(), self.request.path
+        wanted = [Wanted(asker, guid, options, path=path) for guid in guids]
+        outcomes = await self.auth.downloads.urls(wanted)
         urls, failed = sort_outcomes(zip(guids, outcomes, strict=True))
         self.reply({"urls": [{"drs_object_id": guid, "url": url} for guid, url in urls], "failed_guids": failed})
 
