@@ -54,6 +54,8 @@ def segments(path: str) -> list[str] | None:
     if not path.startswith("/") or len(path) > 2048:
         return None
     parts = path.split("/")[1:]
+    if len(parts) > 64:
+        return None
     for part in parts:
         if part in {"", ".", ".."}:
             return None

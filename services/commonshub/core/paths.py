@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from .errors import BadRequest
 
 MAX_PATH_CHARS = 2048
+# A decision looks at every path above the one that is asked for.
+MAX_SEGMENTS = 64
 # Segments without / % * \ and control characters, none of them . or ..
 _CANONICAL = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/%*\\\x00-\x1f\x7f]+)+")
 
@@ -22,10 +24,10 @@ def parse_path(path: str) -> Path:
     Raises
     ------
     BadRequest
-        The path is relative, empty, the root, too long, or has an empty, ``.`` or ``..`` segment, a control
-        character, ``%``, ``*`` or a backslash. None of those may ever widen a match.
+        The path is relative, empty, the root, too long or too deep, or has an empty, ``.`` or ``..`` segment, a
+        control character, ``%``, ``*`` or a backslash. None of those may ever widen a match.
     """
-    if len(path) > MAX_PATH_CHARS or not _CANONICAL.fullmatch(path):
+    if len(path) > MAX_PATH_CHARS or path.count("/") > MAX_SEGMENTS or not _CANONICAL.fullmatch(path):
         raise BadRequest(f"{path[:200]!r} is not a resource path like /programs/P/projects/Q.")
     return tuple(path[1:].split("/"))
 

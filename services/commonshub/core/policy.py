@@ -24,13 +24,14 @@ rights only add up.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, NamedTuple, TypeVar
 
 from .errors import PermissionDenied
 from .identity import Identity
-from .paths import MAX_PATH_CHARS, Path, ancestors, covers, format_path, meet, parse_path
+from .paths import MAX_PATH_CHARS, Path, covers, format_path, meet, parse_path
 from .rights import ANY, Binding, Grant, Held, Holding, Permission, Policy, Rights, common, compile_holding
 
 # All words of the engine can be had from here.
@@ -244,16 +245,22 @@ class Snapshot:
     def mapping(self, identity: Identity) -> dict[str, list[dict[str, str]]]:
         """Granted paths, and registered paths below them, with their services and methods."""
         granted = [rights.permissions() for rights in self.subjects(identity)]
+        sides = [_Spread(side) for side in granted]
+        unregistered = {path: format_path(path) for side in granted for path in side if path not in self.resources}
+        listed = self._registered | unregistered if unregistered else self._registered
         shown: dict[tuple[frozenset[Permission], ...], list[dict[str, str]]] = {}
         found = {}
-        for path in sorted(self.resources.union(*granted)):
-            above = ancestors(path)
-            sides = tuple(_union(side[each] for each in above if each in side) for side in granted)
-            if sides not in shown:
-                shown[sides] = _show(sides)
-            if shown[sides]:
-                found[format_path(path)] = shown[sides]
+        for path, text in sorted(listed.items()) if unregistered else listed.items():
+            key = tuple([side[path] for side in sides])
+            if key not in shown:
+                shown[key] = _show(key)
+            if shown[key]:
+                found[text] = shown[key]
         return found
+
+    @cached_property
+    def _registered(self) -> dict[Path, str]:
+        return {path: format_path(path) for path in sorted(self.resources)}
 
     # -- audits ----------------------------------------------------------------
 
@@ -302,8 +309,17 @@ def _remember(cache: dict[K, V], key: K, value: V) -> V:
     return value
 
 
-def _union(sets: Iterable[frozenset[Permission]]) -> frozenset[Permission]:
-    return frozenset().union(*sets)
+class _Spread(dict[Path, frozenset[Permission]]):
+    """Permissions on any path, with those of the paths above it."""
+
+    def __init__(self, granted: Mapping[Path, frozenset[Permission]]) -> None:
+        super().__init__({(): frozenset()})
+        self.granted = granted
+
+    def __missing__(self, path: Path) -> frozenset[Permission]:
+        above, own = self[path[:-1]], self.granted.get(path)
+        self[path] = found = above | own if own else above
+        return found
 
 
 def _show(sides: Sequence[frozenset[Permission]]) -> list[dict[str, str]]:
