@@ -250,6 +250,39 @@ def test_s25_what_can_be_no_name_is_refused(auth: Auth, name: str) -> None:
     run(auth, ("POST", "/role", {**ROLE, "id": name}, 400), ("POST", "/group", {"name": name}, 400))
 
 
+@pytest.mark.parametrize("path", [each for each, _ in authz.ROUTES if "([^/]+)" in each or "(/.+)" in each])
+def test_s25_a_nul_in_a_path_is_a_fault_of_the_caller(auth: Auth, path: str) -> None:
+    sample = path.replace("([^/]+)", "a%00b").replace("(/.+)", "/a%00b").replace("/?", "")
+    for method in ("GET", "DELETE"):
+        assert auth.request(method, sample, "root").status_code in (400, 405)
+
+
+BODIES = [
+    *("", "{", "null", "[]", "[null]", "1", '"x"', "{}", '"\\u0000"', '"\\ud800"', "NaN"),
+    *('{"id": null}', '{"id": "a\\u0000b", "name": "a\\u0000b", "username": "a\\u0000b", "policy": "a\\u0000b"}'),
+    *('{"name": {"a": 1}, "path": ["x"], "username": 1, "clientID": []}', "[" * 2000, '{"a":' * 2000),
+    '{"user": [], "request": {"resource": "/a", "action": []}}',
+    '{"user": {"token": "\\u0000", "scope": [[]]}, "requests": [{"resource": "/\\u0000", "action": {}}]}',
+]
+ASKED = [("POST", f"/authz/auth/{name}", None) for name in ("request", "mapping", "resources")]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [(method, path) for method, path, _ in (*CHANGES, *ASKED) if method != "DELETE"],
+    ids=lambda each: each,
+)
+def test_s25_no_body_breaks_a_route(auth: Auth, method: str, path: str) -> None:
+    headers = {"Authorization": f"bearer {auth.access_token('root')}"}
+    found = {body[:80]: auth.request(method, path, data=body, headers=headers).status_code for body in BODIES}
+    allowed = dict.fromkeys(("", "{}"), 200) if path in EMPTY else {}
+    assert found == {body: allowed.get(body, 400) for body in found}
+
+
+# These take a body that says nothing: who asks is in the token.
+EMPTY = {"/authz/auth/mapping", "/authz/auth/resources"}
+
+
 # -- users who go and come ---------------------------------------------------------------------------------------------
 
 

@@ -40,8 +40,10 @@ class AdministrationHandler(ArboristHandler):
         if self.request.method in ("GET", "HEAD", "OPTIONS"):
             if not (self.own and self.identity.username is not None and self.path_args[0] == self.identity.username):
                 self.require_administrator()
-            return
-        await self.govern(self.actions.get(self.request.method or "", "put"))
+        else:
+            await self.govern(self.actions.get(self.request.method or "", "put"))
+        if any("\x00" in each for each in self.path_args):
+            raise BadRequest("The path holds a NUL, which no name has.")
 
     @property
     def source(self) -> str:
