@@ -58,6 +58,12 @@ def test_s24_one_credential_after_the_other_is_stopped(auth: Auth) -> None:
     assert exchange(auth, auth.api_key("alice"), "203.0.113.4").status_code == 200
 
 
+def test_s24_one_workspace_cannot_stop_the_others_of_its_machine(auth: Auth) -> None:
+    for number in range(2 * BY_ADDRESS):
+        assert exchange(auth, f"hostile-{number}", "127.0.0.1").status_code == 401
+    assert exchange(auth, auth.api_key("alice"), "127.0.0.1").status_code == 200
+
+
 def test_s24_an_address_that_the_client_invents_helps_nobody(auth: Auth) -> None:
     for number in range(BY_CREDENTIAL):
         exchange(auth, "spoofer", f"198.51.100.{number}, 203.0.113.5")

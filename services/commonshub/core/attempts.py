@@ -2,7 +2,8 @@
 
 Only failures count, so a thousand notebooks that exchange their keys at once are not slowed down. They count twice: by
 the credential at an address, so that one forgotten script with an old key stops itself and nobody behind the same
-address; and by the address alone, so that nobody tries one credential after the other.
+address; and by the address alone, so that nobody tries one credential after the other. The latter not for the addresses
+of the machines that the commons itself runs on: all workspaces there have the same, and one must not stop the others.
 """
 
 import hashlib
@@ -67,16 +68,20 @@ class Attempt:
         Address of the client.
     credential
         What he tries, or the name of whom he claims to be; only its hash is kept.
+    shared
+        Whether others, who have nothing to do with him, come from the same address.
     """
 
     address: str
     credential: str
+    shared: bool = False
 
     @property
-    def keys(self) -> tuple[str, str]:
-        """Keys of the two buckets: credential at the address, and address."""
+    def keys(self) -> tuple[str, ...]:
+        """Keys of the buckets that count: credential at the address, and address where it is his own."""
         digest = hashlib.sha256(self.credential.encode()).hexdigest()
-        return f"{self.address} {digest}", self.address
+        both = (f"{self.address} {digest}", self.address)
+        return both[:1] if self.shared else both
 
 
 class Attempts:
@@ -99,13 +104,13 @@ class Attempts:
         TooManyRequests
             There were too many failures of its kind; it says when to come back.
         """
-        wait_s = max(bucket.wait_s(key, now) for bucket, key in zip(self._buckets, attempt.keys, strict=True))
+        wait_s = max(bucket.wait_s(key, now) for bucket, key in zip(self._buckets, attempt.keys, strict=False))
         if wait_s:
             raise TooManyRequests("There were too many failed attempts.", wait_s)
 
     def failed(self, attempt: Attempt, now: float) -> None:
         """Count a failure."""
-        for bucket, key in zip(self._buckets, attempt.keys, strict=True):
+        for bucket, key in zip(self._buckets, attempt.keys, strict=False):
             bucket.failed(key, now)
 
 
@@ -133,11 +138,19 @@ def client_address(peer: str, forwarded: Sequence[str], hops: int, proxies: Sequ
     """
     found = _parse(peer)
     chain = [part.strip() for part in ",".join(forwarded).split(",") if part.strip()]
-    if hops and chain and found and any(found in network for network in _networks(tuple(proxies))):
+    if hops and chain and is_among(peer, proxies):
         found = _parse(chain[-min(hops, len(chain))]) or found
     if found is None:
         return peer[:64]
-    return str(IPv6Network((found, 64), strict=False)) if isinstance(found, IPv6Address) else str(found)
+    if isinstance(found, IPv6Address) and not found.is_loopback:
+        return str(IPv6Network((found, 64), strict=False))
+    return str(found)
+
+
+def is_among(address: str, networks: Sequence[str]) -> bool:
+    """Whether an address is one of `networks`."""
+    found = _parse(address)
+    return found is not None and any(found in network for network in _networks(tuple(networks)))
 
 
 @lru_cache

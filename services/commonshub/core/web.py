@@ -11,7 +11,7 @@ import orjson
 from tornado import web
 from tornado.httputil import HTTPServerRequest
 
-from .attempts import Attempt, client_address
+from .attempts import Attempt, client_address, is_among
 from .errors import AuthenticationRequired, BadRequest, CommonsError, TooManyRequests
 from .identity import ANONYMOUS, Identity
 from .settings import LimitSettings
@@ -220,7 +220,8 @@ class CredentialHandler(BaseHandler):
 
     def prepare(self) -> Awaitable[None] | None:
         """Refuse, before anything is computed, who has failed too often."""
-        self.attempt = Attempt(self.client_address, self.claimed())
+        address = self.client_address
+        self.attempt = Attempt(address, self.claimed(), is_among(address, self.service.limits.proxy_addresses))
         self.service.attempts.check(self.attempt, time.monotonic())
         return super().prepare()
 

@@ -52,6 +52,17 @@ def test_an_address_that_tries_one_credential_after_the_other_is_stopped() -> No
         attempts.check(Attempt("192.0.2.1", "guess 11"), 0)
 
 
+def test_an_address_that_is_everybodys_stops_nobody_else() -> None:
+    attempts = Attempts(3, 10, 60)
+    for number in range(100):
+        attempts.failed(Attempt("127.0.0.1", f"guess {number}", shared=True), 0)
+    attempts.check(Attempt("127.0.0.1", "honest", shared=True), 0)
+    for _ in range(3):
+        attempts.failed(Attempt("127.0.0.1", "old key", shared=True), 0)
+    with pytest.raises(TooManyRequests):
+        attempts.check(Attempt("127.0.0.1", "old key", shared=True), 0)
+
+
 def test_zero_counts_nothing() -> None:
     attempts = Attempts(0, 0, 60)
     for _ in range(1000):
@@ -84,6 +95,7 @@ def test_a_flood_of_keys_takes_bounded_memory() -> None:
         ("127.0.0.1", ["', drop"], 1, "127.0.0.1"),
         ("127.0.0.1", ["::ffff:203.0.113.9"], 1, "203.0.113.9"),
         ("127.0.0.1", ["2001:db8:1:2:3:4:5:6"], 1, "2001:db8:1:2::/64"),
+        ("::1", [], 1, "::1"),
         ("", [], 1, ""),
     ],
 )
