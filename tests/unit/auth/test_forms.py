@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from commonshub.auth.authz import forms
 from commonshub.core.errors import BadRequest
+from commonshub.core.paths import MAX_SEGMENTS
 from commonshub.core.policy import parse_path
 
 TEXT = st.text(max_size=20)
@@ -64,9 +65,11 @@ def test_a_tree_may_not_be_deeper_than_a_path_is_long() -> None:
 
 def test_a_tree_may_be_as_deep_as_a_path_can_be() -> None:
     body: dict[str, Any] = {"name": "x"}
-    for _ in range(400):
+    for _ in range(MAX_SEGMENTS - 1):
         body = {"name": "x", "subresources": [body]}
-    assert len(forms.tree(body, "").described) == 401
+    assert len(forms.tree(body, "").described) == MAX_SEGMENTS
+    with pytest.raises(BadRequest):
+        forms.tree({"name": "x", "subresources": [body]}, "")
 
 
 @given(text=st.text(max_size=40) | st.datetimes().map(lambda moment: moment.isoformat() + "Z"))
