@@ -117,6 +117,8 @@ def advice(front: Front, config: Config) -> list[str]:
     origin = f"{scheme}://{front.server_name.split()[0]}"
     if not str(config.get("Commons", {}).get("origin", "")).startswith(origin):
         lines.append(f"Set c.Commons.origin = {origin!r} in commonshub_config.py: clients find the commons by it.")
+    if config.get("LimitSettings", {}).get("proxy_hops", 1) < 2:
+        lines.append("Set c.LimitSettings.proxy_hops = 2, so that failed attempts are counted by the client's address.")
     if config.get("SignInSettings", {}).get("providers") and (
         config.get("RemoteUserAuthenticator", {}).get("trust") != "assertion"
     ):

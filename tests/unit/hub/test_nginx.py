@@ -58,6 +58,7 @@ def test_every_header_that_the_hub_reads_is_replaced() -> None:
 def test_what_is_missing_is_said() -> None:
     providers = {"uni": {"issuer": "https://provider.example", "client_id": "commons"}}
     config = Config({"SignInSettings": {"providers": providers}})
-    assert [line.split()[0] for line in advice(Front(**GOOD), config)] == ["Set", "The"]
-    config.merge(Config({"Commons": {"origin": "http://commons.example"}, **ASSERTIONS}))
+    assert [line.split()[0] for line in advice(Front(**GOOD), config)] == ["Set", "Set", "The"]
+    limits = {"LimitSettings": {"proxy_hops": 2}}
+    config.merge(Config({"Commons": {"origin": "http://commons.example"}, **limits, **ASSERTIONS}))
     assert advice(Front(**GOOD), config) == []
