@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+import sqlalchemy as sa
 from tests.conftest import free_port, wait_for_port
 from tests.openid_service import Browser, Provider, secret_file
 from tests.servers import answering
@@ -41,11 +42,11 @@ daemon off;
 user root;
 pid nginx.pid;
 error_log error.log warn;
-events {{}}
-http {{
+events {}
+http {
     client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp; uwsgi_temp_path temp; scgi_temp_path temp;
     include commons.conf;
-}}
+}
 """
 
 
@@ -87,6 +88,15 @@ class Front:
     def log(self, name: str) -> str:
         return (self.folder / "logs" / f"{name}.log").read_text()
 
+    def execute(self, statement: sa.Executable) -> None:
+        """Change something in the commons' database."""
+        engine = sa.create_engine(
+            json.loads((self.folder / "run" / "embedded.json").read_text())["DatabaseSettings"]["url"]
+        )
+        with engine.begin() as connection:
+            connection.execute(statement)
+        engine.dispose()
+
     def route(self, prefix: str, target: str) -> None:
         """Let the commons' own proxy send what is below a path somewhere."""
         token = DataFolder(self.folder).make_secrets()["proxy_token"]
@@ -98,7 +108,7 @@ def nginx() -> str:
     """nginx's program; where there is none these tests are skipped, except in CI."""
     program = shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
     if program is None:
-        if os.environ.get("CI"):
+        if os.environ.get("CI") == "true":
             pytest.fail("nginx is missing; scripts/test installs it")
         pytest.skip("nginx is not installed")
     return program
@@ -134,7 +144,7 @@ def front(
         secret = secret_file(folder)
         config.write(CONFIG.format(origin=origin, echo=echo, issuer=provider.issuer, secret=secret))
     (folder / "temp").mkdir()
-    (folder / "nginx.conf").write_text(MAIN.format())
+    (folder / "nginx.conf").write_text(MAIN)
     try:
         run("up", "--detach", "--empty", "--port", str(inner))
         log = str(folder / "access.log")

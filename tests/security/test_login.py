@@ -19,6 +19,7 @@ from tests.servers import answering
 from tornado import netutil, web
 
 from commonshub.auth.app import AuthApp
+from commonshub.auth.login.store import login_table
 from commonshub.core.grants import tables
 
 __all__ = ["echo", "front", "nginx"]
@@ -543,25 +544,38 @@ def forget_provider(browser: Browser) -> None:
         browser.cookies.clear(each.domain, each.path, each.name)
 
 
-def test_s23_a_logout_ends_at_the_server_what_the_browser_had(front: Front) -> None:
+def until_refused(url: str, headers: dict[str, str]) -> None:
+    """Ask until the answer is not 200 any more, as it must soon be."""
+    end = time.monotonic() + 30
+    while requests.get(url, headers=headers, allow_redirects=False, timeout=20).status_code == 200:
+        assert time.monotonic() < end, f"{url} is still answered"
+        time.sleep(0.2)
+
+
+def signed_in_everywhere(front: Front) -> tuple[Browser, dict[str, str]]:
+    """A browser with sessions at the hub and the portal, and the header with a token that was derived from them."""
     browser = front.browser()
     browser.follow("/jupyter/hub/home")
     browser.follow("/portal/login?next=/portal/profile")
     bearer = {"Authorization": f"bearer {access_token(front, browser)}"}
-    kept = {cookie.name: cookie.value or "" for cookie in browser.cookies if cookie.path == "/jupyter/hub/"}
     assert requests.get(f"{front.origin}/user/user", headers=bearer, timeout=20).status_code == 200
-    browser.open("/user/logout")
-    browser.open("/jupyter/hub/logout")
+    return browser, bearer
 
-    def ended() -> bool:
-        return requests.get(f"{front.origin}/user/user", headers=bearer, timeout=20).status_code == 401
 
+def test_s23_a_logout_ends_at_the_server_what_the_browser_had(front: Front) -> None:
+    browser, bearer = signed_in_everywhere(front)
+    kept = [f"{each.name}={each.value}" for each in browser.cookies if each.path == "/jupyter/hub/"]
+    browser.sign_out_here()
+    until_refused(f"{front.origin}/user/user", bearer)
+    until_refused(f"{front.origin}/jupyter/hub/home", {"Cookie": "; ".join(kept)})
+
+
+def test_s23_a_sign_in_that_ended_by_itself_takes_along_what_came_from_it(front: Front) -> None:
+    browser, bearer = signed_in_everywhere(front)
+    front.execute(login_table("auth").delete())
     end = time.monotonic() + 30
-    while not ended():
-        assert time.monotonic() < end, "the token outlived the sign-in"
-        time.sleep(0.2)
-    cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in kept.items())}
-    home = f"{front.origin}/jupyter/hub/home"
-    while requests.get(home, headers=cookie, allow_redirects=False, timeout=20).status_code == 200:
+    while "/hub/login" not in browser.open("/jupyter/hub/home").headers.get("Location", ""):
         assert time.monotonic() < end, "the hub's session outlived the sign-in"
         time.sleep(0.2)
+    assert browser.open(LOGIN).headers["Location"].startswith("/user/login?")
+    until_refused(f"{front.origin}/user/user", bearer)

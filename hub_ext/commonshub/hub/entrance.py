@@ -12,6 +12,7 @@ from commonshub.core.errors import BadRequest, Unavailable
 from commonshub.core.redirects import own_path
 
 from .assertion import Refused
+from .ending import SETTING, Endings
 
 # Tells a browser that came back from the sign-in apart from one that is sent there for the first time.
 RETURNED = "returned"
@@ -68,7 +69,9 @@ class RemoteUserLogoutHandler(ForwardingLogoutHandler):
         return super().following() or self.authenticator.logout_redirect_url
 
     async def handle_logout(self) -> None:
-        """End the sign-in that this browser has."""
+        """End the sign-in that this browser has, and the hub's session also where the sign-in ended before."""
+        if self.current_user is None:
+            await forget(self)
         self.onward = await end_sign_in(self, self.following())
 
     async def render_logout_page(self) -> None:
@@ -90,9 +93,9 @@ class RemoteUserLoginHandler(LoginHandler):  # type: ignore[misc]  # JupyterHub 
     async def get(self) -> None:
         """The user of this request, whoever's cookie the hub had given to this browser before."""
         name = await self.authenticator.signed_in(self)
-        if self.current_user is not None and self.current_user.name != name:
-            self.clear_login_cookie()
-            self._jupyterhub_user = None
+        known = self.get_current_user_cookie()
+        if known is not None and known.name != name:
+            await forget(self)
         if name is None and self.authenticator.sign_in_url:
             self._send_away()
             return
@@ -116,6 +119,16 @@ class RemoteUserAnewHandler(RemoteUserLogoutHandler):
         await self.default_handle_logout()
         await self.handle_logout()
         self.redirect(url_concat(sign_in_address(self, {"next": self.get_argument("next", "")}), {"anew": "1"}))
+
+
+async def forget(handler: Any) -> None:
+    """End the hub's session of the browser that sent this request, and what the commons gave to that session."""
+    known, session_id = handler.get_current_user_cookie(), handler.get_session_cookie()
+    endings: Endings | None = handler.settings.get(SETTING)
+    if endings is not None and known is not None and session_id:
+        await endings.signed_out(known.name, session_id)
+    handler.clear_login_cookie()
+    handler._jupyterhub_user = None
 
 
 def sign_in_address(handler: Any, query: dict[str, str]) -> str:

@@ -1,5 +1,6 @@
 """Signing in by a real OpenID provider: from the browser to the database and to what the hub is told."""
 
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -153,3 +154,13 @@ def test_people_are_shown_the_providers_to_choose_from(people: SignInService, ch
     assert "Test University" in page
     assert 'href="/user/login/names?redirect=%2Fportal%2Fprofile"' in page
     assert "/user/login/staff" not in page
+
+
+def test_a_person_may_come_twice_at_once(people: SignInService) -> None:
+    """The first sign-in of a new user, in two tabs."""
+    browsers = [people.browser() for _ in range(4)]
+    callbacks = [browser.begin("test", account="s-bob") for browser in browsers]
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda pair: pair[0].open(pair[1]), zip(browsers, callbacks, strict=True)))
+    assert [answer.status_code for answer in answers] == [302] * 4
+    assert {people.claims(browser)["sub"] for browser in browsers} == {"bob@example.org"}

@@ -2,14 +2,23 @@
 
 import asyncio
 import socket
+import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from tests.front import Front, echo, front, headers_of, nginx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tests.front import MAIN, Front, echo, front, headers_of, nginx
 from tests.openid_service import provider_package, start_provider
 from tornado import websocket
+from traitlets.config import Config
+
+from commonshub.hub.nginx import Front as Before
+from commonshub.hub.nginx import configuration
 
 __all__ = ["echo", "front", "nginx", "provider_package", "start_provider"]
 
@@ -137,3 +146,37 @@ def test_no_code_or_state_reaches_nginx_s_log(front: Front) -> None:
 def test_nginx_has_nothing_to_warn_of(front: Front) -> None:
     folder: Path = front.folder.parent
     assert (folder / "stderr").read_text() == ""
+
+
+@pytest.mark.parametrize("trust", ["session", "assertion", None])
+def test_every_variant_is_faultless(nginx: str, tmp_path: Path, trust: str | None) -> None:
+    certificate, key = self_signed(tmp_path)
+    config = Config({"RemoteUserAuthenticator": {"trust": trust}} if trust else {})
+    texts = [
+        configuration(Before("a.example *.b.example", "[::1]:8000", "[::1]:8080"), config),
+        configuration(Before("a.example", "127.0.0.1:8000", "127.0.0.1:8443", certificate, key), config),
+    ]
+    for text in texts:
+        (tmp_path / "commons.conf").write_text(text)
+        (tmp_path / "nginx.conf").write_text(MAIN)
+        command = [nginx, "-t", "-q", "-p", str(tmp_path), "-c", "nginx.conf"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def self_signed(folder: Path) -> tuple[str, str]:
+    """Files of a certificate that nobody vouches for."""
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a.example")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, private.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(private, hashes.SHA256())
+    )
+    form = serialization.PrivateFormat.PKCS8
+    pem = private.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    for file, content in (("chain.pem", made.public_bytes(serialization.Encoding.PEM)), ("key.pem", pem)):
+        (folder / file).write_bytes(content)
+    return str(folder / "chain.pem"), str(folder / "key.pem")

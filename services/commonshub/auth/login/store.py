@@ -76,22 +76,28 @@ def admit_person(connection: sa.Connection, schema: str, idp: str, person: Perso
         The name belongs to somebody else, or the user is unknown here or was switched off.
     """
     user, identity = tables(schema).user, identity_table(schema)
-    bound = connection.execute(
-        sa.select(user.c.username)
-        .join(identity, identity.c.user_id == user.c.id)
-        .where(identity.c.idp == idp, identity.c.subject == person.subject)
-    ).scalar()
+    bound = _bound_name(connection, schema, idp, person)
     row = admit(connection, schema, bound or person.name, allow_new)
     if bound is None:
         values = {"idp": idp, "subject": person.subject, "user_id": row.id}
-        made = connection.execute(insert(identity).values(values).on_conflict_do_nothing())
-        if not made.rowcount:
+        connection.execute(insert(identity).values(values).on_conflict_do_nothing())
+        # The same person may have come twice at once: then the other request bound him.
+        if _bound_name(connection, schema, idp, person) != row.username:
             raise PermissionDenied(
                 f"The name {row.username} belongs to another account. Ask an administrator of this commons for help."
             )
     if person.email and not row.email:
         connection.execute(user.update().where(user.c.id == row.id).values(email=person.email))
     return row
+
+
+def _bound_name(connection: sa.Connection, schema: str, idp: str, person: Person) -> str | None:
+    user, identity = tables(schema).user, identity_table(schema)
+    query = sa.select(user.c.username).join(identity, identity.c.user_id == user.c.id)
+    found: str | None = connection.execute(
+        query.where(identity.c.idp == idp, identity.c.subject == person.subject)
+    ).scalar()
+    return found
 
 
 def begin(
