@@ -102,10 +102,6 @@ class BrowserApplication(ServiceApplication):
 
     cookie_path: ClassVar[str] = ""
 
-    hub_url = Unicode(
-        "/jupyter/hub/", help="Public address of the hub's pages, with a slash at the end; a path or a whole URL."
-    ).tag(config=True)
-
     hub_client_id = Unicode(help="OAuth client id of this service at the hub.").tag(config=True)
 
     hub_service_name = Unicode(
@@ -138,7 +134,7 @@ class BrowserApplication(ServiceApplication):
         """Get ready to sign browsers in; see :class:`~commonshub.core.hub.Hub` for the parameters."""
         callback = f"{self.cookie_path}oauth_callback"
         registration = Registration(self.hub_client_id, self.hub_api_token, self.hub_service_name, callback)
-        hub = Hub(self.hub_url, self.commons.hub_api_url, registration, ttl_s, timeout_s)
+        hub = Hub(self.commons.hub_url, self.commons.hub_api_url, registration, ttl_s, timeout_s)
         self.sign_in = SignIn(hub, f"commonshub-{self.name}", self.cookie_path, self.commons.secure)
 
     def make_application(self) -> web.Application:

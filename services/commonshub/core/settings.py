@@ -31,6 +31,10 @@ class Commons(Configurable):
     def _default_data_dir(self) -> str:
         return os.environ.get("COMMONSHUB_DATA_DIR") or str(Path.cwd() / ".commons")
 
+    hub_url = Unicode(
+        "/jupyter/hub/", help="Public address of the hub's pages, with a slash at the end; a path or a whole URL."
+    ).tag(config=True)
+
     hub_api_url = Unicode(help="URL of the hub's REST API, as the services reach it.").tag(config=True)
 
     @default("hub_api_url")

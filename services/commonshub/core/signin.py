@@ -60,6 +60,4 @@ class SignInSettings(Configurable):
         "rights that `commonshub up` makes.",
     ).tag(config=True)
 
-    hub_url = Unicode("/jupyter/hub/", help="Path of the hub's pages, with a slash at both ends.").tag(config=True)
-
     page_after_logout = Unicode("/portal/", help="Where a logout leads to that names no other page.").tag(config=True)

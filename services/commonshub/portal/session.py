@@ -97,7 +97,7 @@ class PageHandler(PortalHandler):
             "section": self.section,
             "user": self.visitor.name if self.visitor else None,
             "xsrf": self.xsrf if self.visitor else "",
-            "workspace_url": f"{self.portal.hub_url}spawn",
+            "workspace_url": f"{self.portal.commons.hub_url}spawn",
             "version": version("commonshub"),
             "notices": list(dict.fromkeys(self.notices)),
         }

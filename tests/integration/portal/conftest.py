@@ -47,11 +47,10 @@ def portal_url(run_service: Callable[..., Any], hub_url: str, auth_url: str) -> 
         PortalApp,
         PortalApp={
             "services_url": auth_url,
-            "hub_url": f"{hub_url}/jupyter/hub/",
             "hub_api_token": TOKENS["portal"],
             "dictionary_ttl_s": 0,
         },
-        Commons={"hub_api_url": f"{hub_url}/jupyter/hub/api"},
+        Commons={"hub_url": f"{hub_url}/jupyter/hub/", "hub_api_url": f"{hub_url}/jupyter/hub/api"},
     )
     return str(running.url)
 

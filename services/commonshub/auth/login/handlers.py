@@ -1,7 +1,7 @@
 """HTTP: where browsers sign in and out, and what the hub and its reverse proxy ask."""
 
 from typing import Any, ClassVar
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from commonshub.core.browser import content_policy, secure_headers
 from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError
@@ -92,9 +92,9 @@ class BeginHandler(LoginHandler):
     """``/user/login/<idp>``: to the provider; with ``anew`` it asks for the password of a user that it knows, too."""
 
     async def get(self, idp: str) -> None:
-        target = self.target("redirect", self.logins.settings.hub_url)
+        target = self.target("redirect", self.auth.commons.hub_url)
         if idp == HUB and not self.logins.providers:
-            self.redirect(f"{self.logins.settings.hub_url}login?{urlencode({'next': target})}")
+            self.redirect(f"{self.auth.commons.hub_url}login?{urlencode({'next': target})}")
             return
         upstream = self.logins.upstream(idp)
         attempt = Attempt.begin(idp, target)
@@ -128,7 +128,7 @@ class CallbackHandler(CredentialHandler, LoginHandler):
             raise AuthenticationRequired(f"{upstream.provider.label} did not sign you in. Please try again.")
         name, secret = await self.logins.complete(attempt, code, self.request_id)
         self.identity = Identity(name)
-        self.keep(COOKIE, secret, self.logins.settings.hub_url, self.logins.settings.life_s)
+        self.keep(COOKIE, secret, urlsplit(self.auth.commons.hub_url).path, self.logins.settings.life_s)
         self.redirect(attempt.target)
 
 
@@ -171,7 +171,7 @@ class LogoutHandler(LoginHandler):
 
     def get(self) -> None:
         target = self.target("next", self.logins.settings.page_after_logout)
-        self.redirect(f"{self.logins.settings.hub_url}logout?{urlencode({'next': target})}")
+        self.redirect(f"{self.auth.commons.hub_url}logout?{urlencode({'next': target})}")
 
 
 class LoggedOutHandler(LoginHandler):
