@@ -111,3 +111,29 @@ def test_rows_that_are_too_old_are_deleted_in_batches(auth: Auth, monkeypatch: p
     before = len(auth.audited())
     assert auth.running.call(Retention(auth.app.database, "auth", 30).sweep()) == 7
     assert len(auth.audited()) == before - 7
+
+
+HOSTILE = ["", "0", "-1", "9" * 23, "1e999", "\u0664", "x" * 5000, "' or 1=1 --", "%", "\u202e", "NaN", "{}"]
+
+
+@pytest.mark.parametrize("category", ["", "/presigned_url", "/login"])
+def test_s25_no_value_of_a_filter_is_more_than_a_value(auth: Auth, category: str) -> None:
+    everything = auth.get(f"/audit/log{category}?count", "root").json()["data"]
+    columns = auth.get(f"/audit/log{category}?format=csv&stop=1", "root").text.strip().split(",")
+    assert len(columns) > 8
+    for column in [*columns, "start", "stop"]:
+        for value in HOSTILE:
+            answer = auth.get(f"/audit/log{category}?count", "root", params={column: value})
+            assert answer.status_code in (200, 400), (column, value, answer.text)
+            if answer.status_code == 200 and column not in ("start", "stop"):
+                assert answer.json()["data"] < everything or not everything
+
+
+@pytest.mark.parametrize("category", ["", "/presigned_url", "/login"])
+def test_rows_are_grouped_by_any_column(auth: Auth, category: str) -> None:
+    everything = auth.get(f"/audit/log{category}?count", "root").json()["data"]
+    columns = auth.get(f"/audit/log{category}?format=csv&stop=1", "root").text.strip().split(",")
+    for column in columns:
+        answer = auth.get(f"/audit/log{category}", "root", params={"groupby": column})
+        assert answer.status_code == 200, (column, answer.text)
+        assert sum(row["count"] for row in answer.json()["data"]) == everything

@@ -7,6 +7,7 @@ of the one table. What a row does not say is null.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from commonshub.core import audit
 from commonshub.core.errors import BadRequest
 from commonshub.core.grants import tables
+
+from .questions import moment
 
 # What Gen3 calls a caller without a token.
 NOBODY = "anonymous"
@@ -58,8 +61,7 @@ class View:
         if isinstance(column.type, JSONB):
             raise BadRequest(f"{name} cannot be filtered by.")
         if isinstance(column.type, sa.DateTime):
-            numbers = _integers(name, values)
-            return sa.func.date_trunc("second", column).in_([sa.func.to_timestamp(number) for number in numbers])
+            return sa.func.date_trunc("second", column).in_([moment(value, name) for value in values])
         if isinstance(column.type, sa.Integer):
             return column.in_(_integers(name, values))
         return column.in_(values)
@@ -78,41 +80,9 @@ def views(schema: str) -> Mapping[str, View]:
     table, users = audit.table(schema), tables(schema).user
     # A user who was deleted has no number any more.
     source = table.outerjoin(users, users.c.username == table.c.username)
-
-    def said(name: str) -> Column:
-        text: Column = table.c.detail[name].astext
-        return text
-
-    def common(path: Column, success: int) -> dict[str, Column]:
-        done = sa.case((table.c.decision == "allowed", success))
-        return {
-            "request_url": sa.func.coalesce(said("path"), path),
-            "status_code": sa.func.coalesce(sa.cast(said("status"), sa.Integer), done, type_=sa.Integer),
-            "timestamp": table.c.at,
-            "username": sa.func.coalesce(table.c.username, NOBODY),
-            "sub": users.c.id,
-        }
-
-    downloaded = table.c.action == "download"
-    route = sa.case((downloaded, "/user/data/download/"), else_="/user/data/upload/")
-    presigned = {
-        **common(route.concat(table.c.subject), 200),
-        "guid": table.c.subject,
-        "resource_paths": table.c.detail["authz"],
-        "action": sa.case((downloaded, "download"), else_="upload"),
-        "protocol": said("protocol"),
-        "additional_data": _json(request_id=table.c.request_id, client_id=table.c.client, decision=table.c.decision),
-    }
-    login = {
-        # A sign-in ends with a redirect.
-        **common(sa.literal("/user/login"), 302),
-        "idp": table.c.subject,
-        **{name: said(name) for name in ("fence_idp", "upstream_idp", "shib_idp")},
-        "client_id": table.c.client,
-        "ip": said("ip"),
-    }
     whole = {str(column.name): column for column in table.c}
     signed = table.c.action.in_(["download", "upload", "upload_part"])
+    presigned, login = _presigned(table, users.c.id), _login(table, users.c.id)
     found = [
         View("presigned_url", "/services/audit/presigned_url", source, table, presigned, signed),
         View("login", "/services/audit/login", source, table, login, table.c.action == "login"),
@@ -121,5 +91,43 @@ def views(schema: str) -> Mapping[str, View]:
     return {view.category: view for view in found}
 
 
-def _json(**fields: Column) -> Column:
-    return sa.func.jsonb_build_object(*(part for pair in fields.items() for part in pair), type_=JSONB)
+def _presigned(table: sa.Table, user_id: Column) -> dict[str, Column]:
+    downloaded = table.c.action == "download"
+    route = sa.case((downloaded, "/user/data/download/"), else_="/user/data/upload/")
+    more = {"request_id": table.c.request_id, "client_id": table.c.client, "decision": table.c.decision}
+    return {
+        **_common(table, user_id, route.concat(table.c.subject), 200),
+        "guid": table.c.subject,
+        "resource_paths": table.c.detail["authz"],
+        "action": sa.case((downloaded, "download"), else_="upload"),
+        "protocol": _said(table, "protocol"),
+        "additional_data": sa.func.jsonb_build_object(*chain.from_iterable(more.items()), type_=JSONB),
+    }
+
+
+def _login(table: sa.Table, user_id: Column) -> dict[str, Column]:
+    return {
+        # A sign-in ends with a redirect.
+        **_common(table, user_id, sa.literal("/user/login"), 302),
+        "idp": table.c.subject,
+        **{name: _said(table, name) for name in ("fence_idp", "upstream_idp", "shib_idp")},
+        "client_id": table.c.client,
+        "ip": _said(table, "ip"),
+    }
+
+
+def _common(table: sa.Table, user_id: Column, path: Column, success: int) -> dict[str, Column]:
+    done = sa.case((table.c.decision == "allowed", success))
+    status = sa.cast(_said(table, "status"), sa.Integer)
+    return {
+        "request_url": sa.func.coalesce(_said(table, "path"), path),
+        "status_code": sa.func.coalesce(status, done, type_=sa.Integer),
+        "timestamp": table.c.at,
+        "username": sa.func.coalesce(table.c.username, NOBODY),
+        "sub": user_id,
+    }
+
+
+def _said(table: sa.Table, name: str) -> Column:
+    text: Column = table.c.detail[name].astext
+    return text
