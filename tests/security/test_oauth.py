@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -504,8 +504,18 @@ def test_s26_no_registered_address_can_change_the_policy_of_the_page(site: Auth,
     assert site.post("/user/admin/client", "root", json=body).status_code == 400
 
 
-def test_s26_the_form_may_lead_to_the_application_and_nowhere_else(site: Auth, alice: Browser) -> None:
-    policy = alice.open(register(site).query()).headers["Content-Security-Policy"]
+@pytest.mark.parametrize(
+    ("uri", "source"),
+    [
+        (REGISTERED, "https://app.example.org"),
+        ("https://app.example.org:8443/x?y=z", "https://app.example.org:8443"),
+        ("http://[::1]:9/back", "http:"),
+        ("org.example.app:/back", "org.example.app:"),
+    ],
+)
+def test_s26_the_form_may_lead_to_the_application_and_nowhere_else(
+    site: Auth, alice: Browser, uri: str, source: str
+) -> None:
+    policy = alice.open(register(site, redirect_uris=(uri,)).query()).headers["Content-Security-Policy"]
     directives = dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
-    parts = urlsplit(REGISTERED)
-    assert directives["form-action"] == f"'self' {parts.scheme}://{parts.netloc}"
+    assert directives["form-action"] == f"'self' {source}"

@@ -138,15 +138,17 @@ class AuthorizeHandler(PageHandler):
 
     def _ask(self, client: Client, request: AuthorizationRequest) -> None:
         # Browsers hold also the redirect after the form to this rule.
-        policy = content_policy(f"form-action 'self' {origin(request.redirect_uri)}")
-        secure_headers(self, policy)
+        target = origin(request.redirect_uri)
+        # A policy cannot name an IPv6 address.
+        source = f"{target.partition(':')[0]}:" if "[" in target else target
+        secure_headers(self, content_policy(f"form-action 'self' {source}"))
         self.show(
             "oauth/consent.html",
             client=client,
             scopes=[SCOPES[name] for name in SCOPES if name in request.scopes],
             action=f"{PATH}?{request.query()}",
             other=f"{PATH}?{request.query()}&prompt=select_account" if not request.prompts else "",
-            target=origin(request.redirect_uri),
+            target=target,
         )
 
     async def _grant(self, client: Client, request: AuthorizationRequest, user: UserRow, asked: bool = False) -> None:
