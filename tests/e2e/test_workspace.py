@@ -1,10 +1,12 @@
 """A workspace started through the hub: nothing to paste, and nobody else's files."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 from browserless import Person, code_cells
 
 
@@ -51,3 +53,22 @@ print(json.dumps({{"uid": os.getuid(), "seen": seen}}))
         pytest.skip("started by a plain user: local workspaces are not isolated from that user")
     assert seen["uid"] != 0
     assert seen["seen"] == []
+
+
+def test_s10_what_a_workspace_was_given_ends_with_its_server(commons: Any, sign_up: Any) -> None:
+    def exchange(credentials: str) -> int:
+        url = f"{commons.origin}/user/credentials/api/access_token"
+        return requests.post(url, json=json.loads(credentials), timeout=30).status_code
+
+    person = sign_up("leaver")
+    person.start_workspace()
+    try:
+        # The file that Gen3's tools read, kept by somebody to go on with it.
+        (text,) = person.execute(["import os\nprint(open(os.environ['GEN3_API_KEY']).read(), end='')"])
+        assert exchange(text) == 200
+    finally:
+        person.stop_workspace()
+    end = time.monotonic() + 5
+    while exchange(text) != 401:
+        assert time.monotonic() < end, "the key outlived its server"
+        time.sleep(0.1)
