@@ -137,3 +137,16 @@ def test_rows_are_grouped_by_any_column(auth: Auth, category: str) -> None:
         answer = auth.get(f"/audit/log{category}", "root", params={"groupby": column})
         assert answer.status_code == 200, (column, answer.text)
         assert sum(row["count"] for row in answer.json()["data"]) == everything
+
+
+def test_a_reader_who_leaves_in_the_middle_is_no_fault(
+    auth: Auth, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(auth.app, "audit_page_rows", 1)
+    headers = {"Authorization": f"bearer {auth.access_token('root')}"}
+    for _ in range(3):
+        with requests.get(f"{auth.url}/audit/log?format=csv", headers=headers, stream=True, timeout=30) as answer:
+            assert next(answer.iter_content(10))
+    # The service goes on, and has nothing to complain of.
+    assert auth.get("/audit/log?count", "root").status_code == 200
+    assert [record.getMessage() for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
