@@ -9,6 +9,7 @@ own: an import can neither shorten nor remove what somebody else granted, and th
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import defaultdict
@@ -32,7 +33,8 @@ CHANNEL = "commonshub_policy"
 REVOKED = "revoked"
 DEBOUNCE_S = 0.02
 RETRY_S = 1.0
-# How long not to read again, as a multiple of what reading took.
+# How long not to read the policies again, as a multiple of what it took: under a stream of changes (an hour of first
+# sign-ins) reading takes a fifth of the time at most.
 REST = 4.0
 LONGEST_REST_S = 1.0
 
@@ -301,7 +303,8 @@ class Grants:
         self.snapshot = Snapshot()
         self.revoked: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
-        self._policy_changed = True
+        self._policy_changed = False
+        self._rested = 0.0
         self._reading = asyncio.Lock()
         self._listener = Listener(database, CHANNEL, self._hear)
         self._task: asyncio.Task[None] | None = None
@@ -314,7 +317,7 @@ class Grants:
             await self.reload()
         except Unavailable as error:
             log.warning("Starting without policies, so denying everything: %s", error.message)
-            self._changed.set()
+            self._hear(None)
         self._task = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
@@ -347,10 +350,12 @@ class Grants:
 
     async def _follow(self) -> None:
         while True:
-            await self._changed.wait()
+            await self._wake()
             await asyncio.sleep(DEBOUNCE_S)
             self._changed.clear()
-            everything, self._policy_changed = self._policy_changed, False
+            # What is revoked never waits for the policies.
+            everything = self._policy_changed and time.monotonic() >= self._rested
+            self._policy_changed = self._policy_changed and not everything
             start = time.monotonic()
             try:
                 await (self.reload() if everything else self.reload_revoked())
@@ -359,6 +364,12 @@ class Grants:
                 self._policy_changed = self._policy_changed or everything
                 self._changed.set()
                 await asyncio.sleep(RETRY_S)
-            else:
-                # Under a stream of changes (an hour of first sign-ins) reading takes a fifth of the time at most.
-                await asyncio.sleep(min(REST * (time.monotonic() - start), LONGEST_REST_S))
+            if everything:
+                end = time.monotonic()
+                self._rested = end + min(REST * (end - start), LONGEST_REST_S)
+
+    async def _wake(self) -> None:
+        """Wait for news, and for policies that changed until they may be read again."""
+        left = max(0.0, self._rested - time.monotonic()) if self._policy_changed else None
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), left)

@@ -15,6 +15,7 @@ from tests.worlds import USER_NAMES, snapshot, worlds
 
 import commonshub.auth
 from commonshub.auth.app import HEAD
+from commonshub.core import grants
 from commonshub.core.app import Route, ServiceApplication
 from commonshub.core.database import migrate
 from commonshub.core.grants import load, tables
@@ -207,6 +208,25 @@ def store(connection: sa.Connection, world: World) -> None:
     for member in world.members:
         place = {"group_name": member.group, "source": member.source, "expires_at": moment(member.end)}
         add(t.user_group, [{"user_id": ids[member.user], **place}])
+
+
+def test_under_a_stream_of_changes_policies_rest_and_revocations_do_not(
+    run_service: Callable[..., Any], engine: sa.Engine
+) -> None:
+    app = run_service(FollowerApp).app
+    bind(engine)
+    assert eventually(lambda: app.policy.allows(ALICE, READ) and app.grants._rested > 0)
+    app.grants._rested = time.monotonic() + 3600
+    with engine.begin() as connection:
+        connection.execute(tables("auth").user_policy.delete())
+    with engine.begin() as connection:
+        grants.revoke(connection, "auth", ["stolen"], 60)
+    assert eventually(lambda: "stolen" in app.revoked)
+    assert app.policy.allows(ALICE, READ)
+    app.grants._rested = 0.0
+    with engine.begin() as connection:
+        grants.revoke(connection, "auth", ["another"], 60)
+    assert eventually(lambda: not app.policy.allows(ALICE, READ))
 
 
 def test_a_service_that_started_before_the_database_follows_it_later(
