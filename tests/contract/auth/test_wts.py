@@ -18,6 +18,9 @@ from tests.auth_service import Auth
 from tests.conftest import free_port
 from tests.hub_browser import TOKENS
 from tests.oauth_client import Browser, browser, parameters, site
+from tests.servers import answering
+from tornado import web
+from tornado.netutil import bind_sockets
 
 from commonshub.auth.app import AuthApp
 from commonshub.auth.claims import KEY_SCOPES
@@ -381,3 +384,53 @@ def test_c109_the_unmodified_sdk_gets_tokens_of_the_other_commons(
     assert auth.curl("/user/user").json()["username"] == connected.name
     assert claims_of(auth.get_access_token())["iss"] == f"{OTHER}/user"
     assert get_wts_idps(f"x@127.0.0.1:{PORT}/wts/external_oidc/?q=")["providers"][0]["base_url"] == OTHER
+
+
+# -- another commons that means no good --------------------------------------------------------------------------------
+
+
+class Hostile(web.RequestHandler):
+    """A token endpoint that answers as a test says, and notes who comes where."""
+
+    def post(self, path: str) -> None:
+        self.settings["seen"].append(path)
+        status, headers, body = self.settings["answer"]
+        self.set_status(status)
+        for name, value in headers.items():
+            self.set_header(name, value)
+        self.finish(body)
+
+    get = post
+
+
+ANSWERS: dict[str, tuple[int, dict[str, str], str]] = {
+    "redirect": (302, {"Location": "/elsewhere"}, ""),
+    "redirect that keeps the body": (307, {"Location": "/elsewhere"}, ""),
+    "no JSON": (200, {}, "<html>"),
+    "list": (200, {}, "[]"),
+    "no token": (200, {}, "{}"),
+    "number as token": (200, {}, '{"access_token": 1, "refresh_token": "r"}'),
+    "far too long": (200, {}, f'{{"access_token": "{"x" * 2**21}"}}'),
+    "unknown client": (401, {}, '{"error": "invalid_client"}'),
+    "fault": (500, {}, "oops"),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
+def test_s19_a_strange_answer_is_502_and_nobody_is_sent_elsewhere(
+    connected: Person, monkeypatch: pytest.MonkeyPatch, answer: tuple[int, dict[str, str], str]
+) -> None:
+    seen: list[str] = []
+    application = web.Application([(r"/(.*)", Hostile)], seen=seen, answer=answer, log_function=lambda _: None)
+    [socket] = bind_sockets(0, "127.0.0.1")
+    connections = connected.site.app.connections
+    away = replace(connections.commons["other"], base_url=f"http://localhost:{socket.getsockname()[1]}")
+    monkeypatch.setattr(connections, "commons", {"other": away})
+    connected.sql(access_expires_at=sa.func.now())
+    with answering(application, [socket]):
+        assert connected.ask(TOKEN, idp="other").status_code in (502, 503)
+    assert seen == ["user/oauth2/token"]
+    # The fault is theirs: the connection stays, and the next who asks need not wait.
+    claims = sa.select(store.table("auth").c.claimed_until).where(store._mine("auth", connected.name, "other"))
+    assert connected.site.app.database.call(lambda connection: connection.execute(claims).scalar_one()) is None
+    assert connected.ask("/wts/oauth2/connected", idp="other").status_code == 200

@@ -144,18 +144,18 @@ class Connections:
         refresh_token = await self._opened(username, external, held.refresh_token)
         try:
             answer = await self._ask(external, {"grant_type": "refresh_token", "refresh_token": refresh_token})
+            return await self._keep(username, external, answer, refresh_token)
         except Rejected as error:
             if _reason(error) != "invalid_grant":
                 await self.database.run(store.release, self.schema, username, external.idp)
                 raise UpstreamError(f"{external.label} does not accept this commons as its client.") from error
-            await self.database.run(store.drop, self.schema, username, external.idp)
+            await self.database.run(store.drop, self.schema, username, external.idp, held.refresh_token)
             raise PermissionDenied(f"Your connection to {external.label} has ended. Connect again.") from error
         except (UpstreamError, Unavailable):
             await self.database.run(store.release, self.schema, username, external.idp)
             if held.access_token is None:
                 raise
             return await self._opened(username, external, held.access_token)
-        return await self._keep(username, external, answer, refresh_token)
 
     async def _keep(self, username: str, external: External, answer: Any, earlier: str | None) -> str:
         access = answer.get("access_token") if isinstance(answer, dict) else None

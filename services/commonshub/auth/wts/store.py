@@ -104,12 +104,21 @@ def put(connection: sa.Connection, schema: str, username: str, idp: str, tokens:
     connection.execute(made.on_conflict_do_update(index_elements=["user_id", "idp"], set_=values))
 
 
-def drop(connection: sa.Connection, schema: str, username: str, idp: str) -> str | None:
-    """Forget a connection; its refresh token, or None where there was none."""
+def drop(
+    connection: sa.Connection, schema: str, username: str, idp: str, refresh_token: str | None = None
+) -> str | None:
+    """Forget a connection; its refresh token, or None where there was none.
+
+    Parameters
+    ----------
+    refresh_token
+        Only while this is what is stored for it: the user may have connected anew meanwhile.
+    """
     held = table(schema)
-    return connection.execute(
-        held.delete().where(_mine(schema, username, idp)).returning(held.c.refresh_token)
-    ).scalar_one_or_none()
+    statement = held.delete().where(_mine(schema, username, idp))
+    if refresh_token is not None:
+        statement = statement.where(held.c.refresh_token == refresh_token)
+    return connection.execute(statement.returning(held.c.refresh_token)).scalar_one_or_none()
 
 
 def connections(connection: sa.Connection, schema: str, username: str) -> dict[str, datetime | None]:
