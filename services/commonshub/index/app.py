@@ -16,7 +16,7 @@ from . import ga4gh, handlers, queries
 from .blobs import BlobSettings, Worker
 from .drs import CLOUDS, Site
 
-HEAD = "0001"
+HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -15,6 +15,7 @@ from commonshub.core.errors import BadRequest, Conflict, NotFound
 from commonshub.core.records import Draft
 from commonshub.core.settings import DatabaseSettings
 from commonshub.core.storage import Location
+from commonshub.index.app import HEAD
 
 SCHEMA = "index"
 MD5 = "0cc175b9c0f1b6a831c399e269772661"
@@ -23,7 +24,7 @@ MD5 = "0cc175b9c0f1b6a831c399e269772661"
 @pytest.fixture(scope="module")
 def engine(database_url: str) -> Iterator[sa.Engine]:
     engine = create_engine(DatabaseSettings(url=database_url))
-    migrate(engine, SCHEMA, Path(str(resources.files("commonshub.index"))) / "migrations", "0001")
+    migrate(engine, SCHEMA, Path(str(resources.files("commonshub.index"))) / "migrations", HEAD)
     yield engine
     engine.dispose()
 
@@ -57,7 +58,7 @@ def test_an_existing_indexd_table_is_taken_over(engine: sa.Engine) -> None:
         connection.execute(sa.text('create table taken.record (like "index".record)'))
         connection.execute(sa.text("alter table taken.record add primary key (guid)"))
         connection.execute(sa.text("insert into taken.record (guid, rev) values ('old', 'r1')"))
-    migrate(engine, "taken", Path(str(resources.files("commonshub.index"))) / "migrations", "0001")
+    migrate(engine, "taken", Path(str(resources.files("commonshub.index"))) / "migrations", HEAD)
     with engine.begin() as connection:
         old = records.get(connection, "taken", "old")
     assert old is not None
