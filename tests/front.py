@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from commonshub.hub.proxy import HttpProxy
 
 COMMAND = [sys.executable, "-P", "-m", "commonshub.hub.cli"]
 CONFIG = """
-c.Commons.origin = "{origin}"
 c.Commons.max_body_bytes = 2**20
 c.HubSettings.managed_services = ["auth", "portal"]
 c.HubSettings.external_services = {{"explore": "{echo}"}}
@@ -33,8 +33,11 @@ c.SignInSettings.providers = {{
     }},
     "away": {{"issuer": "http://127.0.0.1:1", "client_id": "commons", "title": "Institute Far Away"}},
 }}
-c.RemoteUserAuthenticator.trust = "assertion"
 c.RemoteUserAuthenticator.auth_refresh_age = 1
+"""
+BEHIND_NGINX = """
+c.Commons.origin = "{origin}"
+c.RemoteUserAuthenticator.trust = "assertion"
 """
 # nginx's own configuration around ours, in a folder of its own and as one process.
 MAIN = """
@@ -121,6 +124,26 @@ def echo() -> Iterator[str]:
         yield f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
 
 
+@contextmanager
+def commons_up(folder: Path, config: str, port: int) -> Iterator[Callable[..., str]]:
+    """A commons that is up, and how to run its commands."""
+
+    def run(*arguments: str) -> str:
+        command = [*COMMAND, *arguments, "--data-dir", str(folder / "commons")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL)
+        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    run("init")
+    with (folder / "commons" / "commonshub_config.py").open("a") as file:
+        file.write(config)
+    try:
+        (folder / "up").write_text(run("up", "--detach", "--empty", "--port", str(port)))
+        yield run
+    finally:
+        run("down")
+
+
 @pytest.fixture(scope="module")
 def front(
     nginx: str,
@@ -132,21 +155,10 @@ def front(
     port, inner = free_port(), free_port()
     origin = f"http://127.0.0.1:{port}"
     provider = start_provider(origin)
-
-    def run(*arguments: str) -> str:
-        command = [*COMMAND, *arguments, "--data-dir", str(folder / "commons")]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL)
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    run("init")
-    with (folder / "commons" / "commonshub_config.py").open("a") as config:
-        secret = secret_file(folder)
-        config.write(CONFIG.format(origin=origin, echo=echo, issuer=provider.issuer, secret=secret))
+    config = CONFIG.format(echo=echo, issuer=provider.issuer, secret=secret_file(folder))
     (folder / "temp").mkdir()
     (folder / "nginx.conf").write_text(MAIN)
-    try:
-        run("up", "--detach", "--empty", "--port", str(inner))
+    with commons_up(folder, config + BEHIND_NGINX.format(origin=origin), inner) as run:
         log = str(folder / "access.log")
         addresses = ["--listen", f"127.0.0.1:{port}", "--upstream", f"127.0.0.1:{inner}"]
         text = run("nginx-config", "--server-name", "127.0.0.1", *addresses, "--access-log", log)
@@ -159,8 +171,20 @@ def front(
         finally:
             process.terminate()
             process.wait(20)
-    finally:
-        run("down")
+
+
+@pytest.fixture(scope="module")
+def bare(
+    echo: str, start_provider: Callable[[str], Provider], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Front]:
+    """The same commons with nothing in front: a provider is all that was configured."""
+    folder = tmp_path_factory.mktemp("bare")
+    port = free_port()
+    origin = f"http://127.0.0.1:{port}"
+    provider = start_provider(origin)
+    config = CONFIG.format(echo=echo, issuer=provider.issuer, secret=secret_file(folder))
+    with commons_up(folder, config, port):
+        yield Front(folder / "commons", provider, origin, origin)
 
 
 def headers_of(answer: requests.Response) -> httputil.HTTPHeaders:
