@@ -279,7 +279,7 @@ class Snapshot:
         """Everybody who may do this, and why: the built-in groups, then clients, then users, each by name.
 
         What a user has only as a member of a built-in group is in that group's entry. This asks for every user in
-        turn: some 10 µs each, so not for an event loop where there are many.
+        turn: some 20 µs each, so not for an event loop where there are many.
 
         Raises
         ------
