@@ -150,15 +150,15 @@ class AuthApp(BrowserApplication):
 
     def routes(self) -> list[Route]:
         return [
+            # The busiest first: routes are tried in turn, and there are some hundred.
+            *data.ROUTES,
+            *authz.ROUTES,
+            *credentials.ROUTES,
             *oauth.ROUTES,
             *login.ROUTES,
             *users.ROUTES,
-            *credentials.ROUTES,
             *trail.ROUTES,
-            *authz.ROUTES,
             *wts.ROUTES,
-            # Last, since a GUID may hold slashes: its routes take what comes.
-            *data.ROUTES,
         ]
 
     def prepare_database(self) -> None:
