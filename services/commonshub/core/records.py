@@ -25,7 +25,7 @@ records with a fixed number of statements.
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -68,6 +68,7 @@ class Draft:
 
 
 UPDATABLE = frozenset(each.name for each in fields(Draft)) - {"did", "baseid"}
+_COLUMNS = {each.name: _COLUMN.get(each.name, each.name) for each in fields(Draft)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,11 @@ def of_row(row: sa.Row[Any]) -> Record:
     )
 
 
+def column(name: str) -> str:
+    """The column that holds a field of a record."""
+    return _COLUMN.get(name, name)
+
+
 def mint(prefix: str = "") -> str:
     """A new GUID."""
     return prefix + str(uuid.uuid4())
@@ -183,36 +189,72 @@ def create(connection: sa.Connection, schema: str, records: Sequence[Draft], *, 
     Conflict
         A GUID is taken, or given twice; the message names it.
     """
-    table = tables(schema).record
+    made = create_free(connection, schema, records, prefix=prefix)
+    for draft, record in zip(records, made, strict=True):
+        if record is None:
+            raise taken(draft.did)
+    return [record for record in made if record is not None]
+
+
+def taken(guid: str | None) -> Conflict:
+    """The refusal to store a second record with the same GUID."""
+    return Conflict(f"A record with the GUID {guid} exists already, or is given twice.")
+
+
+def create_free(
+    connection: sa.Connection, schema: str, records: Sequence[Draft], *, prefix: str = ""
+) -> list[Record | None]:
+    """Store, in one statement, those new records whose GUIDs are free; None stands for those whose GUID is taken.
+
+    Of several with the same GUID one is stored.
+    """
     rows = [_row(draft, prefix) for draft in records]
-    columns = [column for column in table.c if column.name not in ("created_date", "updated_date")]
+    dates = {
+        (row.guid, row.rev): (row.created_date, row.updated_date)
+        for row in connection.execute(_insert(schema), {"rows": rows})
+    }
+    return [
+        _stored(row, *dates[row["guid"], row["rev"]]) if (row["guid"], row["rev"]) in dates else None for row in rows
+    ]
+
+
+@lru_cache(maxsize=8)
+def _insert(schema: str) -> sa.Executable:
+    """Insert the rows in the parameter ``rows``."""
+    table = tables(schema).record
+    columns = [table.c[name] for name in ("rev", *_COLUMNS.values())]
+    # One parameter for all rows. COPY into a temporary table takes the database as long and Python longer; arrays to
+    # unnest take both longer.
     given = (
-        sa.func.jsonb_to_recordset(sa.bindparam("rows", rows, type_=pg.JSONB()))
+        sa.func.jsonb_to_recordset(sa.bindparam("rows", type_=pg.JSONB()))
         .table_valued(*(sa.column(column.name, column.type) for column in columns))
         .render_derived(name="given", with_types=True)
     )
     names = [column.name for column in columns]
     moment = now()
-    statement = (
+    # In the order of their GUIDs, so that two who create the same ones wait for each other one way only.
+    chosen = sa.select(*(given.c[name] for name in names), moment, moment).order_by(given.c.guid)
+    return (
         pg.insert(table)
-        .from_select([*names, "created_date", "updated_date"], sa.select(*(given.c[n] for n in names), moment, moment))
+        .from_select([*names, "created_date", "updated_date"], chosen)
         .on_conflict_do_nothing()
-        .returning(*table.c)
+        .returning(table.c.guid, table.c.rev, table.c.created_date, table.c.updated_date)
     )
-    made = {row.guid: of_row(row) for row in connection.execute(statement)}
-    if len(made) < len(rows):
-        known = set(made) if len({row["guid"] for row in rows}) == len(rows) else set()
-        taken = next(row["guid"] for row in rows if row["guid"] not in known)
-        raise Conflict(f"A record with the GUID {taken} exists already, or is given twice.")
-    return [made[row["guid"]] for row in rows]
 
 
 def _row(draft: Draft, prefix: str) -> dict[str, Any]:
-    row = {_COLUMN.get(name, name): value for name, value in asdict(draft).items()}
+    row = {column: getattr(draft, name) for name, column in _COLUMNS.items()}
     row["guid"] = draft.did or mint(prefix)
     row["baseid"] = draft.baseid or str(uuid.uuid4())
     row["rev"] = new_rev()
     return row
+
+
+def _stored(row: Mapping[str, Any], created: datetime, updated: datetime) -> Record:
+    values = {name: row[column] for name, column in _COLUMNS.items()}
+    lists = {name: list(values[name]) for name in ("urls", "acl", "authz", "aliases")}
+    objects = {name: dict(values[name]) for name in ("urls_metadata", "hashes", "metadata")}
+    return Record(**{**values, **lists, **objects}, rev=row["rev"], created_date=created, updated_date=updated)
 
 
 def get(connection: sa.Connection, schema: str, guid: str) -> Record | None:

@@ -12,7 +12,7 @@ from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
 from commonshub.core.storage import Storage
 
-from . import ga4gh, handlers, queries
+from . import bulk, ga4gh, handlers, queries
 from .blobs import BlobSettings, Worker
 from .drs import CLOUDS, Site
 
@@ -30,6 +30,12 @@ class IndexApp(ServiceApplication):
     max_list_limit = Integer(1024, help="Largest `limit` of a list, in records.").tag(config=True)
 
     max_bulk_guids = Integer(10_000, help="Most GUIDs in one POST /index/bulk/documents.").tag(config=True)
+
+    max_bulk_records = Integer(10_000, help="Most records that one bulk request creates, updates and deletes.").tag(
+        config=True
+    )
+
+    max_bulk_hashes = Integer(10_000, help="Most hashes in one POST /index/bulk/hashes.").tag(config=True)
 
     max_url_records = Integer(10_000, help="Largest `limit` of GET /index/_query/urls/q, in records.").tag(config=True)
 
@@ -76,6 +82,8 @@ class IndexApp(ServiceApplication):
             (r"/index/index/(.+)/aliases/(.+?)/?", handlers.AliasHandler),
             (r"/index/index/(.+?)/?", handlers.RecordHandler),
             (r"/index/bulk/documents/?", queries.DocumentsHandler),
+            (r"/index/bulk/records/?", bulk.BulkHandler),
+            (r"/index/bulk/hashes/?", bulk.HashesHandler),
             (r"/index/urls/?", queries.UrlsHandler),
             (r"/index/_query/urls/q/?", queries.UrlQueryHandler),
             (r"/index/_query/urls/metadata/q/?", queries.UrlMetadataQueryHandler),

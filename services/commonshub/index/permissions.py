@@ -11,6 +11,8 @@ ADMIN = "/services/indexd/admin"
 UPLOAD = Request(SERVICE, "file_upload", "/data_file")
 # Gen3 commons grant their index administrators on /programs, for records that belong to no project.
 ADMIN_OF_UNASSIGNED = "/programs"
+# Paths that one refusal names.
+MAX_NAMED = 10
 
 
 def allows(policy: Snapshot, identity: Identity, method: str, authz: Iterable[str]) -> bool:
@@ -38,6 +40,25 @@ def require(policy: Snapshot, identity: Identity, method: str, authz: Iterable[s
     paths = list(dict.fromkeys(authz))
     if not allows(policy, identity, method, paths):
         raise _refusal(identity, f"{method} records of {', '.join(paths) or 'no project'}")
+
+
+def require_each(policy: Snapshot, identity: Identity, method: str, records: Iterable[Iterable[str]]) -> None:
+    """Raise unless the caller may `method` each of many records, given by their authz paths.
+
+    Paths that records have in common are decided once.
+
+    Raises
+    ------
+    AuthenticationRequired, PermissionDenied
+        See :func:`require`; the message names the paths that are not granted.
+    """
+    kinds = dict.fromkeys(path for paths in dict.fromkeys(map(tuple, records)) for path in paths or (None,))
+    asked = [[] if path is None else [path] for path in kinds]
+    refused = [paths for paths in asked if not allows(policy, identity, method, paths)]
+    if refused:
+        named = [path for paths in refused[:MAX_NAMED] for path in paths or ["no project"]]
+        more = f" and {len(refused) - MAX_NAMED} more paths" if len(refused) > MAX_NAMED else ""
+        raise _refusal(identity, f"{method} records of {', '.join(named)}{more}")
 
 
 def require_upload(

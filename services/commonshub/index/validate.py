@@ -6,7 +6,7 @@ between them are indexd's; where indexd stored nonsense or failed, the fault is 
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,8 @@ from commonshub.core.records import Draft, Record
 MAX_SIZE_BYTES = 2**63 - 1
 MAX_GUID_CHARS = 512
 MAX_DEPTH = 64
+# Faults that the message of an error repeats; its details have all.
+MAX_TOLD = 10
 FORMS = ("object", "container", "multipart")
 HASHES = {
     "md5": re.compile(r"[0-9a-f]{32}"),
@@ -144,6 +146,7 @@ _CREATABLE: dict[str, Check] = {
     "size": _size,
     "hashes": _hashes,
 }
+_TARGET: dict[str, Check] = {"did": _text, "rev": _text}
 _BLANK: dict[str, Check] = {"did": _guid, "uploader": _or_null(_text), "file_name": _or_null(_text), "authz": _paths}
 _MEASURED: dict[str, Check] = {"size": _size, "hashes": _hashes, "urls": _texts, "authz": _paths}
 _GRANTS: dict[str, Check] = {"acl": _texts, "authz": _paths}
@@ -151,8 +154,20 @@ _GRANTS: dict[str, Check] = {"acl": _texts, "authz": _paths}
 
 def _fail(faults: Mapping[str, str]) -> None:
     if faults:
-        details = [{"field": name, "message": fault} for name, fault in faults.items()]
-        raise ValidationFailed("; ".join(f"{name} {fault}" for name, fault in faults.items()) + ".", details)
+        raise failed([{"field": name, "message": fault} for name, fault in faults.items()])
+
+
+def failed(details: Sequence[Mapping[str, str]]) -> ValidationFailed:
+    """All these faults as one error; its message has the first of them."""
+    told = [phrase(each["field"], each["message"]) for each in details[:MAX_TOLD]]
+    if len(details) > MAX_TOLD:
+        told.append(f"and {len(details) - MAX_TOLD} more")
+    return ValidationFailed("; ".join(told) + ".", details)
+
+
+def phrase(field: str, fault: str) -> str:
+    """A fault as one reads it: ``size must be …``, ``hashes.md5 must be …``."""
+    return f"{field}{fault}" if fault.startswith((".", "[")) else f"{field} {fault}"
 
 
 def _checked(
@@ -223,6 +238,18 @@ def changes(body: Any, record: Record) -> dict[str, Any]:
     return values
 
 
+def change(body: Any) -> tuple[str, str, dict[str, Any]]:
+    """GUID and revision of a record in one item of a bulk update, and its other fields, for :func:`changes`."""
+    values = _checked(body, _TARGET | _UPDATABLE, _TARGET)
+    return values.pop("did"), values.pop("rev"), values
+
+
+def deletion(body: Any) -> tuple[str, str]:
+    """GUID and revision of a record in one item of a bulk deletion."""
+    values = _checked(body, _TARGET, _TARGET)
+    return values["did"], values["rev"]
+
+
 def blank(body: Any) -> dict[str, Any]:
     """``did``, ``uploader``, ``file_name`` and ``authz`` of a blank record; other fields are ignored."""
     return _checked(body, _BLANK, strict=False)
@@ -231,6 +258,31 @@ def blank(body: Any) -> dict[str, Any]:
 def measured(body: Any) -> dict[str, Any]:
     """``size``, ``hashes``, ``urls`` and ``authz`` that fill a blank record."""
     return _checked(body, _MEASURED, ("size", "hashes"))
+
+
+def digests(body: Any, most: int) -> list[tuple[str, str]]:
+    """Kinds and values of ``{"md5": [value, …], …}``, each once.
+
+    Raises
+    ------
+    TooLarge
+        There are more than `most`.
+    """
+    if not isinstance(body, dict) or not all(isinstance(each, list) for each in body.values()):
+        raise ValidationFailed('The body must be lists of hashes by their kind, as {"md5": ["…"]}.')
+    count = sum(map(len, body.values()))
+    if count > most:
+        raise TooLarge(f"At most {most} hashes can be asked for at once; these are {count}.")
+    _fail({kind: f"is not one of {', '.join(HASHES)}" for kind in body.keys() - HASHES.keys()})
+    _fail(
+        {
+            f"{kind}[{place}]": f"must be {kind} in lower-case hexadecimal digits"
+            for kind, values in body.items()
+            for place, value in enumerate(values)
+            if not (isinstance(value, str) and HASHES[kind].fullmatch(value))
+        }
+    )
+    return [(kind, value) for kind, values in body.items() for value in dict.fromkeys(values)]
 
 
 def grants(body: Any) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+"""SQL of many records at once: bulk changes, and records by their checksums."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from commonshub.core import records
+from commonshub.core.errors import TooLarge
+from commonshub.core.records import Record
+
+TEXTS = pg.ARRAY(sa.VARCHAR())
+
+
+def lock(connection: sa.Connection, schema: str, guids: Sequence[str]) -> dict[str, str | None]:
+    """Keep others from changing these records until the transaction ends; their revisions by GUID.
+
+    Everybody locks in the order of the GUIDs, so that two who want the same records wait for each other one way only.
+    """
+    table = records.tables(schema).record
+    wanted = sa.select(table.c.guid, table.c.rev).where(table.c.guid == sa.any_(sa.literal(list(guids), TEXTS)))
+    rows = connection.execute(wanted.order_by(table.c.guid).with_for_update())
+    return {row.guid: row.rev for row in rows}
+
+
+def update(
+    connection: sa.Connection, schema: str, held: Mapping[str, Record], changes: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """Give each record its own new values in one statement; the new revisions by GUID.
+
+    Parameters
+    ----------
+    held
+        The records as they are; the caller has locked them.
+    changes
+        New values by GUID and name.
+    """
+    if not changes:
+        return {}
+    table = records.tables(schema).record
+    names = sorted({name for each in changes.values() for name in each})
+    columns = {name: table.c[records.column(name)] for name in names} | {"rev": table.c.rev}
+    rows = [
+        {"guid": guid, "rev": records.new_rev()}
+        | {records.column(name): each[name] if name in each else getattr(held[guid], name) for name in names}
+        for guid, each in changes.items()
+    ]
+    given = _rows([table.c.guid, *columns.values()], rows)
+    values = {column: given.c[column.name] for column in columns.values()}
+    connection.execute(
+        sa.update(table).where(table.c.guid == given.c.guid).values({**values, table.c.updated_date: records.now()})
+    )
+    return {row["guid"]: row["rev"] for row in rows}
+
+
+def _rows(columns: Sequence[sa.Column[Any]], rows: Sequence[Mapping[str, Any]]) -> sa.TableValuedAlias:
+    """`rows` as a table, by one parameter."""
+    return (
+        sa.func.jsonb_to_recordset(sa.literal(rows, pg.JSONB()))
+        .table_valued(*(sa.column(column.name, column.type) for column in columns))
+        .render_derived(name="given", with_types=True)
+    )
+
+
+def by_hashes(
+    connection: sa.Connection, schema: str, wanted: Sequence[tuple[str, str]], most: int
+) -> dict[tuple[str, str], list[Record]]:
+    """The records that have each of these hashes, in order of GUID, by kind and value.
+
+    Raises
+    ------
+    TooLarge
+        There are more than `most` of them.
+    """
+    if not wanted:
+        return {}
+    table = records.tables(schema).record
+    asked = sa.func.unnest(
+        sa.literal([kind for kind, _ in wanted], TEXTS), sa.literal([value for _, value in wanted], TEXTS)
+    ).table_valued(sa.column("kind", sa.VARCHAR), sa.column("digest", sa.VARCHAR))
+    given = asked.render_derived(name="asked")
+    query = (
+        sa.select(given.c.kind, given.c.digest, *table.c)
+        .select_from(
+            given.join(table, table.c.hashes.contains(sa.func.jsonb_build_object(given.c.kind, given.c.digest)))
+        )
+        .limit(most + 1)
+    )
+    rows = connection.execute(query).all()
+    if len(rows) > most:
+        raise TooLarge(
+            f"More than {most} records have these hashes. Ask for fewer at once; the records of one hash can be paged "
+            "through with GET /index/index?hash=…&start=…."
+        )
+    found: dict[tuple[str, str], list[Record]] = {each: [] for each in wanted}
+    for row in rows:
+        found[row.kind, row.digest].append(records.of_row(row))
+    for each in found.values():
+        each.sort(key=lambda record: record.did)
+    return found
