@@ -274,7 +274,7 @@ def service(
     provider = start_provider(origin)
     common = {"issuer": provider.issuer, "client_id": "commons", "client_secret_file": secret_file(folder)}
     providers = {
-        "test": {**common, "title": "Test University", "groups_claim": "groups"},
+        "test": {**common, "title": "Test University", "groups_claim": "groups", "policy_groups": True},
         "ec": {**common, "client_id": "commons-ec", "hidden": True},
         "names": {**common, "name_claim": "preferred_username", "description": "by short name"},
         "staff": {**common, "email_domains": ["staff.example.org"], "hidden": True},

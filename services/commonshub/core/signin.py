@@ -46,6 +46,10 @@ class SignInSettings(Configurable):
 
     life_s = Integer(8 * 3600, help="Every sign-in ends after this time, in seconds.").tag(config=True)
 
+    groups_s = Integer(
+        7 * 86400, help="Time for which a provider's word on groups counts (`policy_groups`), in seconds."
+    ).tag(config=True)
+
     attempt_s = Integer(600, help="Time that a user has to come back from the provider, in seconds.").tag(config=True)
 
     timeout_s = Integer(10, help="Time that a provider gets for an answer, in seconds.").tag(config=True)

@@ -164,3 +164,23 @@ def test_a_person_may_come_twice_at_once(people: SignInService) -> None:
         answers = list(threads.map(lambda pair: pair[0].open(pair[1]), zip(browsers, callbacks, strict=True)))
     assert [answer.status_code for answer in answers] == [302] * 4
     assert {people.claims(browser)["sub"] for browser in browsers} == {"bob@example.org"}
+
+
+def test_groups_at_the_provider_give_what_the_groups_of_that_name_were_given(people: SignInService) -> None:
+    t = tables("auth")
+    people.execute(t.group.insert().values(name="lab", source="user.yaml"))
+    people.browser().sign_in()
+    query = sa.select(t.user.c.username, t.user_group.c.source, t.user_group.c.expires_at).join(t.user)
+    [(name, source, until)] = people.execute(query.where(t.user_group.c.group_name == "lab")).all()
+    assert (name, source) == ("alice@example.org", "provider:test")
+    assert until is not None
+
+
+def test_a_provider_takes_away_only_the_groups_that_it_gave(people: SignInService) -> None:
+    t = tables("auth")
+    user = people.execute(sa.select(t.user.c.id).where(t.user.c.username == "alice@example.org")).scalar_one()
+    rows = [{"user_id": user, "group_name": "left", "source": source} for source in ("provider:test", "user.yaml")]
+    people.execute(t.user_group.insert().values(rows))
+    people.browser().sign_in()
+    query = sa.select(t.user_group.c.source).where(t.user_group.c.group_name == "left")
+    assert people.execute(query).scalars().all() == ["user.yaml"]

@@ -132,6 +132,8 @@ class Logins:
     ) -> str:
         schema, sid = self.app.schema, str(uuid.uuid4())
         user = store.admit_person(connection, schema, idp, found, self.app.allow_new_users)
+        if self.providers[idp].policy_groups:
+            store.put_groups(connection, schema, user, idp, found.groups, self.settings.groups_s)
         store.begin(
             connection,
             schema,

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from commonshub.core.errors import BadRequest, UpstreamError
 from commonshub.core.outbound import check_url
+
+from ..options import read_options, read_secret
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 # What else is found under /user/login/, and the hub's own passwords.
@@ -37,7 +38,9 @@ class Provider:
     name_prefix
         Put before the name, so that two providers cannot give the same one.
     groups_claim
-        Claim with a list of groups, or empty for none.
+        Claim with a list of groups, or empty for none. They become the user's groups at the hub.
+    policy_groups
+        They also make him a member of the groups of that name here, with what those were given.
     email_domains
         Where there are some, only users with a verified email address in one of them get in.
     required_claims
@@ -60,6 +63,7 @@ class Provider:
     name_claim: str = "email"
     name_prefix: str = ""
     groups_claim: str = ""
+    policy_groups: bool = False
     email_domains: tuple[str, ...] = ()
     required_claims: Mapping[str, Any] = field(default_factory=dict)
     trust_emails: bool = False
@@ -74,7 +78,7 @@ class Provider:
     @property
     def secret(self) -> str:
         """The secret that this commons has at the provider; empty for a public client."""
-        return Path(self.client_secret_file).read_text().strip() if self.client_secret_file else ""
+        return read_secret(self.client_secret_file)
 
 
 def parse_providers(settings: Mapping[str, Any]) -> dict[str, Provider]:
@@ -92,33 +96,11 @@ def _parse(idp: str, values: Any) -> Provider:
     where = f"SignInSettings.providers[{idp!r}]"
     if not _NAME.fullmatch(idp) or idp in RESERVED:
         raise BadRequest(f"{where}: the name must be of a-z, 0-9, - and _, and none of {', '.join(sorted(RESERVED))}.")
-    if not isinstance(values, Mapping):
-        raise BadRequest(f"{where} must be a map of settings.")
-    kinds = {each.name: each.type for each in fields(Provider) if each.name != "idp"}
-    for name, value in values.items():
-        if name not in kinds:
-            raise BadRequest(f"{where} has no setting {name!r}; there are: {', '.join(kinds)}.")
-        if not _fits(value, kinds[name]):
-            raise BadRequest(f"{where}[{name!r}] has a value of the wrong kind: {str(value)[:80]!r}.")
-    for name in ("issuer", "client_id"):
-        if not values.get(name):
-            raise BadRequest(f"{where} needs the setting {name!r}.")
-    given: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list | tuple) else value for name, value in values.items()
-    }
-    provider = Provider(idp, **given)
+    provider = Provider(idp, **read_options(Provider, where, values, ("issuer", "client_id")))
+    if provider.policy_groups and not provider.groups_claim:
+        raise BadRequest(f"{where}['policy_groups'] needs the setting 'groups_claim'.")
     try:
         check_url(provider.issuer, urlsplit(provider.issuer).hostname or "")
     except UpstreamError as error:
         raise BadRequest(f"{where}['issuer']: {error.message}") from error
-    if provider.client_secret_file and not Path(provider.client_secret_file).is_file():
-        raise BadRequest(f"{where}['client_secret_file']: there is no file {provider.client_secret_file}.")
     return provider
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    if kind in (str, bool):
-        return isinstance(value, kind)
-    if kind == tuple[str, ...]:
-        return isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
-    return isinstance(value, Mapping)

@@ -1,5 +1,6 @@
 """SQL on sign-ins, and on who at which provider is which user."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,8 @@ from commonshub.core.grants import revoke, tables
 from ..users.store import UserRow, admit
 from .person import Person
 
+# Source of the groups that every commons has.
+BUILT_IN = "built-in"
 # How much of the idle time must have passed before a sign-in is written to again, as one part of it.
 TOUCH_PARTS = 10
 
@@ -148,6 +151,28 @@ def find(connection: sa.Connection, schema: str, digest: str, idle_s: int) -> Lo
         until = sa.func.least(sa.func.now() + _seconds(idle_s), login.c.ends_at)
         connection.execute(login.update().where(login.c.id == digest).values(seen_at=sa.func.now(), expires_at=until))
     return Login(sid, username, idp, tuple(groups))
+
+
+def put_groups(
+    connection: sa.Connection, schema: str, user: UserRow, idp: str, names: Sequence[str], ttl_s: int
+) -> None:
+    """Make a user a member of those groups of this commons that a provider names, for `ttl_s` seconds.
+
+    The memberships are the provider's: it takes away what it gave and names no more, and nothing that others gave.
+    Groups that nobody defined here, and those that are built in, are left out.
+    """
+    t, source = tables(schema), f"provider:{idp}"
+    wanted = sa.select(t.group.c.name).where(t.group.c.name.in_(names), t.group.c.source != BUILT_IN)
+    found = connection.execute(wanted).scalars().all()
+    theirs = sa.and_(t.user_group.c.user_id == user.id, t.user_group.c.source == source)
+    connection.execute(t.user_group.delete().where(theirs, t.user_group.c.group_name.not_in(found)))
+    if not found:
+        return
+    until = sa.func.now() + _seconds(ttl_s)
+    rows = [{"user_id": user.id, "group_name": name, "source": source, "expires_at": until} for name in found]
+    statement = insert(t.user_group).values(rows)
+    keys = ["user_id", "group_name", "source"]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_={"expires_at": until}))
 
 
 def end(connection: sa.Connection, schema: str, sid: str) -> Ended | None:

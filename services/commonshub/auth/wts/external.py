@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from commonshub.core.errors import BadRequest, UpstreamError
 from commonshub.core.hub import Attempt
 from commonshub.core.outbound import check_url
+
+from ..options import read_options, read_secret
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 # What Gen3's clients call the commons itself.
@@ -55,7 +56,7 @@ class External:
     @property
     def secret(self) -> str:
         """The secret that this commons has there; empty for a public client."""
-        return Path(self.client_secret_file).read_text().strip() if self.client_secret_file else ""
+        return read_secret(self.client_secret_file)
 
     def authorize_url(self, attempt: Attempt, redirect_uri: str) -> str:
         """Where a browser goes to connect."""
@@ -86,23 +87,9 @@ def _parse(idp: str, values: Any) -> External:
     where = f"AuthApp.external_commons[{idp!r}]"
     if not _NAME.fullmatch(idp) or idp in OWN:
         raise BadRequest(f"{where}: the name must be of a-z, 0-9, '.', '-', '_', and none of {', '.join(sorted(OWN))}.")
-    if not isinstance(values, Mapping):
-        raise BadRequest(f"{where} must be a map of settings.")
-    known = ("base_url", "client_id", "client_secret_file", "name", "scopes")
-    for name, value in values.items():
-        if name not in known:
-            raise BadRequest(f"{where} has no setting {name!r}; there are: {', '.join(known)}.")
-        fits = isinstance(value, list | tuple) if name == "scopes" else isinstance(value, str)
-        if not fits or (name == "scopes" and not all(isinstance(each, str) for each in value)):
-            raise BadRequest(f"{where}[{name!r}] has a value of the wrong kind: {str(value)[:80]!r}.")
-    for name in ("base_url", "client_id"):
-        if not values.get(name):
-            raise BadRequest(f"{where} needs the setting {name!r}.")
-    file = values.get("client_secret_file", "")
-    if file and not Path(file).is_file():
-        raise BadRequest(f"{where}['client_secret_file']: there is no file {file}.")
-    scopes = tuple(dict.fromkeys(("openid", *values.get("scopes", SCOPES))))
-    return External(idp, **{**values, "base_url": _origin(where, values["base_url"]), "scopes": scopes})
+    options = read_options(External, where, values, ("base_url", "client_id"))
+    scopes = tuple(dict.fromkeys(("openid", *options.get("scopes", SCOPES))))
+    return External(idp, **{**options, "base_url": _origin(where, options["base_url"]), "scopes": scopes})
 
 
 def _origin(where: str, url: str) -> str:
