@@ -23,6 +23,7 @@ records with a fixed number of statements.
 """
 
 import re
+import secrets
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -168,7 +169,7 @@ def mint(prefix: str = "") -> str:
 
 def new_rev() -> str:
     """A new revision."""
-    return uuid.uuid4().hex[:8]
+    return secrets.token_hex(4)
 
 
 def now() -> sa.ColumnElement[datetime]:
@@ -211,7 +212,7 @@ def create_free(
     rows = [_row(draft, prefix) for draft in records]
     dates = {
         (row.guid, row.rev): (row.created_date, row.updated_date)
-        for row in connection.execute(_insert(schema), {"rows": rows})
+        for row in connection.execute(_insert(schema), {"rows": rows}).all()
     }
     return [
         _stored(row, *dates[row["guid"], row["rev"]]) if (row["guid"], row["rev"]) in dates else None for row in rows

@@ -14,6 +14,7 @@ from commonshub.core.storage import Storage
 
 from . import bulk, ga4gh, handlers, queries
 from .blobs import BlobSettings, Worker
+from .creations import Creations
 from .drs import CLOUDS, Site
 
 HEAD = "0005"
@@ -36,6 +37,16 @@ class IndexApp(ServiceApplication):
     )
 
     max_bulk_hashes = Integer(10_000, help="Most hashes in one POST /index/bulk/hashes.").tag(config=True)
+
+    create_batch = Integer(64, min=1, help="Most single creations that share one transaction.").tag(config=True)
+
+    create_batches = Integer(
+        2, min=1, help="Transactions with creations that one process has open at the same time; the others wait."
+    ).tag(config=True)
+
+    max_batched_bytes = Integer(
+        65_536, help="A creation with a larger body gets a transaction of its own, so that others need not wait for it."
+    ).tag(config=True)
 
     max_url_records = Integer(10_000, help="Largest `limit` of GET /index/_query/urls/q, in records.").tag(config=True)
 
@@ -62,6 +73,9 @@ class IndexApp(ServiceApplication):
         await asyncio.to_thread(migrate, self.database.engine, self.schema, MIGRATIONS, HEAD)
         storage = Storage(self.storage_settings)
         self.downloads = Downloads(self.database, storage)
+        self.creations = Creations(
+            self.database, self.schema, self.commons.guid_prefix, most=self.create_batch, at_once=self.create_batches
+        )
         self.worker = Worker(self.database, self.schema, storage, BlobSettings(parent=self))
         await self.worker.start()
 

@@ -127,7 +127,10 @@ class RecordsHandler(IndexHandler):
     async def post(self) -> None:
         draft = validate.draft(self.json())
         self.require("create", list(draft.authz))
-        [record] = await self.sql(records.create, [draft], prefix=self.prefix)
+        if len(self.request.body) > self.index.max_batched_bytes:
+            [record] = await self.sql(records.create, [draft], prefix=self.prefix)
+        else:
+            record = await self.index.creations.store(draft)
         self.reply_identity(record)
 
 

@@ -17,6 +17,8 @@ from commonshub.core.records import Draft, Record
 MAX_SIZE_BYTES = 2**63 - 1
 MAX_GUID_CHARS = 512
 MAX_DEPTH = 64
+# What can be looked for is in an index, where PostgreSQL keeps no entry longer than a third of a page.
+MAX_INDEXED_BYTES = 2600
 # Faults that the message of an error repeats; its details have all.
 MAX_TOLD = 10
 FORMS = ("object", "container", "multipart")
@@ -36,6 +38,13 @@ Check = Callable[[Any], str | None]
 
 def _text(value: Any) -> str | None:
     return None if isinstance(value, str) and "\0" not in value else "must be text without NUL"
+
+
+def _indexed(value: Any) -> str | None:
+    # No character takes more than four bytes.
+    if not _text(value) and (4 * len(value) <= MAX_INDEXED_BYTES or len(value.encode()) <= MAX_INDEXED_BYTES):
+        return None
+    return f"must be text without NUL of at most {MAX_INDEXED_BYTES} bytes"
 
 
 def _guid(value: Any) -> str | None:
@@ -66,9 +75,9 @@ def _date(value: Any) -> str | None:
 def _texts(value: Any) -> str | None:
     if not isinstance(value, list):
         return "must be a list of texts"
-    wrong = next((place for place, each in enumerate(value) if _text(each)), None)
-    if wrong is not None:
-        return f"must be a list of texts without NUL, which [{wrong}] is not"
+    for place, each in enumerate(value):
+        if fault := _indexed(each):
+            return f"[{place}] {fault}"
     return None if len(set(value)) == len(value) else "must not hold the same text twice"
 
 
@@ -131,9 +140,9 @@ _UPDATABLE: dict[str, Check] = {
     "acl": _texts,
     "authz": _paths,
     "metadata": _object,
-    "file_name": _or_null(_text),
-    "version": _or_null(_text),
-    "uploader": _or_null(_text),
+    "file_name": _or_null(_indexed),
+    "version": _or_null(_indexed),
+    "uploader": _or_null(_indexed),
     "description": _or_null(_text),
     "content_created_date": _or_null(_date),
     "content_updated_date": _or_null(_date),
@@ -147,7 +156,12 @@ _CREATABLE: dict[str, Check] = {
     "hashes": _hashes,
 }
 _TARGET: dict[str, Check] = {"did": _text, "rev": _text}
-_BLANK: dict[str, Check] = {"did": _guid, "uploader": _or_null(_text), "file_name": _or_null(_text), "authz": _paths}
+_BLANK: dict[str, Check] = {
+    "did": _guid,
+    "uploader": _or_null(_indexed),
+    "file_name": _or_null(_indexed),
+    "authz": _paths,
+}
 _MEASURED: dict[str, Check] = {"size": _size, "hashes": _hashes, "urls": _texts, "authz": _paths}
 _GRANTS: dict[str, Check] = {"acl": _texts, "authz": _paths}
 
@@ -300,7 +314,7 @@ def _alias_list(value: Any) -> str | None:
     if not isinstance(value, list):
         return 'must be a list of {"value": alias}'
     for place, each in enumerate(value):
-        if not isinstance(each, dict) or _text(each.get("value")) or not each["value"]:
+        if not isinstance(each, dict) or _indexed(each.get("value")) or not each["value"]:
             return f'[{place}] must be {{"value": alias}}'
     names = [each["value"] for each in value]
     return None if len(set(names)) == len(names) else "must not name an alias twice"
