@@ -102,34 +102,6 @@ class Record:
         """Whether neither size nor hashes are known yet."""
         return self.size is None and not self.hashes
 
-    def document(self) -> dict[str, Any]:
-        """The JSON of the record as indexd gives it: every key is always there, aliases have their own route."""
-        return {
-            "did": self.did,
-            "baseid": self.baseid,
-            "rev": self.rev,
-            "form": self.form,
-            "size": self.size,
-            "file_name": self.file_name,
-            "version": self.version,
-            "uploader": self.uploader,
-            "urls": self.urls,
-            "urls_metadata": self.urls_metadata,
-            "acl": self.acl,
-            "authz": self.authz,
-            "hashes": self.hashes,
-            "metadata": self.metadata,
-            "created_date": _iso(self.created_date),
-            "updated_date": _iso(self.updated_date),
-            "description": self.description,
-            "content_created_date": _iso(self.content_created_date),
-            "content_updated_date": _iso(self.content_updated_date),
-        }
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
-
 
 def of_row(row: sa.Row[Any]) -> Record:
     """The record in a row that has all columns of the table; SQL nulls in lists and objects count as empty."""

@@ -16,6 +16,7 @@ from . import bulk, ga4gh, handlers, queries
 from .blobs import BlobSettings, Worker
 from .creations import Creations
 from .drs import CLOUDS, Site
+from .reads import Reads
 
 HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -56,6 +57,14 @@ class IndexApp(ServiceApplication):
         config=True
     )
 
+    read_batch = Integer(
+        64, min=1, help="Most reads of single records that share one statement; those that arrive together do."
+    ).tag(config=True)
+
+    read_batches = Integer(
+        2, min=1, help="Statements with reads of single records that one process runs at the same time."
+    ).tag(config=True)
+
     @property
     def site(self) -> Site:
         """What DRS objects say of this commons."""
@@ -72,6 +81,8 @@ class IndexApp(ServiceApplication):
         self.schema = self.database.settings.index_schema
         await asyncio.to_thread(migrate, self.database.engine, self.schema, MIGRATIONS, HEAD)
         storage = Storage(self.storage_settings)
+        prefix, most, at_once = self.commons.guid_prefix, self.read_batch, self.read_batches
+        self.reads = Reads(self.database, self.schema, prefix=prefix, most=most, at_once=at_once)
         self.downloads = Downloads(self.database, storage)
         self.creations = Creations(
             self.database, self.schema, self.commons.guid_prefix, most=self.create_batch, at_once=self.create_batches

@@ -109,8 +109,8 @@ class HashesHandler(IndexHandler):
 
     async def post(self) -> None:
         asked = validate.digests(self.json(), self.index.max_bulk_hashes)
-        found = await self.sql(writes.by_hashes, asked, self.index.max_bulk_guids)
-        answer: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        found = await self.read(writes.by_hashes, asked, self.index.max_bulk_guids)
+        answer: dict[str, dict[str, list[Any]]] = {}
         for (kind, value), each in found.items():
-            answer.setdefault(kind, {})[value] = [record.document() for record in each]
+            answer.setdefault(kind, {})[value] = [document.json for document in each]
         self.reply(answer)

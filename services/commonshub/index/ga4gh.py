@@ -10,7 +10,7 @@ from commonshub.core.downloads import Options, Wanted, sort_outcomes
 from commonshub.core.errors import BadRequest, CommonsError, NotFound, TooLarge
 from commonshub.core.records import Record
 
-from . import drs, store
+from . import drs, reads, store
 from .handlers import IndexHandler
 
 RETRY_AFTER_S = 2
@@ -58,8 +58,8 @@ class DrsHandler(IndexHandler):
 
     async def records_of(self, ids: Iterable[str]) -> dict[str, Record]:
         """What there is of some objects, by id as it was asked for."""
-        spelt = {each: store.spellings(each, self.prefix) for each in ids}
-        found = await self.sql(records.get_many, [name for names in spelt.values() for name in names])
+        spelt = {each: reads.spellings(each, self.prefix) for each in ids}
+        found = await self.read(records.get_many, [name for names in spelt.values() for name in names])
         hits = {each: next((found[name] for name in names if name in found), None) for each, names in spelt.items()}
         return {each: record for each, record in hits.items() if record}
 
@@ -78,7 +78,7 @@ class ObjectHandler(DrsHandler):
     """``/objects/{id}``: what an object is, and how it can be had."""
 
     async def get(self, guid: str) -> None:
-        record = await self.sql(store.resolve, guid, prefix=self.prefix)
+        record = await self.index.reads.record(guid)
         if record.blank:
             # DRS's word for bytes that are on their way.
             self.index.worker.hasten(record.did)
@@ -91,7 +91,7 @@ class ObjectHandler(DrsHandler):
         await self.get(guid)
 
     async def options(self, guid: str) -> None:
-        record = await self.sql(store.resolve, guid, prefix=self.prefix)
+        record = await self.index.reads.record(guid)
         self.reply(drs.authorizations(record, self.index.site, self.open_to_all(record)))
 
 
@@ -113,7 +113,7 @@ class AccessHandler(DrsHandler):
     """``/objects/{id}/access/{access_id}``: a URL that gives the bytes."""
 
     async def get(self, guid: str, access_id: str) -> None:
-        record = await self.sql(store.resolve, guid, prefix=self.prefix)
+        record = await self.index.reads.record(guid)
         if record.blank:
             raise NotFound(NOT_VERIFIED)
         wanted = Wanted(self.asker, record.did, self.wishes(access_id), record, self.request.path)

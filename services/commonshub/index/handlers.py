@@ -4,7 +4,7 @@ Everybody may read; who may write is decided in :mod:`.permissions`.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -14,7 +14,8 @@ from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.records import Draft, Record
 from commonshub.core.web import BaseHandler
 
-from . import filters, permissions, store, validate
+from . import filters, permissions, reads, store, validate
+from .documents import Document
 
 if TYPE_CHECKING:
     from .app import IndexApp
@@ -60,6 +61,12 @@ class IndexHandler(BaseHandler):
     ) -> T:
         """Run ``function(connection, schema, …)`` in one transaction off the event loop."""
         return await self.service.database.run(function, self.index.schema, *args, **kwargs)
+
+    async def read(
+        self, function: Callable[Concatenate[sa.Connection, str, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """The same for what only reads, without a transaction."""
+        return await self.service.database.read(function, self.index.schema, *args, **kwargs)
 
     @property
     def prefix(self) -> str:
@@ -109,11 +116,11 @@ class IndexHandler(BaseHandler):
         """Answer a write."""
         self.reply({"did": record.did, "baseid": record.baseid, "rev": record.rev}, status)
 
-    def reply_record(self, record: Record) -> None:
-        """Answer a read; one who reads a blank record waits for its upload."""
-        if record.size is None:
-            self.index.worker.hasten(record.did)
-        self.reply(record.document())
+    def reply_document(self, document: Document) -> None:
+        """Answer a read; one who reads a record without a size waits for its upload."""
+        if document.pending:
+            self.index.worker.hasten(document.did)
+        self.finish(document.text)
 
 
 class RecordsHandler(IndexHandler):
@@ -121,8 +128,8 @@ class RecordsHandler(IndexHandler):
 
     async def get(self) -> None:
         wanted = filters.record_filter(self.arguments(), self.index.max_list_limit)
-        found = await self.sql(_documents, wanted, prefix=self.prefix)
-        self.reply({"records": found, **wanted.echo()})
+        found = await self.read(store.listing, wanted, prefix=self.prefix)
+        self.reply({"records": [each.json for each in found], **wanted.echo()})
 
     async def post(self) -> None:
         draft = validate.draft(self.json())
@@ -134,15 +141,11 @@ class RecordsHandler(IndexHandler):
         self.reply_identity(record)
 
 
-def _documents(connection: sa.Connection, schema: str, wanted: filters.Filter, *, prefix: str) -> list[dict[str, Any]]:
-    return [record.document() for record in store.listing(connection, schema, wanted, prefix=prefix)]
-
-
 class RecordHandler(IndexHandler):
     """``/index/index/{guid}``: read, change, delete, and add a version."""
 
     async def get(self, guid: str) -> None:
-        self.reply_record(await self.sql(store.resolve, guid, prefix=self.prefix))
+        self.reply_document(await self.index.reads.document(guid))
 
     async def put(self, did: str) -> None:
         body = self.json()
@@ -170,7 +173,7 @@ class AnyHandler(IndexHandler):
     """``/index/{anything}``: by GUID, baseid or alias."""
 
     async def get(self, name: str) -> None:
-        self.reply_record(await self.sql(store.resolve, name, prefix=self.prefix, aliases=True))
+        self.reply_document(await self.index.reads.document(name, aliases=True))
 
 
 class BlanksHandler(IndexHandler):
@@ -210,12 +213,12 @@ class VersionsHandler(IndexHandler):
     """``/index/index/{guid}/versions``."""
 
     async def get(self, guid: str) -> None:
-        found = await self.sql(store.versions, guid, prefix=self.prefix)
-        self.reply({str(place): record.document() for place, record in enumerate(found)})
+        found = await self.read(store.versions, reads.DOCUMENT, guid, prefix=self.prefix)
+        self.reply({str(place): document.json for place, document in enumerate(found)})
 
     async def put(self, guid: str) -> None:
         changes = validate.grants(self.json())
-        found = await self.sql(store.versions, guid, prefix=self.prefix)
+        found = await self.sql(store.versions, reads.RECORD, guid, prefix=self.prefix)
         for record in found:
             self.require("update", record.authz, changes.get("authz", []))
         changed = await self.sql(records.assign, [record.did for record in found], changes)
@@ -228,7 +231,7 @@ class LatestHandler(IndexHandler):
 
     async def get(self, guid: str) -> None:
         versioned = bool(filters.flag(self.arguments(), "has_version"))
-        self.reply_record(await self.sql(store.latest, guid, prefix=self.prefix, versioned=versioned))
+        self.reply_document(await self.read(store.latest, guid, prefix=self.prefix, versioned=versioned))
 
 
 class BlobHandler(IndexHandler):

@@ -17,8 +17,8 @@ class DocumentsHandler(IndexHandler):
 
     async def post(self) -> None:
         guids = validate.guids(self.json(), self.index.max_bulk_guids)
-        found = await self.sql(records.get_many, guids)
-        self.reply([found[guid].document() for guid in dict.fromkeys(guids) if guid in found])
+        found = await self.read(store.documents_of, guids)
+        self.reply([found[guid].json for guid in dict.fromkeys(guids) if guid in found])
 
 
 class UrlsHandler(IndexHandler):
@@ -33,7 +33,7 @@ class UrlsHandler(IndexHandler):
             hashes=filters.hashes(arguments),
             ids=filters.guids(arguments),
         )
-        found = await self.sql(store.urls, wanted, start or 0, limit or 0, prefix=self.prefix)
+        found = await self.read(store.urls, wanted, start or 0, limit or 0, prefix=self.prefix)
         self.reply({"urls": found, "limit": limit, "start": start, "size": wanted.size, "hashes": wanted.hashes})
 
 
@@ -51,7 +51,7 @@ class UrlQueryHandler(IndexHandler):
             limit=filters.integer(arguments, "limit", 1000, self.index.max_url_records) or 0,
             offset=filters.integer(arguments, "offset", 0) or 0,
         )
-        found = await self.sql(store.find_urls, wanted)
+        found = await self.read(store.find_urls, wanted)
         self.reply([{key: each[key] for key in keys} for each in found])
 
 
@@ -72,7 +72,7 @@ class UrlMetadataQueryHandler(IndexHandler):
             limit=filters.integer(arguments, "limit", 1000, self.index.max_url_records) or 0,
             offset=filters.integer(arguments, "offset", 0) or 0,
         )
-        found = await self.sql(store.find_urls, wanted)
+        found = await self.read(store.find_urls, wanted)
         self.reply([{name: each[name] for name in keys} for each in found])
 
 
@@ -89,7 +89,7 @@ class StatsHandler(IndexHandler):
             if not month or not year:
                 raise BadRequest("month and year count from 1.")
             before = datetime(year + month // 12, month % 12 + 1, 1)  # noqa: DTZ001 -- records hold naive UTC
-        found = await self.sql(store.totals, before)
+        found = await self.read(store.totals, before)
         self.reply({"fileCount": found.records, "totalFileSize": found.size_bytes})
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -11,9 +12,12 @@ from commonshub.core import records
 from commonshub.core.errors import Conflict, NotFound
 from commonshub.core.records import Draft, Record
 
+from . import documents
+from .documents import Document
 from .filters import Filter, Negation
+from .reads import TEXTS, Form, spellings
 
-TEXTS = pg.ARRAY(sa.VARCHAR())
+T = TypeVar("T")
 
 
 class Totals(NamedTuple):
@@ -23,69 +27,41 @@ class Totals(NamedTuple):
     size_bytes: int
 
 
-def spellings(identifier: str, prefix: str) -> list[str]:
-    """The GUIDs that `identifier` may stand for: itself, and without or with the commons' prefix."""
-    if not prefix:
-        return [identifier]
-    other = identifier.removeprefix(prefix) if identifier.startswith(prefix) else prefix + identifier
-    return [identifier, other]
+def documents_of(connection: sa.Connection, schema: str, guids: Sequence[str]) -> dict[str, Document]:
+    """The records with exactly these GUIDs, by GUID; what does not exist is left out."""
+    found = connection.execute(_documents_of(schema), {"guids": list(guids)})
+    return {document.did: document for document in documents.read(found)}
 
 
-def resolve(
-    connection: sa.Connection, schema: str, identifier: str, *, prefix: str = "", aliases: bool = False
-) -> Record:
-    """The record with this GUID, or the newest with this baseid, or (where asked for) with this alias.
-
-    Raises
-    ------
-    NotFound
-        There is none.
-    """
-    names = spellings(identifier, prefix)
-    if len(names) == 1:
-        record = records.get(connection, schema, identifier)
-    else:
-        found = records.get_many(connection, schema, names)
-        record = next((found[name] for name in names if name in found), None)
-    record = record or _newest(connection, schema, names)
-    if record is None and aliases:
-        table = records.tables(schema).record
-        row = connection.execute(sa.select(table).where(table.c.alias.contains([identifier])).limit(1)).one_or_none()
-        record = records.of_row(row) if row else None
-    if record is None:
-        raise NotFound("no record found")
-    return record
-
-
-def _newest(
-    connection: sa.Connection, schema: str, baseids: Sequence[str], *, versioned: bool = False
-) -> Record | None:
+@lru_cache(maxsize=8)
+def _documents_of(schema: str) -> sa.Select[Any]:
     table = records.tables(schema).record
-    query = sa.select(table).where(table.c.baseid.in_(baseids))
-    if versioned:
-        query = query.where(table.c.version.is_not(None))
-    row = connection.execute(query.order_by(table.c.created_date.desc(), table.c.guid).limit(1)).one_or_none()
-    return records.of_row(row) if row else None
+    wanted = sa.any_(sa.bindparam("guids", type_=TEXTS))
+    return documents.select(sa.select(*documents.fields(table)).where(table.c.guid == wanted))
 
 
 def latest(
     connection: sa.Connection, schema: str, identifier: str, *, prefix: str = "", versioned: bool = False
-) -> Record:
-    """The newest version of an object, by GUID or baseid.
+) -> Document:
+    """The newest version of an object, by GUID or baseid; of those that have a version where `versioned`.
 
     Raises
     ------
     NotFound
         There is none.
     """
-    known = resolve(connection, schema, identifier, prefix=prefix)
-    newest = _newest(connection, schema, [known.baseid or ""], versioned=versioned)
-    if newest is None:
+    table = records.tables(schema).record
+    query = sa.select(*documents.fields(table)).where(_same_object(table, identifier, prefix))
+    if versioned:
+        query = query.where(table.c.version.is_not(None))
+    query = query.order_by(table.c.created_date.desc().nulls_last(), table.c.guid).limit(1)
+    found = documents.read(connection.execute(documents.select(query)))
+    if not found:
         raise NotFound("no record found")
-    return newest
+    return found[0]
 
 
-def versions(connection: sa.Connection, schema: str, identifier: str, *, prefix: str = "") -> list[Record]:
+def versions(connection: sa.Connection, schema: str, form: Form[T], identifier: str, *, prefix: str = "") -> list[T]:
     """All versions of an object, oldest first.
 
     Raises
@@ -93,25 +69,42 @@ def versions(connection: sa.Connection, schema: str, identifier: str, *, prefix:
     NotFound
         There is none.
     """
-    known = resolve(connection, schema, identifier, prefix=prefix)
-    if known.baseid is None:
-        return [known]
     table = records.tables(schema).record
-    query = sa.select(table).where(table.c.baseid == known.baseid).order_by(table.c.created_date, table.c.guid)
-    return [records.of_row(row) for row in connection.execute(query)]
+    query = sa.select(*form.fields(table)).where(_same_object(table, identifier, prefix))
+    query = query.order_by(table.c.created_date.nulls_first(), table.c.guid)
+    found = [form.make(row) for row in connection.execute(sa.select(*form.columns(query.subquery("document"))))]
+    if not found:
+        raise NotFound("no record found")
+    return found
 
 
-def listing(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: str = "") -> list[Record]:
+def _same_object(table: sa.Table, identifier: str, prefix: str) -> sa.ColumnElement[bool]:
+    """Which records are versions of the object with this GUID or baseid; an old record may have no baseid."""
+    of = table.alias("of")
+    names = sa.any_(sa.literal(spellings(identifier, prefix), TEXTS))
+    by_guid = of.c.guid == names
+    known = (
+        sa.select(of.c.guid, of.c.baseid)
+        .where(sa.or_(by_guid, of.c.baseid == names))
+        .order_by((of.c.guid == identifier).desc(), by_guid.desc())
+        .limit(1)
+        .cte("known")
+    )
+    same = table.c.baseid == sa.select(known.c.baseid).scalar_subquery()
+    return sa.or_(same, table.c.guid == sa.select(known.c.guid).scalar_subquery())
+
+
+def listing(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: str = "") -> list[Document]:
     """One page of the records that pass a filter: by GUID, or by date of change where a page number is given."""
     table = records.tables(schema).record
     if wanted.bundles_only or wanted.limit == 0:
         return []
-    query = sa.select(table).where(*_conditions(table, wanted, prefix))
+    query = sa.select(*documents.fields(table)).where(*_conditions(table, wanted, prefix))
     if wanted.page is None:
         query = query.order_by(table.c.guid)
     else:
         query = query.order_by(table.c.updated_date, table.c.guid).offset((wanted.limit or 0) * wanted.page)
-    return [records.of_row(row) for row in connection.execute(query.limit(wanted.limit))]
+    return documents.read(connection.execute(documents.select(query.limit(wanted.limit))))
 
 
 def _conditions(table: sa.Table, wanted: Filter, prefix: str) -> list[sa.ColumnElement[bool]]:

@@ -10,6 +10,9 @@ from commonshub.core import records
 from commonshub.core.errors import TooLarge
 from commonshub.core.records import Record
 
+from . import documents
+from .documents import Document
+
 TEXTS = pg.ARRAY(sa.VARCHAR())
 
 
@@ -65,7 +68,7 @@ def _rows(columns: Sequence[sa.Column[Any]], rows: Sequence[Mapping[str, Any]]) 
 
 def by_hashes(
     connection: sa.Connection, schema: str, wanted: Sequence[tuple[str, str]], most: int
-) -> dict[tuple[str, str], list[Record]]:
+) -> dict[tuple[str, str], list[Document]]:
     """The records that have each of these hashes, in order of GUID, by kind and value.
 
     Raises
@@ -80,11 +83,11 @@ def by_hashes(
         sa.literal([kind for kind, _ in wanted], TEXTS), sa.literal([value for _, value in wanted], TEXTS)
     ).table_valued(sa.column("kind", sa.VARCHAR), sa.column("digest", sa.VARCHAR))
     given = asked.render_derived(name="asked")
+    has = table.c.hashes.contains(sa.func.jsonb_build_object(given.c.kind, given.c.digest))
+    holder = sa.select(*documents.fields(table)).where(has).lateral("document")
     query = (
-        sa.select(given.c.kind, given.c.digest, *table.c)
-        .select_from(
-            given.join(table, table.c.hashes.contains(sa.func.jsonb_build_object(given.c.kind, given.c.digest)))
-        )
+        sa.select(given.c.kind, given.c.digest, *documents.columns(holder))
+        .select_from(given.join(holder, sa.true()))
         .limit(most + 1)
     )
     rows = connection.execute(query).all()
@@ -93,9 +96,9 @@ def by_hashes(
             f"More than {most} records have these hashes. Ask for fewer at once; the records of one hash can be paged "
             "through with GET /index/index?hash=…&start=…."
         )
-    found: dict[tuple[str, str], list[Record]] = {each: [] for each in wanted}
-    for row in rows:
-        found[row.kind, row.digest].append(records.of_row(row))
+    found: dict[tuple[str, str], list[Document]] = {each: [] for each in wanted}
+    for kind, digest, *document in rows:
+        found[kind, digest].append(Document(*document))
     for each in found.values():
-        each.sort(key=lambda record: record.did)
+        each.sort(key=lambda document: document.did)
     return found
