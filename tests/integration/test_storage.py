@@ -9,7 +9,7 @@ import pytest
 import requests
 from traitlets.config import Config
 
-from commonshub.core.errors import BadRequest, NotFound, UpstreamError
+from commonshub.core.errors import BadRequest, NotFound, Unavailable, UpstreamError
 from commonshub.core.settings import StorageSettings
 from commonshub.core.storage import Location, Method, Storage
 
@@ -96,9 +96,9 @@ def test_no_url_is_signed_for_a_bucket_of_somebody_else(storage: Storage) -> Non
         storage.presign("GET", Location("elsewhere", "key"), 60)
 
 
-def test_a_store_that_does_not_answer_is_an_upstream_error(s3: dict[str, Any]) -> None:
+def test_a_store_that_does_not_answer_is_unavailable(s3: dict[str, Any]) -> None:
     settings = {**s3, "endpoint_url": "http://127.0.0.1:9"}
-    with pytest.raises(UpstreamError):
+    with pytest.raises(Unavailable):
         Storage(StorageSettings(config=Config({"StorageSettings": settings}))).head(Location("commons", "key"))
 
 
@@ -111,3 +111,19 @@ def test_only_bucket_and_key_make_a_location(url: str) -> None:
 @pytest.mark.parametrize("key", KEYS)
 def test_a_location_is_read_back_from_its_text(key: str) -> None:
     assert Location.parse(str(Location("commons", key))) == Location("commons", key)
+
+
+def test_a_bucket_is_listed_page_by_page(storage: Storage, s3: dict[str, Any]) -> None:
+    keys = [f"listed/{name}" for name in ("a b+c", "d%2Fe", "ü&<", "f", "g/h")]
+    for key in keys:
+        put(storage, Location("commons", key), key.encode())
+    pages = list(storage.listing("commons", page=2))
+    assert all(len(page) <= 2 for page in pages)
+    found = {each.location.key: each.size for page in pages for each in page if each.location.key.startswith("listed/")}
+    assert found == {key: len(key.encode()) for key in keys}
+
+
+def test_a_bucket_that_is_not_there_cannot_be_listed(s3: dict[str, Any]) -> None:
+    settings = Config({"StorageSettings": {**s3, "buckets": ["missing"]}})
+    with pytest.raises(NotFound, match="missing"):
+        next(Storage(StorageSettings(config=settings)).listing("missing"))

@@ -122,7 +122,8 @@ class UpstreamError(CommonsError):
 
 
 class Unavailable(CommonsError):
-    """A part of the commons is down or starting; try again shortly."""
+    """A part of the commons is down or starting; try again after `wait_s` seconds."""
 
     status = 503
+    wait_s = 5
     code = "unavailable"

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 from . import signature
-from .errors import BadRequest, NotFound, UpstreamError
+from .errors import BadRequest, NotFound, Unavailable, UpstreamError
 from .settings import StorageSettings
 from .signature import Deed, Secret
 
@@ -58,10 +58,29 @@ class Location(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What the store says of an object."""
+    """What the store says of an object.
+
+    Parameters
+    ----------
+    etag, modified
+        As the store writes them; they change with the bytes. A store may lack one of them.
+    """
 
     size: int
     etag: str
+    modified: str = ""
+
+    @property
+    def stamp(self) -> str:
+        """What tells these bytes from others that were or will be at the same place."""
+        return f"{self.size} {self.etag} {self.modified}"
+
+
+class Listed(NamedTuple):
+    """One object in the list of a bucket."""
+
+    location: Location
+    size: int
 
 
 class Store(NamedTuple):
@@ -108,6 +127,30 @@ def _aws_credentials() -> "Credentials":
     if found is None:
         raise UpstreamError("The commons has no credentials for its object store; see StorageSettings.")
     return found
+
+
+def _begins(answer: "BaseHTTPResponse") -> int:
+    """First byte of what a store sends; some send a part with status 200."""
+    found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+    return int(found[1]) if found else 0
+
+
+def _listed(bucket: str, text: bytes) -> tuple[list[Listed], str]:
+    """The objects on a page of a list, and the token of the next page; empty after the last."""
+    from xml.etree import ElementTree
+
+    try:
+        root = ElementTree.fromstring(text)  # noqa: S314 - expat expands no external entity, and bounds the others
+    except ElementTree.ParseError as error:
+        raise UpstreamError(f"The object store gave a list of {bucket!r} that cannot be read.") from error
+    encoded = root.findtext("{*}EncodingType") == "url"
+    found = []
+    for each in root.iterfind("{*}Contents"):
+        key = each.findtext("{*}Key", "")
+        # S3 and others write spaces as +, and + as %2B.
+        location = Location(bucket, unquote_plus(key) if encoded else key)
+        found.append(Listed(location, int(each.findtext("{*}Size", "0"))))
+    return found, root.findtext("{*}NextContinuationToken", "")
 
 
 class Storage:
@@ -170,50 +213,87 @@ class Storage:
         return signature.presign(deed, _secret(store.credentials_file), store.region, ttl_s, datetime.now(UTC))
 
     @contextmanager
-    def _request(self, method: Method, location: Location) -> Iterator["BaseHTTPResponse | None"]:
+    def _request(
+        self, method: Method, location: Location, query: Mapping[str, str] | None = None, start: int = 0
+    ) -> Iterator["BaseHTTPResponse | None"]:
         """The store's answer, or None where there is no such object.
+
+        Parameters
+        ----------
+        start
+            First byte that is wanted.
 
         Raises
         ------
+        Unavailable
+            The store does not answer, breaks off, or is not well.
         UpstreamError
-            The store does not answer, breaks off, or refuses for another reason.
+            It refuses. (A store that may not tell what there is answers a HEAD with 403 where there is nothing.)
         """
         from urllib3.exceptions import HTTPError
 
-        url = self.presign(method, location, _OWN_TTL_S)
+        url = self.presign(method, location, _OWN_TTL_S, query)
+        none = (403, 404) if method in ("HEAD", "GET") else (404,)
+        headers = {"Range": f"bytes={start}-"} if start else {}
         try:
-            answer = self._pool.request(method, url, preload_content=False, decode_content=False)
+            answer = self._pool.request(method, url, preload_content=False, decode_content=False, headers=headers)
             try:
-                if answer.status not in (200, 204, 403, 404):
-                    raise UpstreamError(f"The object store answered {answer.status} to {method} {location}.")
-                yield answer if answer.status in (200, 204) else None
+                if answer.status in none:
+                    yield None
+                elif answer.status in (200, 204, 206) and _begins(answer) == start:
+                    yield answer
+                else:
+                    kind = Unavailable if answer.status >= 500 else UpstreamError
+                    raise kind(f"The object store answered {answer.status} to {method} {location}.")
             finally:
                 answer.close()
                 answer.release_conn()
         except HTTPError as error:
-            raise UpstreamError(
-                f"The object store broke off at {method} {location}: {type(error).__name__}."
-            ) from error
+            raise Unavailable(f"The object store broke off at {method} {location}: {type(error).__name__}.") from error
 
     def head(self, location: Location) -> Head | None:
         """Size and ETag of an object, or None where there is none."""
         with self._request("HEAD", location) as answer:
             if answer is None:
                 return None
-            return Head(int(answer.headers["Content-Length"]), answer.headers.get("ETag", ""))
+            found = answer.headers
+            return Head(int(found["Content-Length"]), found.get("ETag", ""), found.get("Last-Modified", ""))
 
-    def stream(self, location: Location, chunk_bytes: int = 2**20) -> Iterator[bytes]:
-        """The bytes of an object in order, a chunk at a time.
+    def stream(self, location: Location, chunk_bytes: int = 2**20, start: int = 0) -> Iterator[bytes]:
+        """The bytes of an object in order, from byte `start` on, a chunk at a time.
 
         Raises
         ------
         NotFound
             There is no such object.
         """
-        with self._request("GET", location) as answer:
+        with self._request("GET", location, start=start) as answer:
             if answer is None:
                 raise NotFound(f"There is no object at {location}.")
             yield from answer.stream(chunk_bytes, decode_content=False)
+
+    def listing(self, bucket: str, page: int = 1000) -> Iterator[list[Listed]]:
+        """All objects of a bucket, in pages of at most `page` in the order of their keys.
+
+        Raises
+        ------
+        NotFound
+            There is no such bucket, or none that the commons may list.
+        UpstreamError
+            The store gives a list that cannot be read.
+        """
+        token = ""
+        while True:
+            query = {"list-type": "2", "max-keys": str(page), "encoding-type": "url"}
+            query |= {"continuation-token": token} if token else {}
+            with self._request("GET", Location(bucket, ""), query) as answer:
+                if answer is None:
+                    raise NotFound(f"The bucket {bucket!r} does not exist, or the commons may not list it.")
+                text = answer.read()
+            found, token = _listed(bucket, text)
+            yield found
+            if not token:
+                return
 
     def post(self, location: Location, body: bytes = b"", **query: str) -> bytes:
         """Speak S3's protocol of uploads in parts about one object; the answer's XML.
@@ -227,7 +307,7 @@ class Storage:
         ------
         BadRequest
             The store refuses; the message has its code.
-        UpstreamError
+        Unavailable
             The store does not answer, or fails.
         """
         from urllib3.exceptions import HTTPError
@@ -236,11 +316,11 @@ class Storage:
         try:
             answer = self._pool.request("POST", url, body=body, retries=False)
         except HTTPError as error:
-            raise UpstreamError(f"The object store broke off at POST {location}: {type(error).__name__}.") from error
+            raise Unavailable(f"The object store broke off at POST {location}: {type(error).__name__}.") from error
         # The store may find a fault when it has begun to answer 200: then the fault is in the body.
         fault = re.search(rb"<Error>.*?<Code>(\w+)</Code>", answer.data, re.DOTALL)
         if answer.status >= 500:
-            raise UpstreamError(f"The object store answered {answer.status} to POST {location}.")
+            raise Unavailable(f"The object store answered {answer.status} to POST {location}.")
         if answer.status >= 400 or fault:
             code = fault[1].decode() if fault else str(answer.status)
             raise BadRequest(f"The object store refuses this upload in parts ({code}).")

@@ -12,7 +12,7 @@ from tornado import web
 from tornado.httputil import HTTPServerRequest
 
 from .attempts import Attempt, client_address, is_among
-from .errors import AuthenticationRequired, BadRequest, CommonsError, TooManyRequests
+from .errors import AuthenticationRequired, BadRequest, CommonsError, TooManyRequests, Unavailable
 from .identity import ANONYMOUS, Identity
 from .settings import LimitSettings
 
@@ -186,7 +186,7 @@ class BaseHandler(web.RequestHandler):
         self.set_status(error.status)
         if error.status == 401:
             self.set_header("WWW-Authenticate", "Bearer")
-        if isinstance(error, TooManyRequests):
+        if isinstance(error, TooManyRequests | Unavailable):
             self.set_header("Retry-After", str(error.wait_s))
         self.finish_error(error)
 

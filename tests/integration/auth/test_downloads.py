@@ -121,7 +121,7 @@ def test_a_store_that_hangs_holds_up_no_download(auth: Auth, readable: str, monk
         finally:
             for connection in held:
                 connection.close()
-    assert {each.result().status_code for each in hanging} == {502}
+    assert {each.result().status_code for each in hanging} == {503}
     assert auth.app.database.call(lambda connection: connection.execute(count).scalar_one()) == before
 
 

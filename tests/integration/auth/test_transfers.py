@@ -313,7 +313,7 @@ def test_a_record_stays_where_the_store_fails_to_delete_its_bytes(auth: Auth, mo
     record = stored(auth, authz=[ONE])
     with monkeypatch.context() as patch:
         patch.setattr(auth.app.storage_settings, "endpoint_url", "http://127.0.0.1:1")
-        assert auth.request("DELETE", f"/user/data/{record.did}", "writer").status_code == 502
+        assert auth.request("DELETE", f"/user/data/{record.did}", "writer").status_code == 503
     assert auth.audited()[-1].decision == "failed"
     assert auth.app.database.call(records.get, "index", record.did) == record
     assert auth.request("DELETE", f"/user/data/{record.did}", "writer").status_code == 204
