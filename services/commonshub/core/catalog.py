@@ -11,10 +11,20 @@ from sqlalchemy.dialects import postgresql as pg
 
 
 class Tables(NamedTuple):
-    """The two tables in one PostgreSQL schema."""
+    """The tables in one PostgreSQL schema.
+
+    Parameters
+    ----------
+    deletion
+        Locations whose records are gone and whose bytes are going.
+    bucket
+        Buckets that an administrator has registered.
+    """
 
     record: sa.Table
     blob: sa.Table
+    deletion: sa.Table
+    bucket: sa.Table
 
 
 @lru_cache(maxsize=8)
@@ -45,6 +55,26 @@ def tables(schema: str) -> Tables:
         sa.Column("reason", sa.VARCHAR()),
         sa.Column("attempts", sa.INTEGER(), nullable=False, server_default="0"),
         *(sa.Column(name, sa.TIMESTAMP(timezone=True), nullable=False) for name in ("registered", "updated", "due")),
+        sa.Column("claim", pg.UUID()),
+        sa.Column("size", sa.BIGINT()),
+        sa.Column("done", sa.BIGINT(), nullable=False, server_default="0"),
+        sa.Column("stamp", sa.VARCHAR()),
+    )
+    deletion = sa.Table(
+        "blob_deletion",
+        metadata,
+        sa.Column("location", sa.VARCHAR(), primary_key=True),
+        sa.Column("guid", sa.VARCHAR(), nullable=False),
+        sa.Column("reason", sa.VARCHAR()),
+        sa.Column("attempts", sa.INTEGER(), nullable=False, server_default="0"),
+        *(sa.Column(name, sa.TIMESTAMP(timezone=True), nullable=False) for name in ("begun", "due")),
+    )
+    bucket = sa.Table(
+        "bucket",
+        metadata,
+        sa.Column("name", sa.VARCHAR(), primary_key=True),
+        *(sa.Column(name, pg.JSONB(), nullable=False) for name in ("store", "resources")),
+        sa.Column("created", sa.TIMESTAMP(timezone=True), nullable=False),
     )
     for name in ("baseid", "size", "file_name", "uploader"):
         sa.Index(f"ix_record_{name}", record.c[name])
@@ -56,4 +86,5 @@ def tables(schema: str) -> Tables:
         sa.Index(f"ix_record_{name}_gin", record.c[name], postgresql_using="gin")
     pending = blob.c.state.in_(["registered", "uploaded"])
     sa.Index("ix_blob_due", blob.c.due, postgresql_where=pending)
-    return Tables(record, blob)
+    sa.Index("ix_blob_deletion_due", deletion.c.due)
+    return Tables(record, blob, deletion, bucket)

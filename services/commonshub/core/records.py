@@ -414,7 +414,7 @@ def register_blob(connection: sa.Connection, schema: str, guid: str, location: L
     table = tables(schema).blob
     moment = sa.func.clock_timestamp()
     fresh: dict[str, Any] = {"location": str(location), "state": "registered", "reason": None, "attempts": 0}
-    fresh |= {"registered": moment, "updated": moment, "due": moment}
+    fresh |= {"registered": moment, "updated": moment, "due": moment, "claim": None, "size": None, "done": 0}
     statement = (
         pg.insert(table)
         .values(guid=guid, **fresh)
@@ -429,10 +429,3 @@ def register_blob(connection: sa.Connection, schema: str, guid: str, location: L
 def notify_blob(connection: sa.Connection, guid: str) -> None:
     """Ask the index service to look for a blob now; call it when an upload is known to have ended."""
     connection.execute(sa.select(sa.func.pg_notify(CHANNEL, guid)))
-
-
-def blob_state(connection: sa.Connection, schema: str, guid: str) -> tuple[str, str | None] | None:
-    """State of a record's blob and the reason of a failure; None where nothing was ever uploaded through here."""
-    table = tables(schema).blob
-    row = connection.execute(sa.select(table.c.state, table.c.reason).where(table.c.guid == guid)).one_or_none()
-    return (row.state, row.reason) if row else None

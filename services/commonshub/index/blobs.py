@@ -1,4 +1,4 @@
-"""Finds uploads that have ended and measures them: size, md5 and sha256, in constant memory.
+"""Finds uploads that have ended and measures them: size and checksums, in constant memory.
 
 Nobody tells us when a client has put its bytes into the store. The worker learns of a registered upload by a
 notification, then looks for the object at growing intervals; a client that asks for its blank record makes it look at
@@ -8,25 +8,27 @@ All state is in the table, so any number of workers share the work and a killed 
 """
 
 import asyncio
-import hashlib
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from uuid import UUID
 
 from sqlalchemy.exc import SQLAlchemyError
 from traitlets import Float, Integer
 from traitlets.config import Configurable
 
 from commonshub.core.database import Database
-from commonshub.core.errors import CommonsError
+from commonshub.core.errors import CommonsError, Unavailable
 from commonshub.core.listen import Listener
 from commonshub.core.records import CHANNEL
-from commonshub.core.storage import Head, Storage
+from commonshub.core.storage import Storage
 
 from . import ledger
-from .ledger import Blob, Due, Measurement, Patience
+from .ledger import Arrival, Blob, Due, Measurement, Patience, Reading
+from .measure import Stopped, read
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,10 @@ class BlobSettings(Configurable):
         30.0, help="After so many seconds without a sign of life, another process takes an upload over."
     ).tag(config=True)
 
+    progress_s = Float(2.0, help="How often it is noted how far the reading of an upload is, in seconds.").tag(
+        config=True
+    )
+
     most_attempts = Integer(5, help="An upload that could not be read so many times has failed.").tag(config=True)
 
     retry_s = Float(5.0, help="Wait after an upload could not be read, in seconds; doubles each time.").tag(config=True)
@@ -84,27 +90,18 @@ class BlobSettings(Configurable):
         return Patience(self.shortest_wait_s, self.longest_wait_s, self.age_divisor, self.abandoned_s)
 
 
-class Stopped(CommonsError):
-    """The service stops while bytes are read."""
+@dataclass(slots=True)
+class Work:
+    """One upload that is being measured here; `done` counts bytes."""
 
+    blob: Blob
+    done: int = 0
+    stopping: threading.Event = field(default_factory=threading.Event)
+    task: "asyncio.Task[None] | None" = None
 
-def measure(chunks: Iterable[bytes], stopping: threading.Event) -> Measurement:
-    """Size and checksums of a stream that is read once.
-
-    Raises
-    ------
-    Stopped
-        `stopping` was set before the end.
-    """
-    md5, sha256 = hashlib.md5(usedforsecurity=False), hashlib.sha256()
-    size = 0
-    for chunk in chunks:
-        if stopping.is_set():
-            raise Stopped("The service stops.")
-        size += len(chunk)
-        md5.update(chunk)
-        sha256.update(chunk)
-    return Measurement(size, {"md5": md5.hexdigest(), "sha256": sha256.hexdigest()})
+    def tell(self, done: int) -> None:
+        """Note how far it is."""
+        self.done = done
 
 
 class Worker:
@@ -130,7 +127,7 @@ class Worker:
         self._hastened: set[str] = set()
         self._looked: dict[str, float] = {}
         self._checking: asyncio.Task[None] | None = None
-        self._measuring: dict[str, asyncio.Task[None]] = {}
+        self._measuring: dict[UUID | None, Work] = {}
         self._stopping = threading.Event()
         self._checkers = ThreadPoolExecutor(CHECKING_THREADS, thread_name_prefix="blob-check")
         self._readers = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="blob-read")
@@ -148,13 +145,15 @@ class Worker:
         await self._listener.stop()
         # What is being taken at this moment would stay taken, so that statement gets the time to end.
         await asyncio.wait(self._tasks[:1], timeout=STOP_S)
-        running = [*self._tasks, *self._measuring.values(), *([self._checking] if self._checking else [])]
-        unfinished = list(self._measuring)
+        works = list(self._measuring.values())
+        for work in works:
+            work.stopping.set()
+        measuring = [work.task for work in works if work.task]
+        running = [*self._tasks, *measuring, *([self._checking] if self._checking else [])]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        if unfinished:
-            await self.database.run(ledger.release, self.schema, unfinished)
+        await self._release(works)
         self._checkers.shutdown(wait=False, cancel_futures=True)
         self._readers.shutdown(wait=False, cancel_futures=True)
 
@@ -207,7 +206,8 @@ class Worker:
         if due.awaited:
             self._checking = asyncio.create_task(self._check(due.awaited))
         for blob in due.arrived:
-            self._measuring[blob.guid] = asyncio.create_task(self._verify(blob))
+            self._measuring[blob.claim] = work = Work(blob)
+            work.task = asyncio.create_task(self._verify(work))
         return self.settings.idle_s if due.next_s is None else min(due.next_s, self.settings.idle_s)
 
     async def _check(self, blobs: list[Blob]) -> None:
@@ -218,7 +218,11 @@ class Worker:
             heads = await asyncio.gather(*looks, return_exceptions=True)
             if faults := [head for head in heads if isinstance(head, BaseException)]:
                 log.warning("The store did not say whether %d expected uploads are there: %s", len(faults), faults[0])
-            there = [blob for blob, head in zip(blobs, heads, strict=True) if isinstance(head, Head)]
+            there = [
+                Arrival(blob, head.size, head.stamp)
+                for blob, head in zip(blobs, heads, strict=True)
+                if head is not None and not isinstance(head, BaseException)
+            ]
             if there:
                 await self.database.run(ledger.arrive, self.schema, there)
         except (CommonsError, SQLAlchemyError):
@@ -227,51 +231,72 @@ class Worker:
             self._checking = None
             self._wake.set()
 
-    async def _verify(self, blob: Blob) -> None:
+    async def _verify(self, work: Work) -> None:
         """Measure one upload and write down what it is; the named boundary for whatever goes wrong with it."""
         loop = asyncio.get_running_loop()
+        blob = work.blob
         try:
-            found = await loop.run_in_executor(self._readers, self._read, blob)
-            if await self.database.run(ledger.settle, self.schema, blob, found):
+            found = await loop.run_in_executor(
+                self._readers, read, self.storage, blob.location, self.settings.chunk_bytes, work.stopping, work.tell
+            )
+            if await self._settle(blob, found):
                 log.info("%s is verified: %d bytes.", blob.location, found.size)
         except Stopped:
-            await self.database.run(ledger.release, self.schema, [blob.guid])
+            await self._release([work])
         except Exception as error:  # noqa: BLE001 -- one bad upload must not end the others' worker
             log.warning("%s could not be verified: %s", blob.location, error)
-            await self._postpone(blob, str(error) or type(error).__name__)
+            await self._postpone(blob, error)
         finally:
-            del self._measuring[blob.guid]
+            del self._measuring[blob.claim]
             self._wake.set()
 
-    def _read(self, blob: Blob) -> Measurement:
-        """On a thread: read the bytes once, and make sure that they stayed what they were."""
-        before = self.storage.head(blob.location)
-        found = measure(self.storage.stream(blob.location, self.settings.chunk_bytes), self._stopping)
-        after = self.storage.head(blob.location)
-        if before != after or after is None or after.size != found.size:
-            raise CommonsError(f"{blob.location} changed while it was read.")
-        return found
+    async def _settle(self, blob: Blob, found: Measurement) -> bool:
+        """Write down what was measured; a database that is away is waited for, rather than all bytes read again."""
+        while True:
+            try:
+                return await self.database.run(ledger.settle, self.schema, blob, found)
+            except Unavailable:
+                log.warning("What %s is could not be written down; trying again.", blob.location)
+                await asyncio.sleep(self.settings.retry_s)
 
-    async def _postpone(self, blob: Blob, reason: str) -> None:
-        wait_s = self.settings.retry_s * 2**blob.attempts
+    async def _postpone(self, blob: Blob, error: Exception) -> None:
+        # A store that is away says nothing about the upload.
+        away = isinstance(error, Unavailable)
+        await self._note(
+            ledger.postpone,
+            blob,
+            str(error) or type(error).__name__,
+            wait_s=self.settings.retry_s * (1 if away else 2**blob.attempts),
+            most_attempts=None if away else self.settings.most_attempts,
+        )
+
+    async def _release(self, works: Collection[Work]) -> None:
+        if works:
+            await self._note(ledger.release, _readings(works))
+
+    async def _note(self, function: Callable[..., None], *arguments: object, **options: object) -> None:
+        """Write something that may as well stay unwritten: what it is about falls due again by itself."""
         try:
-            await self.database.run(
-                ledger.postpone,
-                self.schema,
-                blob,
-                reason,
-                wait_s=wait_s,
-                most_attempts=self.settings.most_attempts,
-            )
+            await self.database.run(function, self.schema, *arguments, **options)
         except (CommonsError, SQLAlchemyError):
-            log.exception("That %s failed could not be noted; it falls due again by itself.", blob.location)
+            log.exception("The state of an upload could not be noted; it falls due again by itself.")
 
     async def _keep(self) -> None:
-        """Say for everything that is being measured that its worker lives."""
+        """Say how far everything is that is being measured, and stop what another worker has taken over."""
         while True:
-            await asyncio.sleep(self.settings.lease_s / 3)
-            if self._measuring:
-                try:
-                    await self.database.run(ledger.renew, self.schema, list(self._measuring), self.settings.lease_s)
-                except (CommonsError, SQLAlchemyError):
-                    log.exception("The leases on running measurements could not be renewed.")
+            await asyncio.sleep(min(self.settings.progress_s, self.settings.lease_s / 3))
+            works = list(self._measuring.values())
+            if not works:
+                continue
+            try:
+                held = await self.database.run(ledger.renew, self.schema, _readings(works), self.settings.lease_s)
+            except (CommonsError, SQLAlchemyError):
+                log.exception("The leases on running measurements could not be renewed.")
+                continue
+            for work in works:
+                if work.blob.claim not in held:
+                    work.stopping.set()
+
+
+def _readings(works: Collection[Work]) -> list[Reading]:
+    return [Reading(work.blob.guid, work.blob.claim, work.done) for work in works if work.blob.claim]

@@ -14,7 +14,7 @@ from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.records import Draft, Record
 from commonshub.core.web import BaseHandler
 
-from . import filters, permissions, reads, store, validate
+from . import filters, ledger, permissions, reads, store, validate
 from .documents import Document
 
 if TYPE_CHECKING:
@@ -238,12 +238,12 @@ class BlobHandler(IndexHandler):
     """``/index/index/{guid}/blob``: how far the upload of a record is."""
 
     async def get(self, did: str) -> None:
-        state = await self.sql(records.blob_state, did)
-        if state is None:
+        found = await self.sql(ledger.progress, did)
+        if found is None:
             raise NotFound(f"Nothing was uploaded for {did} through this commons.")
-        if state[0] == "registered":
+        if found.state == ledger.AWAITED:
             self.index.worker.hasten(did)
-        self.reply({"did": did, "state": state[0], "reason": state[1]})
+        self.reply({"did": did, **found._asdict()})
 
 
 class AliasesHandler(IndexHandler):

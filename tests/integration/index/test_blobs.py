@@ -1,21 +1,25 @@
 """The life of an upload on a real store: registered, uploaded, verified or failed."""
 
 import hashlib
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import google_crc32c
 import pytest
 import requests
 import sqlalchemy as sa
 
 from commonshub.core import records
+from commonshub.core.errors import Unavailable
 from commonshub.core.records import Draft
 from commonshub.core.storage import Location, Storage
 from commonshub.index import ledger
 from commonshub.index.app import IndexApp
 from commonshub.index.blobs import BlobSettings, Worker
 from commonshub.index.ledger import Measurement, Patience
+from commonshub.index.measure import read
 
 SCHEMA = "index"
 DATA = b"a,b\n1,2\n" * 1000
@@ -80,6 +84,16 @@ def still(running: Any) -> Any:
     running.call(restart())
 
 
+def state_of(connection: sa.Connection, schema: str, guid: str) -> tuple[str, str | None]:
+    found = ledger.progress(connection, schema, guid)
+    assert found
+    return found.state, found.reason
+
+
+def arrival(blob: ledger.Blob) -> ledger.Arrival:
+    return ledger.Arrival(blob, len(DATA), "stamp")
+
+
 def take(call: Callable[..., Any], **options: Any) -> ledger.Due:
     defaults = {"awaited": 9, "arrived": 9, "hastened": [], "lease_s": 60, "patience": PATIENCE}
     due: ledger.Due = call(ledger.take, **(defaults | options))
@@ -99,11 +113,18 @@ def test_an_upload_is_verified_within_two_seconds(
     assert document["hashes"] == {
         "md5": hashlib.md5(DATA).hexdigest(),
         "sha256": hashlib.sha256(DATA).hexdigest(),
+        "crc": f"{google_crc32c.value(DATA):08x}",
     }
     assert document["urls"] == [f"s3://commons/{record.did}/{name}"]
     assert (document["form"], document["uploader"]) == ("object", "alice")
     assert document["rev"] != record.rev
-    assert requests.get(f"{url}/index/index/{record.did}/blob").json()["state"] == "verified"
+    assert requests.get(f"{url}/index/index/{record.did}/blob").json() == {
+        "did": record.did,
+        "state": "verified",
+        "reason": None,
+        "size": len(DATA),
+        "done": len(DATA),
+    }
 
 
 def _filled(url: str, did: str) -> Any:
@@ -116,7 +137,7 @@ def test_an_upload_is_found_without_anybody_asking(
 ) -> None:
     record = blank()
     upload(record)
-    assert eventually(lambda: call(records.blob_state, record.did) == ("verified", None), 3)
+    assert eventually(lambda: call(state_of, record.did) == ("verified", None), 3)
 
 
 def test_many_uploads_at_once_are_all_verified(
@@ -125,7 +146,7 @@ def test_many_uploads_at_once_are_all_verified(
     made = [blank(f"{number}.csv") for number in range(12)]
     for record in made:
         upload(record, record.did.encode())
-    assert eventually(lambda: all(call(records.blob_state, each.did)[0] == "verified" for each in made))
+    assert eventually(lambda: all(call(state_of, each.did)[0] == "verified" for each in made))
     stored = call(records.get_many, [each.did for each in made])
     assert all(each.hashes["md5"] == hashlib.md5(did.encode()).hexdigest() for did, each in stored.items())
 
@@ -135,7 +156,7 @@ def test_an_empty_file_is_an_upload(
 ) -> None:
     record = blank()
     upload(record, b"")
-    assert eventually(lambda: call(records.blob_state, record.did)[0] == "verified")
+    assert eventually(lambda: call(state_of, record.did)[0] == "verified")
     assert call(records.get, record.did).size == 0
 
 
@@ -158,8 +179,8 @@ def test_bytes_are_compared_with_what_the_record_says_already(
     [record] = call(records.create, [Draft(file_name="f", **claim)])
     upload(record)
     call(records.register_blob, record.did, Location("commons", f"{record.did}/f"))
-    assert eventually(lambda: call(records.blob_state, record.did)[0] not in ("registered", "uploaded"))
-    found, reason = call(records.blob_state, record.did)
+    assert eventually(lambda: call(state_of, record.did)[0] not in ("registered", "uploaded"))
+    found, reason = call(state_of, record.did)
     assert (found, bool(reason)) == (state, state == "failed")
     if state == "failed":
         assert call(records.get, record.did) == record
@@ -171,11 +192,11 @@ def test_a_store_that_fails_is_tried_again_and_then_given_up(
     record = blank()
     upload(record)
     [blob] = [each for each in take(call).awaited if each.guid == record.did]
-    call(ledger.arrive, [blob])
+    call(ledger.arrive, [arrival(blob)])
     for attempt in range(3):
-        assert call(records.blob_state, record.did)[0] == "uploaded"
+        assert call(state_of, record.did)[0] == "uploaded"
         call(ledger.postpone, blob._replace(attempts=attempt), "broken pipe", wait_s=0, most_attempts=3)
-    assert call(records.blob_state, record.did) == ("failed", "broken pipe")
+    assert call(state_of, record.did) == ("failed", "broken pipe")
     assert call(records.get, record.did).blank
 
 
@@ -184,8 +205,8 @@ def test_an_upload_that_never_comes_fails_in_the_end(
 ) -> None:
     record = blank()
     take(call, patience=PATIENCE._replace(abandoned_s=0))
-    state, reason = call(records.blob_state, record.did)
-    assert (state, reason) == ("failed", "No bytes arrived within 0 s.")
+    found, reason = call(state_of, record.did)
+    assert (found, reason) == ("failed", "No bytes arrived within 0 s.")
 
 
 def test_what_is_taken_is_not_taken_again_until_it_is_due(
@@ -206,7 +227,7 @@ def test_a_measurement_whose_worker_died_is_taken_over(
     record = blank()
     upload(record)
     blob = next(each for each in take(call).awaited if each.guid == record.did)
-    call(ledger.arrive, [blob])
+    call(ledger.arrive, [arrival(blob)])
     taken = take(call, lease_s=0.2)
     assert [each.guid for each in taken.arrived] == [record.did]
     assert take(call).arrived == []
@@ -225,7 +246,7 @@ def test_two_workers_share_the_work_without_doing_it_twice(
     made = [blank(f"{number}") for number in range(8)]
     for record in made:
         upload(record)
-    assert eventually(lambda: all(call(records.blob_state, each.did)[0] == "verified" for each in made))
+    assert eventually(lambda: all(call(state_of, each.did)[0] == "verified" for each in made))
     urls = [each.urls for each in call(records.get_many, [each.did for each in made]).values()]
     assert all(len(each) == 1 for each in urls)
     other.call(other.app.worker.stop())
@@ -237,7 +258,7 @@ def test_a_measurement_of_what_has_changed_is_thrown_away(
 ) -> None:
     record = blank()
     blob = next(each for each in take(call).awaited if each.guid == record.did)
-    call(ledger.arrive, [blob])
+    call(ledger.arrive, [arrival(blob)])
     if change == "deleted":
         call(records.delete, record.did, record.rev)
     else:
@@ -256,3 +277,76 @@ def test_idle_costs_nothing_but_a_query_now_and_then(running: Any, call: Callabl
 def test_the_settings_name_their_units() -> None:
     for name in BlobSettings.class_trait_names(config=True):
         assert name.endswith(("_s", "_bytes", "_attempts", "_divisor")) or name == "concurrency"
+
+
+def test_a_worker_that_was_thought_dead_changes_nothing(
+    call: Callable[..., Any], blank: Callable[..., Any], still: None
+) -> None:
+    record = blank()
+    awaited = next(each for each in take(call).awaited if each.guid == record.did)
+    call(ledger.arrive, [arrival(awaited)])
+    [dead] = take(call, lease_s=0).arrived
+    [alive] = take(call).arrived
+    assert call(ledger.renew, [ledger.Reading(record.did, dead.claim, 7)], 60) == set()
+    assert call(ledger.settle, dead, Measurement(1, {"md5": "0" * 32})) is False
+    call(ledger.postpone, dead, "late", wait_s=0, most_attempts=1)
+    assert call(ledger.progress, record.did) == ("uploaded", None, len(DATA), 0)
+    assert call(ledger.renew, [ledger.Reading(record.did, alive.claim, 7)], 60) == {alive.claim}
+    assert call(ledger.progress, record.did) == ("uploaded", None, len(DATA), 7)
+    assert call(ledger.settle, alive, Measurement(len(DATA), {"md5": "0" * 32})) is True
+
+
+def test_a_store_that_is_away_is_no_fault_of_an_upload(
+    call: Callable[..., Any], blank: Callable[..., Any], still: None
+) -> None:
+    record = blank()
+    awaited = next(each for each in take(call).awaited if each.guid == record.did)
+    call(ledger.arrive, [arrival(awaited)])
+    for _ in range(9):
+        [blob] = take(call).arrived
+        call(ledger.postpone, blob, "The store is away.", wait_s=0, most_attempts=None)
+    assert call(state_of, record.did) == ("uploaded", "The store is away.")
+    assert take(call).arrived[0].attempts == 0
+
+
+def test_after_a_failure_only_new_bytes_count(
+    call: Callable[..., Any], upload: Callable[..., None], storage: Storage
+) -> None:
+    [record] = call(records.create, [Draft(file_name="f", size=len(DATA))])
+    location = Location("commons", f"{record.did}/f")
+    upload(record, b"too short")
+    call(records.register_blob, record.did, location)
+    assert eventually(lambda: call(state_of, record.did)[0] == "failed")
+    call(records.register_blob, record.did, location)
+    assert eventually(lambda: _looked_at(call, record.did))
+    assert call(state_of, record.did)[0] == "registered"
+    upload(record)
+    assert eventually(lambda: call(state_of, record.did)[0] == "verified")
+
+
+def _looked_at(call: Callable[..., Any], guid: str) -> bool:
+    blob = records.tables(SCHEMA).blob
+    query = sa.select(blob.c.due > blob.c.registered).where(blob.c.guid == guid)
+    return bool(call(lambda connection, schema: connection.execute(query).scalar_one()))
+
+
+class BreaksOff(Storage):
+    """A store whose connections last for one chunk."""
+
+    def stream(self, location: Location, chunk_bytes: int = 2**20, start: int = 0) -> Iterator[bytes]:
+        for number, chunk in enumerate(super().stream(location, chunk_bytes, start)):
+            if number:
+                raise Unavailable("The connection broke.")
+            yield chunk
+
+
+def test_a_read_that_breaks_off_goes_on_from_there(
+    running: Any, blank: Callable[..., Any], upload: Callable[..., None], still: None
+) -> None:
+    record = blank()
+    upload(record)
+    told: list[int] = []
+    storage, location = BreaksOff(running.app.storage_settings), Location("commons", f"{record.did}/data.csv")
+    found = read(storage, location, 3000, threading.Event(), told.append)
+    assert (found.size, found.hashes["md5"]) == (len(DATA), hashlib.md5(DATA).hexdigest())
+    assert told == [3000, 6000, 8000]

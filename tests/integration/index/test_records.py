@@ -15,6 +15,7 @@ from commonshub.core.errors import BadRequest, Conflict, NotFound
 from commonshub.core.records import Draft
 from commonshub.core.settings import DatabaseSettings
 from commonshub.core.storage import Location
+from commonshub.index import ledger
 from commonshub.index.app import HEAD
 
 SCHEMA = "index"
@@ -171,7 +172,7 @@ def test_a_blank_record_registers_its_blob(connection: sa.Connection) -> None:
     location = connection.execute(sa.select(records.tables(SCHEMA).blob.c.location)).scalar_one()
     assert record.blank
     assert location == f"s3://commons/{record.did}/a/b.csv"
-    assert records.blob_state(connection, SCHEMA, record.did) == ("registered", None)
+    assert ledger.progress(connection, SCHEMA, record.did) == ("registered", None, None, 0)
 
 
 @pytest.mark.parametrize("name", ["", "/a", "../a", "a/../b", "a//b", "a/", ".", "a\0b", "a\nb", "é" * 451])

@@ -3,8 +3,10 @@
 import hashlib
 import threading
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
+import google_crc32c
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,8 +17,8 @@ from commonshub.core.identity import Identity
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.core.records import Record
 from commonshub.index import drs, filters, ledger, permissions, store
-from commonshub.index.blobs import Stopped, measure
 from commonshub.index.ledger import Measurement
+from commonshub.index.measure import Stopped, measure
 
 SITE = drs.Site("commons.example.org", "https://commons.example.org/user", drs.CLOUDS)
 
@@ -145,8 +147,20 @@ def test_metadata_of_a_url_describe_its_access_method(told: Any, cloud: str, reg
 @given(st.lists(st.binary(max_size=100)))
 def test_a_stream_is_measured_whole(chunks: list[bytes]) -> None:
     data = b"".join(chunks)
-    found = measure(chunks, threading.Event())
-    assert found == (len(data), {"md5": hashlib.md5(data).hexdigest(), "sha256": hashlib.sha256(data).hexdigest()})
+    told: list[int] = []
+    found = measure(chunks, threading.Event(), told.append)
+    assert found.size == len(data)
+    assert found.hashes == {
+        "md5": hashlib.md5(data).hexdigest(),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "crc": f"{google_crc32c.value(data):08x}",
+    }
+    assert told == list(accumulate(map(len, chunks)))
+
+
+def test_the_crc_is_castagnolis() -> None:
+    # The check value of CRC-32C, as catalogues of such codes give it.
+    assert measure([b"1234", b"56789"], threading.Event()).hashes["crc"] == "e3069283"
 
 
 def test_measuring_ends_when_the_service_stops() -> None:
