@@ -62,7 +62,7 @@ def test_what_is_understood_as_a_change_can_be_stored(body: dict[str, Any]) -> N
 
 
 def test_a_draft_holds_what_was_given() -> None:
-    body = {"form": "object", "size": 0, "hashes": {"md5": MD5, "blake3": "x"}, "urls": ["any text"], "acl": ["a"]}
+    body = {"form": "object", "size": 0, "hashes": {"md5": MD5, "blake3": "x"}, "urls": ["s3:any text"], "acl": ["a"]}
     assert asdict(validate.draft(body)) == asdict(Draft(**body))
 
 
