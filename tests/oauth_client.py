@@ -126,7 +126,7 @@ class Browser(hub_browser.Browser):
 def site(auth: Auth, hub_url: str) -> Auth:
     """The auth service, which signs browsers in through a real hub."""
     hub = auth.app.sign_in.hub
-    hub.pages_url, hub.api_url = f"{hub_url}/jupyter/hub/", f"{hub_url}/jupyter/hub/api"
+    hub.pages_url, hub.api.url = f"{hub_url}/jupyter/hub/", f"{hub_url}/jupyter/hub/api"
     hub.registration = replace(hub.registration, secret=TOKENS["auth"])
     return auth
 

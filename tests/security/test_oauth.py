@@ -431,7 +431,7 @@ def test_s23_a_sign_in_makes_a_new_session(site: Auth, approved: Application, br
 def test_s23_signing_out_at_the_hub_ends_the_session_here(
     site: Auth, approved: Application, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(site.app.sign_in.hub, "ttl_s", 0)
+    monkeypatch.setattr(site.app.sign_in.hub.known, "ttl_s", 0)
     browser.authorize(approved.query(), "bob")
     stolen = {cookie.name: str(cookie.value) for cookie in browser.cookies if cookie.path == "/user/"}
     assert (

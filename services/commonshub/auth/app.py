@@ -174,10 +174,8 @@ class AuthApp(BrowserApplication):
         await asyncio.to_thread(self.prepare_database)
         await asyncio.to_thread(self.load_keys)
         self.logins = Logins(self, SignInSettings(parent=self))
-        self.hub = HubTokens(
-            self.commons.hub_api_url, self.hub_service_name, self.hub_cache_s, self.hub_timeout_s, self.hub_api_token
-        )
         self.open_sign_in(self.hub_cache_s, self.hub_timeout_s)
+        self.hub = HubTokens(self.sign_in.hub.api, self.hub_service_name, self.hub_cache_s, self.hub_api_token)
         self.connections = Connections(
             self.database,
             self.schema,

@@ -24,6 +24,7 @@ from traitlets import Unicode, default
 from .app import ServiceApplication
 from .errors import AuthenticationRequired, BadRequest, PermissionDenied
 from .hub import Attempt, Hub, Registration, Visitor
+from .hubapi import HubApi
 from .identity import Identity
 from .web import BaseHandler
 
@@ -134,7 +135,7 @@ class BrowserApplication(ServiceApplication):
         """Get ready to sign browsers in; see :class:`~commonshub.core.hub.Hub` for the parameters."""
         callback = f"{self.cookie_path}oauth_callback"
         registration = Registration(self.hub_client_id, self.hub_api_token, self.hub_service_name, callback)
-        hub = Hub(self.commons.hub_url, self.commons.hub_api_url, registration, ttl_s, timeout_s)
+        hub = Hub(self.commons.hub_url, HubApi(self.commons.hub_api_url, timeout_s), registration, ttl_s)
         self.sign_in = SignIn(hub, f"commonshub-{self.name}", self.cookie_path, self.commons.secure)
 
     def make_application(self) -> web.Application:

@@ -8,22 +8,18 @@ Here that state travels in a signed cookie of the browser that began the sign-in
 import base64
 import hashlib
 import secrets
-import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import orjson
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest, HTTPResponse
 
-from .errors import AuthenticationRequired, PermissionDenied, Unavailable
+from .errors import AuthenticationRequired, PermissionDenied
+from .hubapi import HubApi, Remembered, read_owner
 
-MAX_TOKEN_CHARS = 512
 # Page of the hub (see `commonshub.hub.reauthentication`) that signs the browser out and asks it to sign in.
 ANEW = "sign-in-anew"
-_CACHE_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,32 +76,25 @@ class Registration:
 
 
 class Hub:
-    """Asks the hub, and remembers good answers for a short time.
+    """The hub as it signs browsers in.
 
     Parameters
     ----------
-    pages_url, api_url
-        Public address of the hub's pages, and address of its REST API as the service reaches it.
+    pages_url
+        Public address of the hub's pages.
     ttl_s
-        How long a good answer counts, in seconds. Bad answers are never remembered.
-    timeout_s
-        Time that the hub gets to answer, in seconds.
+        How long a good answer counts, in seconds.
     """
 
-    def __init__(
-        self, pages_url: str, api_url: str, registration: Registration, ttl_s: float, timeout_s: float
-    ) -> None:
+    def __init__(self, pages_url: str, api: HubApi, registration: Registration, ttl_s: float) -> None:
         self.pages_url = pages_url
-        self.api_url = api_url.rstrip("/")
+        self.api = api
         self.registration = registration
-        self.ttl_s = ttl_s
-        self.timeout_s = timeout_s
-        self._http = AsyncHTTPClient(force_instance=True, max_clients=32)
-        self._known: OrderedDict[bytes, tuple[float, Visitor]] = OrderedDict()
+        self.known: Remembered[Visitor] = Remembered(ttl_s)
 
     def close(self) -> None:
         """Give all connections back."""
-        self._http.close()
+        self.api.close()
 
     def authorize_url(self, attempt: Attempt) -> str:
         """Where a browser goes to sign in."""
@@ -140,7 +129,7 @@ class Hub:
             "redirect_uri": self.registration.redirect_uri,
             "code_verifier": attempt.verifier,
         }
-        answer = await self._fetch("POST", "/oauth2/token", self.registration.secret, urlencode(form))
+        answer = await self.api.ask("oauth2/token", self.registration.secret, urlencode(form))
         token = orjson.loads(answer.body).get("access_token") if answer.code == 200 else None
         if not isinstance(token, str):
             raise PermissionDenied("The hub did not accept this sign-in. Please sign in again.")
@@ -158,62 +147,22 @@ class Hub:
         Unavailable
             The hub does not answer.
         """
-        if not 0 < len(token) <= MAX_TOKEN_CHARS:
-            raise AuthenticationRequired("Authentication Error: this is not a hub token.")
-        key = _key(token)
-        until, known = self._known.get(key, (0.0, None))
-        if known is not None and time.monotonic() < until:
-            return known
-        answer = await self._fetch("GET", "/user", token)
-        if answer.code != 200:
-            raise AuthenticationRequired("Authentication Error: the hub does not accept this token.")
-        visitor = read_model(orjson.loads(answer.body), self.registration.service)
-        self._known[key] = (time.monotonic() + self.ttl_s, visitor)
-        if len(self._known) > _CACHE_SIZE:
-            self._known.popitem(last=False)
+        visitor = self.known.get(token)
+        if visitor is None:
+            answer = await self.api.ask("user", token)
+            if answer.code != 200:
+                raise AuthenticationRequired("Authentication Error: the hub does not accept this token.")
+            visitor = read_visitor(orjson.loads(answer.body), self.registration.service)
+            self.known.put(token, visitor)
         return visitor
 
     def forget(self, token: str) -> None:
         """Ask anew the next time."""
-        self._known.pop(_key(token), None)
-
-    async def _fetch(self, method: str, path: str, token: str, body: str | None = None) -> HTTPResponse:
-        if not self.api_url:
-            raise Unavailable("This service was not told where its hub is (Commons.hub_api_url).")
-        request = HTTPRequest(
-            self.api_url + path,
-            method=method,
-            headers={"Authorization": f"token {token}", "Accept": "application/json"},
-            body=body,
-            follow_redirects=False,
-            connect_timeout=self.timeout_s,
-            request_timeout=self.timeout_s,
-        )
-        try:
-            answer = await self._http.fetch(request, raise_error=False)
-        except (OSError, HTTPClientError) as error:
-            raise Unavailable("The hub cannot be reached just now; try again in a few seconds.") from error
-        if answer.code >= 500:
-            raise Unavailable("The hub does not answer properly just now; try again in a few seconds.")
-        return answer
+        self.known.forget(token)
 
 
-def read_model(model: Any, service: str) -> Visitor:
-    """Judge the hub's description of a token's owner.
-
-    Raises
-    ------
-    PermissionDenied
-        It belongs to no user, or was not given access to the service.
-    """
-    name, scopes = model.get("name"), set(model.get("scopes") or ())
-    if model.get("kind") != "user" or not isinstance(name, str):
-        raise PermissionDenied("Only users can sign in here.")
-    if not scopes & {"access:services", f"access:services!service={service}"}:
-        raise PermissionDenied("Your account may not use this service; ask an administrator.")
+def read_visitor(model: Any, service: str) -> Visitor:
+    """The owner of a token, as the hub describes him; refused like :func:`.hubapi.read_owner`."""
+    name, _ = read_owner(model, service)
     groups: Iterable[Any] = model.get("groups") or ()
     return Visitor(name, tuple(sorted(str(group) for group in groups)))
-
-
-def _key(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -53,7 +53,7 @@ def other(run_service: Callable[..., Any], tmp_path_factory: pytest.TempPathFact
     other = Auth(running)
     other.url = OTHER
     hub = running.app.sign_in.hub
-    hub.pages_url, hub.api_url = f"{hub_url}/jupyter/hub/", f"{hub_url}/jupyter/hub/api"
+    hub.pages_url, hub.api.url = f"{hub_url}/jupyter/hub/", f"{hub_url}/jupyter/hub/api"
     hub.registration = replace(hub.registration, secret=TOKENS["auth"])
     draft = Client(id="", name="ours", redirect_uris=(f"http://127.0.0.1:{PORT}/wts/oauth2/authorize",))
     client, secret = with_secret(draft)

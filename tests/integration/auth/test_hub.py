@@ -72,8 +72,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 @pytest.fixture(scope="module", autouse=True)
 def joined(auth: Auth, hub: Hub) -> None:
-    auth.app.hub.api_url = hub.api_url
-    auth.app.hub.cache_s = 0
+    auth.app.hub.api.url = hub.api_url
+    auth.app.hub.known.ttl_s = 0
 
 
 def exchange(auth: Auth, token: str, what: str = "access_token", scheme: str = "token") -> requests.Response:
@@ -144,16 +144,16 @@ def test_a_revoked_token_is_refused_once_forgotten(auth: Auth, hub: Hub) -> None
 
 def test_good_answers_are_remembered_and_bad_ones_not(auth: Auth, hub: Hub) -> None:
     token = hub.token("alice", WORKSPACE)["token"]
-    auth.app.hub.cache_s = 30
+    auth.app.hub.known.ttl_s = 30
     try:
         assert exchange(auth, token).status_code == 200
         assert exchange(auth, "unknown").status_code == 401
-        auth.app.hub.api_url = "http://127.0.0.1:1/hub/api"
+        auth.app.hub.api.url = "http://127.0.0.1:1/hub/api"
         assert exchange(auth, token).status_code == 200
         assert exchange(auth, "unknown").status_code == 503
     finally:
-        auth.app.hub.api_url = hub.api_url
-        auth.app.hub.cache_s = 0
+        auth.app.hub.api.url = hub.api_url
+        auth.app.hub.known.ttl_s = 0
 
 
 def test_a_workspace_gets_a_short_key_that_is_marked(auth: Auth, hub: Hub) -> None:

@@ -153,7 +153,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 @pytest.fixture(scope="module")
 def joined(commons: Commons, hub: Hub) -> Commons:
-    commons.auth.app.hub.api_url = f"{hub.url}/api"
+    commons.auth.app.hub.api.url = f"{hub.url}/api"
     commons.auth.app.hub.service_token = OWN_TOKEN
     return commons
 
@@ -271,7 +271,7 @@ def test_a_running_server_prolongs_its_key_and_an_unconfirmed_one_ends_it(joined
     left = sa.select(sa.extract("epoch", sa.func.max(table.c.expires_at) - sa.func.now()))
     assert auth.app.database.call(lambda connection: connection.execute(left).scalar_one()) > 86000
     assert key_exchange(auth, made).status_code == 200
-    auth.app.hub.api_url = "http://127.0.0.1:1/hub/api"
+    auth.app.hub.api.url = "http://127.0.0.1:1/hub/api"
     try:
         with pytest.raises(Unavailable):
             check(joined)
@@ -279,7 +279,7 @@ def test_a_running_server_prolongs_its_key_and_an_unconfirmed_one_ends_it(joined
         age(joined, expires_at="-1 second")
         assert key_exchange(auth, made).status_code == 401
     finally:
-        auth.app.hub.api_url = f"{hub.url}/api"
+        auth.app.hub.api.url = f"{hub.url}/api"
     hub.stop("bob")
 
 
@@ -326,7 +326,7 @@ def replica(joined: Commons, run_service: Callable[..., Any]) -> Auth:
         Commons={"data_dir": first.commons.data_dir, "origin": first.commons.origin},
         TokenSettings={"jwks_file": first.tokens.jwks_file},
     )
-    running.app.hub.api_url, running.app.hub.service_token = first.hub.api_url, OWN_TOKEN
+    running.app.hub.api.url, running.app.hub.service_token = first.hub.api.url, OWN_TOKEN
     return Auth(running)
 
 
@@ -334,7 +334,7 @@ def test_s10_no_replica_goes_by_what_the_hub_said_before_the_end(joined: Commons
     hub_token = hub.start("root", "replicated")
     token = token_of(replica, hub_token)
     assert token_of(joined.auth, hub_token)
-    replica.app.hub.cache_s = 3600
+    replica.app.hub.known.ttl_s = 3600
     assert joined.statuses(token) == (200, 200)
     hub.stop("root", "replicated")
     assert joined.refuse_soon(token)

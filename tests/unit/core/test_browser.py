@@ -9,6 +9,7 @@ import pytest
 
 from commonshub.core.browser import Session, content_policy, read_secret, read_session
 from commonshub.core.hub import Attempt, Hub, Registration
+from commonshub.core.hubapi import HubApi
 
 REGISTRATION = Registration("service-auth", "secret", "auth", "/user/oauth_callback")
 
@@ -43,7 +44,7 @@ def test_a_policy_allows_no_script_and_no_frame_unless_told() -> None:
 
 @pytest.mark.parametrize("pages", ["/jupyter/hub/", "https://hub.example.org/jupyter/hub/"])
 def test_a_sign_in_anew_goes_by_the_page_that_asks_again(pages: str) -> None:
-    hub = Hub(pages, "", REGISTRATION, 30, 10)
+    hub = Hub(pages, HubApi("", 10), REGISTRATION, 30)
     try:
         attempt = Attempt.begin("/user/oauth2/authorize?x=1", anew=True)
         parts = urlsplit(hub.authorize_url(attempt))

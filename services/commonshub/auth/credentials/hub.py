@@ -1,8 +1,5 @@
 """Who a hub token belongs to and which servers run, as the hub says."""
 
-import hashlib
-import time
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,23 +7,18 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import orjson
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
 from commonshub.core.errors import (
     AuthenticationRequired,
-    CommonsError,
     NotFound,
-    PermissionDenied,
-    Unavailable,
     UpstreamError,
 )
+from commonshub.core.hubapi import HubApi, Remembered, read_owner
 
 from .origin import Origin, origin
 
-MAX_TOKEN_CHARS = 512
 PAGE = 200
 PAGINATED = "application/jupyterhub-pagination+json"
-_CACHE_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +57,7 @@ def read_model(model: Any, service: str, token: str) -> HubUser:
     PermissionDenied
         The token belongs to no user, or was not given access to this service.
     """
-    name, scopes = model.get("name"), set(model.get("scopes") or ())
-    if model.get("kind") != "user" or not isinstance(name, str):
-        raise PermissionDenied("This hub token belongs to a service, not to a user.")
-    if not scopes & {"access:services", f"access:services!service={service}"}:
-        raise PermissionDenied(f"This hub token lacks the scope access:services!service={service}.")
+    name, scopes = read_owner(model, service)
     session_id = model.get("session_id")
     interactive = bool(session_id) or bool(scopes & {"tokens", f"tokens!user={name}"})
     return HubUser(name, interactive, origin(token, name, scopes, session_id))
@@ -114,28 +102,23 @@ def _moment(text: str | None) -> datetime | None:
 
 
 class HubTokens:
-    """Asks the hub, and remembers good answers for a short time.
+    """What the hub says of tokens and servers.
 
     Parameters
     ----------
-    api_url
-        The hub's REST API.
     service
         Name of this service at the hub.
     cache_s
-        How long a good answer counts, in seconds: a token revoked at the hub may work that much longer. Bad answers
-        are never remembered, since a token may be valid the next moment.
+        How long a good answer counts, in seconds: a token revoked at the hub may work that much longer.
     service_token
         This service's own hub token; the hub knows it too, and nobody else.
     """
 
-    def __init__(self, api_url: str, service: str, cache_s: float, timeout_s: float, service_token: str = "") -> None:
-        self.api_url = api_url.rstrip("/")
+    def __init__(self, api: HubApi, service: str, cache_s: float, service_token: str = "") -> None:
+        self.api = api
         self.service = service
-        self.cache_s = cache_s
-        self.timeout_s = timeout_s
         self.service_token = service_token
-        self._known: OrderedDict[bytes, tuple[float, HubUser]] = OrderedDict()
+        self.known: Remembered[HubUser] = Remembered(cache_s)
 
     async def owner(self, token: str, ended: Collection[str] = ()) -> HubUser:
         """The user that `token` belongs to.
@@ -154,16 +137,10 @@ class HubTokens:
         Unavailable
             The hub does not answer.
         """
-        if len(token) > MAX_TOKEN_CHARS:
-            raise AuthenticationRequired("Authentication Error: this is not a hub token.")
-        digest = hashlib.sha256(token.encode()).digest()
-        until, user = self._known.get(digest, (0.0, None))
-        if user is not None and time.monotonic() < until and not (user.origin and user.origin.key in ended):
-            return user
-        user = read_model(await self._ask("user", token), self.service, token)
-        self._known[digest] = (time.monotonic() + self.cache_s, user)
-        if len(self._known) > _CACHE_SIZE:
-            self._known.popitem(last=False)
+        user = self.known.get(token)
+        if user is None or (user.origin and user.origin.key in ended):
+            user = read_model(await self._ask("user", token), self.service, token)
+            self.known.put(token, user)
         return user
 
     async def servers(self) -> Servers:
@@ -196,28 +173,14 @@ class HubTokens:
             return {}
 
     async def _ask(self, path: str, token: str, accept: str = "application/json") -> Any:
-        if not self.api_url:
-            raise Unavailable("This auth service was not told where its hub is (Commons.hub_api_url).")
-        request = HTTPRequest(
-            f"{self.api_url}/{path}",
-            headers={"Authorization": f"token {token}", "Accept": accept},
-            request_timeout=self.timeout_s,
-            follow_redirects=False,
-        )
+        answer = await self.api.ask(path, token, accept=accept)
+        if answer.code == 404:
+            raise NotFound("The hub knows nothing of the kind.")
+        if answer.code in (401, 403):
+            raise AuthenticationRequired("Authentication Error: the hub does not accept this token.")
         try:
-            answer = await AsyncHTTPClient().fetch(request)
-            return orjson.loads(answer.body)
-        except HTTPClientError as error:
-            raise _refusal(error) from error
-        except OSError as error:
-            raise Unavailable("The hub cannot be reached just now; try again in a few seconds.") from error
+            if answer.code == 200:
+                return orjson.loads(answer.body)
         except orjson.JSONDecodeError as error:
             raise UpstreamError("The hub gave an answer that is not JSON.") from error
-
-
-def _refusal(error: HTTPClientError) -> CommonsError:
-    if error.code in (401, 403):
-        return AuthenticationRequired("Authentication Error: the hub does not accept this token.")
-    if error.code == 404:
-        return NotFound("The hub knows nothing of the kind.")
-    return Unavailable("The hub does not answer properly just now; try again in a few seconds.")
+        raise UpstreamError(f"The hub gave a strange answer ({answer.code}).")
