@@ -251,8 +251,7 @@ def changes(body: Any, record: Record) -> dict[str, Any]:
     may hold what would be refused today: that counts as left alone.
     """
     if isinstance(body, dict):
-        known = record.document()
-        body = {name: value for name, value in body.items() if not _old_fault(name, value, known)}
+        body = {name: value for name, value in body.items() if not _old_fault(name, value, record)}
     values = _dated(_checked(body, _UPDATABLE))
     if "urls" in values and "urls_metadata" not in values:
         values["urls_metadata"] = {url: each for url, each in record.urls_metadata.items() if url in values["urls"]}
@@ -264,8 +263,8 @@ def changes(body: Any, record: Record) -> dict[str, Any]:
     return values
 
 
-def _old_fault(name: str, value: Any, known: Mapping[str, Any]) -> bool:
-    return name in _UPDATABLE and value == known[name] and _UPDATABLE[name](value) is not None
+def _old_fault(name: str, value: Any, record: Record) -> bool:
+    return name in _UPDATABLE and value == getattr(record, name) and _UPDATABLE[name](value) is not None
 
 
 def change(body: Any) -> tuple[str, str, dict[str, Any]]:
