@@ -12,7 +12,7 @@ from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
 from commonshub.core.storage import Storage
 
-from . import bulk, ga4gh, handlers, queries
+from . import bulk, compounds, ga4gh, handlers, queries
 from .blobs import BlobSettings, Worker
 from .creations import Creations
 from .drs import CLOUDS, Site
@@ -52,6 +52,12 @@ class IndexApp(ServiceApplication):
     max_url_records = Integer(10_000, help="Largest `limit` of GET /index/_query/urls/q, in records.").tag(config=True)
 
     max_minted_guids = Integer(10_000, help="Most GUIDs in one GET /index/guid/mint.").tag(config=True)
+
+    max_bundle_members = Integer(10_000, help="Most members of one bundle.").tag(config=True)
+
+    max_bundle_entries = Integer(
+        100_000, help="Most entries in one answer about a bundle, all levels of `expand` together."
+    ).tag(config=True)
 
     max_drs_bulk = Integer(1000, help="Most objects in one bulk request of DRS (maxBulkRequestLength).").tag(
         config=True
@@ -116,6 +122,8 @@ class IndexApp(ServiceApplication):
             (r"/index/_dist/?", queries.DistHandler),
             (r"/index/guid/mint/?", queries.MintHandler),
             (r"/index/guid/prefix/?", queries.PrefixHandler),
+            (r"/index/bundle/?", compounds.BundlesHandler),
+            (r"/index/bundle/(.+?)/?", compounds.BundleHandler),
             (r"/index/alias/(.+)", queries.OldAliasHandler),
             (r"/index/(.+?)/?", handlers.AnyHandler),
             (r"/ga4gh/drs/v1/service-info/?", ga4gh.ServiceInfoHandler),

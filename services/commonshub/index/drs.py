@@ -3,23 +3,28 @@
 Vocabulary
 ----------
 object
-    A record with its bytes in place. A blank record is no object yet.
+    A record with its bytes in place, or a bundle of objects (:mod:`.contents`). A blank record is no object yet.
 access method
     One location of the bytes. Its `access_id` (:func:`commonshub.core.access.access_ids`) is exchanged for a URL that
     works for a while; its `access_url` is the location itself.
 """
 
 import mimetypes
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
+
+import orjson
 
 from commonshub.core.access import access_ids
 from commonshub.core.errors import BadRequest, ValidationFailed
 from commonshub.core.records import Record
 
+from .contents import Bundle
+
 VERSION = "1.5.0"
+EPOCH = "1970-01-01T00:00:00Z"
 CLOUDS = {"s3": "aws", "gs": "gcp", "az": "azure"}
 
 
@@ -58,21 +63,85 @@ def drs_object(record: Record, site: Site, public: bool) -> dict[str, Any]:
     document = {
         "id": record.did,
         "name": record.file_name or "",
-        "self_uri": f"drs://{site.host}/{quote(record.did, safe='')}",
+        "self_uri": uri(record.did, site),
         "size": record.size,
-        "created_time": zulu(record.content_created_date) or created or "1970-01-01T00:00:00Z",
-        "updated_time": zulu(record.content_updated_date) or updated or created or "1970-01-01T00:00:00Z",
+        "created_time": zulu(record.content_created_date) or created or EPOCH,
+        "updated_time": zulu(record.content_updated_date) or updated or created or EPOCH,
         "mime_type": mimetypes.guess_type(record.file_name or "", strict=False)[0] or "application/octet-stream",
         "checksums": [{"type": kind, "checksum": digest} for kind, digest in sorted(record.hashes.items())],
-        "access_methods": _methods(record, site, public),
-        "contents": [],
         "aliases": record.aliases,
         "form": "object",
         "index_created_time": created,
         "index_updated_time": updated,
     }
-    optional = {"version": record.version, "description": record.description}
+    # DRS knows no empty list of access methods, and contents only in bundles.
+    methods = _methods(record, site, public) or None
+    optional = {"access_methods": methods, "version": record.version, "description": record.description}
     return document | {name: value for name, value in optional.items() if value is not None}
+
+
+def uri(object_id: str, site: Site) -> str:
+    """The DRS URI of an object, by host name."""
+    return f"drs://{site.host}/{quote(object_id, safe='')}"
+
+
+def complete(record: Record) -> bool:
+    """Whether all is known of the bytes of a record that DRS must tell."""
+    return record.size is not None and bool(record.hashes)
+
+
+def expanded(compact: str) -> str | None:
+    """The GUID ``prefix/accession`` that a compact identifier ``prefix:accession`` stands for; None for any other id.
+
+    Gen3's commons write their GUIDs with a slash and their DRS URIs with a colon.
+    """
+    prefix, colon, accession = compact.partition(":")
+    return f"{prefix}/{accession}" if colon and prefix and accession and "/" not in prefix else None
+
+
+def bundle_object(bundle: Bundle, inside: Sequence[Mapping[str, Any]], site: Site) -> dict[str, Any]:
+    """The DRS object of a bundle, with its contents as they are to be listed."""
+    created = zulu(bundle.created_time) or EPOCH
+    document = {
+        "id": bundle.id,
+        "name": bundle.name,
+        "self_uri": uri(bundle.id, site),
+        "size": bundle.size,
+        "created_time": created,
+        "updated_time": zulu(bundle.updated_time) or created,
+        "checksums": bundle.checksums,
+        "contents": inside,
+        "aliases": bundle.aliases,
+        "form": "bundle",
+    }
+    optional = {"version": bundle.version, "description": bundle.description}
+    return document | {name: value for name, value in optional.items() if value is not None}
+
+
+def bundle_document(bundle: Bundle) -> dict[str, Any]:
+    """The JSON of a bundle as indexd gives it among records: checksums and aliases are JSON in JSON."""
+    return {
+        "id": bundle.id,
+        "name": bundle.name,
+        "created_time": bundle.created_time and bundle.created_time.isoformat(),
+        "updated_time": bundle.updated_time and bundle.updated_time.isoformat(),
+        "checksum": orjson.dumps(bundle.checksums).decode(),
+        "size": bundle.size,
+        "form": "bundle",
+        "version": bundle.version or "",
+        "description": bundle.description or "",
+        "aliases": orjson.dumps(bundle.aliases).decode(),
+    }
+
+
+def open_bundle(bundle_id: str) -> dict[str, Any]:
+    """How a caller can get at a bundle, which has no bytes of its own: as he is."""
+    return {
+        "drs_object_id": bundle_id,
+        "supported_types": ["None"],
+        "bearer_auth_issuers": [],
+        "passport_auth_issuers": [],
+    }
 
 
 def _methods(record: Record, site: Site, public: bool) -> list[dict[str, Any]]:
@@ -104,13 +173,17 @@ def authorizations(record: Record, site: Site, public: bool) -> dict[str, Any]:
     }
 
 
-def bulk(
-    wanted: Iterable[str], found: Mapping[str, Record], render: Callable[[Record], dict[str, Any]]
-) -> dict[str, Any]:
-    """The answer to a request for many objects: each id is resolved or has the reason why not."""
+def bulk(wanted: Iterable[str], found: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The answer to a request for many objects: each id is resolved or has the reason why not.
+
+    Parameters
+    ----------
+    found
+        What is to be told of each object, by the id it is asked for.
+    """
     ids = list(dict.fromkeys(wanted))
-    resolved = [render(found[each]) for each in ids if each in found and not found[each].blank]
-    missing = [each for each in ids if each not in found or found[each].blank]
+    resolved = [found[each] for each in ids if each in found]
+    missing = [each for each in ids if each not in found]
     return {
         "summary": {"requested": len(ids), "resolved": len(resolved), "unresolved": len(missing)},
         "unresolved_drs_objects": [{"error_code": 404, "object_ids": missing}] if missing else [],
@@ -156,6 +229,20 @@ def bulk_access_ids(body: Mapping[str, Any]) -> list[tuple[str, str]]:
                     '{"bulk_object_id": id, "bulk_access_ids": [access_id, …]}.'
                 )
     return list(dict.fromkeys(asked))
+
+
+def wants_expanded(body: Mapping[str, Any], asked: bool) -> bool:
+    """Whether everything below a bundle is wanted: ``expand`` of the body, or else what the query asks.
+
+    Raises
+    ------
+    ValidationFailed
+        It is neither true nor false.
+    """
+    expand = body.get("expand", asked)
+    if not isinstance(expand, bool):
+        raise ValidationFailed("expand must be true or false.")
+    return expand
 
 
 def _texts(values: Iterable[Any]) -> bool:

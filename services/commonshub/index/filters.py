@@ -17,9 +17,10 @@ from .validate import HASHES, MAX_SIZE_BYTES
 
 # Times the largest limit it must stay a bigint.
 MAX_PAGE = 10**9
+FORMS = ("object", "bundle", "all")
 Arguments = Mapping[str, Sequence[str]]
 _NEGATABLE = {"urls", "acl", "authz", "file_name", "version", "metadata", "urls_metadata"}
-_UNTOLD = {"uploader", "negation", "bundles_only"}
+_UNTOLD = {"uploader", "negation", "form"}
 _TRUE = {"true", "t", "yes", "y"}
 
 
@@ -55,20 +56,22 @@ class Filter:
     metadata: dict[str, str] = field(default_factory=dict)
     urls_metadata: dict[str, dict[str, str]] = field(default_factory=dict)
     negation: Negation | None = None
-    bundles_only: bool = False
+    form: str = "object"
 
     def echo(self) -> dict[str, Any]:
         """The part of the answer that repeats the question; clients count on its keys."""
         return {each.name: getattr(self, each.name) for each in fields_of(self) if each.name not in _UNTOLD}
 
 
-def record_filter(arguments: Arguments, most: int) -> Filter:
+def record_filter(arguments: Arguments, most: int, form: str = "object") -> Filter:
     """The filter of ``GET /index/index``.
 
     Parameters
     ----------
     most
         Largest ``limit``.
+    form
+        What is listed where the query has no ``form``.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def record_filter(arguments: Arguments, most: int) -> Filter:
         raise BadRequest("ids cannot be combined with start, limit or page.")
     if ids is not None and len(ids) > most:
         raise BadRequest(f"ids must name at most {most} records.")
-    form = _one(arguments, "form")
+    form = _one(arguments, "form") or form
     negation = _one(arguments, "negate_params")
     return Filter(
         limit=None if ids is not None else integer(arguments, "limit", 100, most),
@@ -98,7 +101,7 @@ def record_filter(arguments: Arguments, most: int) -> Filter:
         metadata=_pairs(arguments, "metadata"),
         urls_metadata=_nested("urls_metadata", _json(arguments, "urls_metadata")),
         negation=_negation(_json(arguments, "negate_params")) if negation else None,
-        bundles_only=form == "bundle",
+        form=form if form in FORMS else "object",
     )
 
 

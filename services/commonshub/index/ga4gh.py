@@ -10,25 +10,69 @@ from commonshub.core.downloads import Options, Wanted, sort_outcomes
 from commonshub.core.errors import BadRequest, CommonsError, NotFound, TooLarge
 from commonshub.core.records import Record
 
-from . import drs, reads, store
+from . import bundles, drs, filters, reads, store
+from .bundles import Family
 from .handlers import IndexHandler
 
 RETRY_AFTER_S = 2
 NOT_VERIFIED = "The bytes of this object have not been verified yet."
 
 
-class DrsHandler(IndexHandler):
-    """Base: everybody may read what an object is, and errors have DRS's shape."""
+class ObjectReader(IndexHandler):
+    """Base: records and bundles as objects of DRS."""
 
     public: ClassVar[bool] = True
-
-    def error_body(self, error: CommonsError) -> Any:
-        """DRS's error, with the message where Gen3's clients look for it too."""
-        return {"msg": error.message, "status_code": error.status, "message": error.message}
 
     def open_to_all(self, record: Record) -> bool:
         """Whether anonymous callers may have the bytes."""
         return open_to_all(self.service.policy, record)
+
+    def names(self, object_id: str) -> list[str]:
+        """The GUIDs that an id may stand for: itself, and what it means as a compact identifier."""
+        expanded = drs.expanded(object_id)
+        return [name for each in (object_id, expanded) if each for name in reads.spellings(each, self.prefix)]
+
+    async def found(self, object_id: str, *, expand: bool = False) -> Record | Family:
+        """The record or the bundle with an id.
+
+        Raises
+        ------
+        NotFound
+            There is neither.
+        """
+        try:
+            return await self.index.reads.record(object_id)
+        except NotFound:
+            names = self.names(object_id)
+            there = await self.read(records.get_many, names)
+            if name := next((each for each in names if each in there), None):
+                return there[name]
+            return await self.sql(bundles.resolve, names, expand=expand)
+
+    def object_of(self, found: Record | Family, *, expand: bool = False) -> dict[str, Any]:
+        """The object of a record or bundle."""
+        if isinstance(found, Record):
+            return drs.drs_object(found, self.index.site, self.open_to_all(found))
+        return drs.bundle_object(found.bundle, self.contents_of(found, expand=expand), self.index.site)
+
+    def authorizations_of(self, found: Record | Family) -> dict[str, Any]:
+        """How the bytes of a record or bundle can be had."""
+        if isinstance(found, Record):
+            return drs.authorizations(found, self.index.site, self.open_to_all(found))
+        return drs.open_bundle(found.bundle.id)
+
+    @property
+    def expand(self) -> bool:
+        """Whether the query asks for everything below a bundle."""
+        return self.get_query_argument("expand", "").lower() == "true"
+
+
+class DrsHandler(ObjectReader):
+    """Base: everybody may read what an object is, and errors have DRS's shape."""
+
+    def error_body(self, error: CommonsError) -> Any:
+        """DRS's error, with the message where Gen3's clients look for it too."""
+        return {"msg": error.message, "status_code": error.status, "message": error.message}
 
     @property
     def asker(self) -> Asker:
@@ -40,15 +84,15 @@ class DrsHandler(IndexHandler):
         unsigned = self.get_query_argument("no_force_sign", "")
         return Options.read(access_id, self.integer("expires_in", low=1), unsigned)
 
-    def object_of(self, record: Record) -> dict[str, Any]:
-        """The object of a record."""
-        return drs.drs_object(record, self.index.site, self.open_to_all(record))
-
-    async def bulk_records(self) -> tuple[list[str], dict[str, Record]]:
-        """The ids of a bulk request and what there is of them."""
+    async def bulk_found(self, *, expand: bool = False) -> tuple[list[str], dict[str, Record | Family]]:
+        """The ids of a bulk request and what there is of them; no record whose bytes are not known yet."""
         ids = drs.bulk_ids(self.json())
         self.bound(len(ids))
-        return ids, await self.records_of(ids)
+        found: dict[str, Record | Family] = {**await self.records_of(ids)}
+        rest = {each: self.names(each) for each in ids if each not in found}
+        if rest:
+            found |= await self.sql(bundles.families, rest, expand=expand)
+        return ids, {each: one for each, one in found.items() if isinstance(one, Family) or drs.complete(one)}
 
     def bound(self, count: int) -> None:
         """Raise :class:`TooLarge` for more objects than one request may be about."""
@@ -58,7 +102,7 @@ class DrsHandler(IndexHandler):
 
     async def records_of(self, ids: Iterable[str]) -> dict[str, Record]:
         """What there is of some objects, by id as it was asked for."""
-        spelt = {each: reads.spellings(each, self.prefix) for each in ids}
+        spelt = {each: self.names(each) for each in ids}
         found = await self.read(records.get_many, [name for names in spelt.values() for name in names])
         hits = {each: next((found[name] for name in names if name in found), None) for each, names in spelt.items()}
         return {each: record for each, record in hits.items() if record}
@@ -78,42 +122,51 @@ class ObjectHandler(DrsHandler):
     """``/objects/{id}``: what an object is, and how it can be had."""
 
     async def get(self, guid: str) -> None:
-        record = await self.index.reads.record(guid)
-        if record.blank:
+        await self._reply(guid, self.expand)
+
+    async def post(self, guid: str) -> None:
+        body = self.json_object() if self.request.body else {}
+        await self._reply(guid, drs.wants_expanded(body, self.expand))
+
+    async def _reply(self, guid: str, expand: bool) -> None:
+        found = await self.found(guid, expand=expand)
+        if isinstance(found, Record) and not drs.complete(found):
             # DRS's word for bytes that are on their way.
-            self.index.worker.hasten(record.did)
+            self.index.worker.hasten(found.did)
             self.set_header("Retry-After", str(RETRY_AFTER_S))
             self.reply({"msg": NOT_VERIFIED, "status_code": 202}, 202)
             return
-        self.reply(self.object_of(record))
-
-    async def post(self, guid: str) -> None:
-        await self.get(guid)
+        self.reply(self.object_of(found, expand=expand))
 
     async def options(self, guid: str) -> None:
-        record = await self.index.reads.record(guid)
-        self.reply(drs.authorizations(record, self.index.site, self.open_to_all(record)))
+        self.reply(self.authorizations_of(await self.found(guid)))
 
 
 class ObjectsHandler(DrsHandler):
-    """``/objects``: the same for many."""
+    """``/objects``: the same for many; and, as in Gen3 but not in DRS, a list of them."""
+
+    async def get(self) -> None:
+        wanted = filters.record_filter(self.arguments(), self.index.max_list_limit, "all")
+        found = await self.sql(bundles.objects, wanted, prefix=self.prefix)
+        self.reply({"drs_objects": [self.object_of(each) for each in found]})
 
     async def post(self) -> None:
-        ids, found = await self.bulk_records()
-        self.reply(drs.bulk(ids, found, self.object_of))
+        expand = drs.wants_expanded(self.json_object(), self.expand)
+        ids, found = await self.bulk_found(expand=expand)
+        self.reply(drs.bulk(ids, {each: self.object_of(one, expand=expand) for each, one in found.items()}))
 
     async def options(self) -> None:
-        ids, found = await self.bulk_records()
-        self.reply(
-            drs.bulk(ids, found, lambda record: drs.authorizations(record, self.index.site, self.open_to_all(record)))
-        )
+        ids, found = await self.bulk_found()
+        self.reply(drs.bulk(ids, {each: self.authorizations_of(one) for each, one in found.items()}))
 
 
 class AccessHandler(DrsHandler):
     """``/objects/{id}/access/{access_id}``: a URL that gives the bytes."""
 
     async def get(self, guid: str, access_id: str) -> None:
-        record = await self.index.reads.record(guid)
+        record = await self.found(guid)
+        if not isinstance(record, Record):
+            raise NotFound("A bundle has no bytes of its own; ask for the objects in its contents.")
         if record.blank:
             raise NotFound(NOT_VERIFIED)
         wanted = Wanted(self.asker, record.did, self.wishes(access_id), record, self.request.path)

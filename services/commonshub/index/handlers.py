@@ -4,7 +4,7 @@ Everybody may read; who may write is decided in :mod:`.permissions`.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -14,7 +14,8 @@ from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.records import Draft, Record
 from commonshub.core.web import BaseHandler
 
-from . import filters, ledger, permissions, reads, store, validate
+from . import bundles, drs, filters, ledger, permissions, reads, store, validate
+from .contents import Contents
 from .documents import Document
 
 if TYPE_CHECKING:
@@ -116,20 +117,45 @@ class IndexHandler(BaseHandler):
         """Answer a write."""
         self.reply({"did": record.did, "baseid": record.baseid, "rev": record.rev}, status)
 
+    async def reply_found(self, name: str, *, aliases: bool = False) -> None:
+        """Answer a read of a record or, where there is none, of a bundle."""
+        try:
+            document = await self.index.reads.document(name, aliases=aliases)
+        except NotFound:
+            family = await self.sql(bundles.resolve, reads.spellings(name, self.prefix), expand=False)
+            self.reply(drs.bundle_document(family.bundle) | {"bundle_data": self.contents_of(family, expand=False)})
+        else:
+            self.reply_document(document)
+
     def reply_document(self, document: Document) -> None:
         """Answer a read; one who reads a record without a size waits for its upload."""
         if document.pending:
             self.index.worker.hasten(document.did)
         self.finish(document.text)
 
+    async def reply_list(self, form: str) -> None:
+        """Answer a list; of what, the query says, or else `form`."""
+        wanted = filters.record_filter(self.arguments(), self.index.max_list_limit, form)
+        found: list[Any]
+        if wanted.form == "object":
+            found = [each.json for each in await self.read(store.listing, wanted, prefix=self.prefix)]
+        else:
+            both = await self.sql(bundles.listing, reads.DOCUMENT, wanted, prefix=self.prefix)
+            found = [each.json if isinstance(each, Document) else drs.bundle_document(each) for each in both]
+        self.reply({"records": found, **wanted.echo()})
+
+    def contents_of(self, family: bundles.Family, *, expand: bool) -> list[dict[str, Any]]:
+        """What is in a bundle."""
+        return Contents(
+            family.below, family.names, lambda name: drs.uri(name, self.index.site), self.index.max_bundle_entries
+        ).of(family.bundle, expand=expand)
+
 
 class RecordsHandler(IndexHandler):
     """``/index/index``: list and create."""
 
     async def get(self) -> None:
-        wanted = filters.record_filter(self.arguments(), self.index.max_list_limit)
-        found = await self.read(store.listing, wanted, prefix=self.prefix)
-        self.reply({"records": [each.json for each in found], **wanted.echo()})
+        await self.reply_list("object")
 
     async def post(self) -> None:
         draft = validate.draft(self.json())
@@ -145,7 +171,7 @@ class RecordHandler(IndexHandler):
     """``/index/index/{guid}``: read, change, delete, and add a version."""
 
     async def get(self, guid: str) -> None:
-        self.reply_document(await self.index.reads.document(guid))
+        await self.reply_found(guid)
 
     async def put(self, did: str) -> None:
         body = self.json()
@@ -173,7 +199,7 @@ class AnyHandler(IndexHandler):
     """``/index/{anything}``: by GUID, baseid or alias."""
 
     async def get(self, name: str) -> None:
-        self.reply_document(await self.index.reads.document(name, aliases=True))
+        await self.reply_found(name, aliases=True)
 
 
 class BlanksHandler(IndexHandler):

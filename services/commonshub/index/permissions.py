@@ -8,6 +8,7 @@ from commonshub.core.policy import Request, Snapshot
 
 SERVICE = "indexd"
 ADMIN = "/services/indexd/admin"
+BUNDLES = "/services/indexd/bundles"
 UPLOAD = Request(SERVICE, "file_upload", "/data_file")
 # Gen3 commons grant their index administrators on /programs, for records that belong to no project.
 ADMIN_OF_UNASSIGNED = "/programs"

@@ -97,9 +97,9 @@ def _same_object(table: sa.Table, identifier: str, prefix: str) -> sa.ColumnElem
 def listing(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: str = "") -> list[Document]:
     """One page of the records that pass a filter: by GUID, or by date of change where a page number is given."""
     table = records.tables(schema).record
-    if wanted.bundles_only or wanted.limit == 0:
+    if wanted.limit == 0:
         return []
-    query = sa.select(*documents.fields(table)).where(*_conditions(table, wanted, prefix))
+    query = sa.select(*documents.fields(table)).where(*conditions(table, wanted, prefix))
     if wanted.page is None:
         query = query.order_by(table.c.guid)
     else:
@@ -107,7 +107,8 @@ def listing(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: s
     return documents.read(connection.execute(documents.select(query.limit(wanted.limit))))
 
 
-def _conditions(table: sa.Table, wanted: Filter, prefix: str) -> list[sa.ColumnElement[bool]]:
+def conditions(table: sa.Table, wanted: Filter, prefix: str) -> list[sa.ColumnElement[bool]]:
+    """What a record must fulfil to pass a filter."""
     columns = table.c
     conditions: list[sa.ColumnElement[bool]] = [
         columns[name] == getattr(wanted, name)
@@ -172,7 +173,7 @@ def urls(
     query = (
         sa.select(url.c.url, table.c.url_metadata[url.c.url].label("metadata"))
         .select_from(table.join(url, sa.true()))
-        .where(*_conditions(table, wanted, prefix))
+        .where(*conditions(table, wanted, prefix))
         .order_by(table.c.guid, url.c.place)
         .offset(offset)
         .limit(limit)

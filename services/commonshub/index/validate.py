@@ -138,6 +138,22 @@ def _objects(value: Any) -> str | None:
     return None if fits else "must be an object of one object a URL"
 
 
+def _members(value: Any) -> str | None:
+    return _texts(value) or (None if value else "must name at least one object")
+
+
+def _checksums(value: Any) -> str | None:
+    form = 'must be a list of {"type", "checksum"}'
+    if not isinstance(value, list):
+        return form
+    for place, each in enumerate(value):
+        if not isinstance(each, dict) or each.keys() != {"type", "checksum"} or _text(each["type"]):
+            return f"[{place}] {form}"
+        if fault := _hashes({each["type"]: each["checksum"]}):
+            return f"[{place}] {fault}"
+    return None
+
+
 def _or_null(check: Check) -> Check:
     return lambda value: None if value is None else check(value)
 
@@ -171,6 +187,16 @@ _BLANK: dict[str, Check] = {
     "authz": _paths,
 }
 _MEASURED: dict[str, Check] = {"size": _size, "hashes": _hashes, "urls": _urls, "authz": _paths}
+_BUNDLE: dict[str, Check] = {
+    "bundles": _members,
+    "bundle_id": _or_null(_guid),
+    "name": _or_null(_text),
+    "size": _or_null(_size),
+    "checksums": _or_null(_checksums),
+    "description": _or_null(_text),
+    "version": _or_null(_text),
+    "aliases": _or_null(_texts),
+}
 _GRANTS: dict[str, Check] = {"acl": _texts, "authz": _paths}
 
 
@@ -348,3 +374,17 @@ def guids(body: Any, most: int) -> list[str]:
     if len(body) > most:
         raise TooLarge(f"At most {most} GUIDs can be asked for at once; these are {len(body)}.")
     return body
+
+
+def bundle(body: Any, most: int) -> dict[str, Any]:
+    """What a new bundle shall be; fields that are null or empty follow from its members.
+
+    Raises
+    ------
+    TooLarge
+        It has more than `most` members.
+    """
+    values = {name: value for name, value in _checked(body, _BUNDLE, ("bundles",)).items() if value or value == 0}
+    if len(values["bundles"]) > most:
+        raise TooLarge(f"A bundle has at most {most} members; these are {len(values['bundles'])}.")
+    return values

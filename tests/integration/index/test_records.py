@@ -15,7 +15,7 @@ from commonshub.core.errors import BadRequest, Conflict, NotFound
 from commonshub.core.records import Draft
 from commonshub.core.settings import DatabaseSettings
 from commonshub.core.storage import Location
-from commonshub.index import ledger
+from commonshub.index import catalog, ledger
 from commonshub.index.app import HEAD
 
 SCHEMA = "index"
@@ -49,7 +49,8 @@ def test_the_migration_makes_the_tables_that_the_code_describes(engine: sa.Engin
         options = {"include_schemas": True, "version_table_schema": SCHEMA, "compare_type": True}
         options["version_table"] = "alembic_version_index"
         context = MigrationContext.configure(connection, opts=options)
-        found = compare_metadata(context, records.tables(SCHEMA).record.metadata)
+        described: Any = [records.tables(SCHEMA).record.metadata, catalog.tables(SCHEMA).bundle.metadata]
+        found = compare_metadata(context, described)
     assert found == []
 
 
