@@ -409,9 +409,13 @@ def register_blob(connection: sa.Connection, schema: str, guid: str, location: L
     Raises
     ------
     Conflict
-        The blob is verified: its bytes must not change any more.
+        The blob is verified: its bytes must not change any more. Or those of an earlier record are still being deleted
+        there.
     """
-    table = tables(schema).blob
+    table, deletion = tables(schema).blob, tables(schema).deletion
+    doomed = sa.select(deletion.c.guid).where(deletion.c.location == str(location))
+    if connection.execute(doomed).one_or_none():
+        raise Conflict(f"Earlier data of {guid} are still being deleted; try again in a minute.")
     moment = sa.func.clock_timestamp()
     fresh: dict[str, Any] = {"location": str(location), "state": "registered", "reason": None, "attempts": 0}
     fresh |= {"registered": moment, "updated": moment, "due": moment, "claim": None, "size": None, "done": 0}

@@ -17,6 +17,7 @@ from .blobs import BlobSettings, Worker
 from .creations import Creations
 from .drs import CLOUDS, Site
 from .reads import Reads
+from .sweeper import Sweeper
 
 HEAD = "0005"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -93,11 +94,15 @@ class IndexApp(ServiceApplication):
         self.creations = Creations(
             self.database, self.schema, self.commons.guid_prefix, most=self.create_batch, at_once=self.create_batches
         )
-        self.worker = Worker(self.database, self.schema, storage, BlobSettings(parent=self))
+        blobs = BlobSettings(parent=self)
+        self.worker = Worker(self.database, self.schema, storage, blobs)
         await self.worker.start()
+        self.sweeper = Sweeper(self.database, self.schema, storage, blobs)
+        self.sweeper.start()
 
     async def stop_service(self) -> None:
-        """Leave unfinished uploads to the next worker."""
+        """Leave unfinished uploads and deletions to the next process."""
+        await self.sweeper.stop()
         await self.worker.stop()
 
     def routes(self) -> list[Route]:

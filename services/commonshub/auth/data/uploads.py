@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from commonshub.core import audit, records
-from commonshub.core.access import SERVICE, Asker, lifetime, may_delete, may_write, owns
+from commonshub.core import audit, deletions, records
+from commonshub.core.access import SERVICE, Asker, lifetime, may_delete, may_write
 from commonshub.core.downloads import Downloads
 from commonshub.core.errors import (
     AuthenticationRequired,
@@ -198,7 +198,7 @@ class Uploads:
         return str(url)
 
     async def delete(self, asker: Asker, guid: str) -> None:
-        """Delete a record and its bytes; the record stays where the store fails to delete.
+        """Delete a record and its bytes at all locations, or nothing; see :mod:`commonshub.core.deletions`.
 
         Raises
         ------
@@ -206,11 +206,20 @@ class Uploads:
             There is no such record.
         PermissionDenied
             The caller may not delete it.
+        Conflict
+            It was changed meanwhile.
+        Unavailable
+            A store that has bytes of it does not answer; nothing is deleted then.
         """
-        _, locations = await self._run("delete", asker, self._doomed, guid)
+        _, record, locations = await self._run("delete", asker, self._doomed, guid)
         for location in locations:
-            await self._at_store("delete", asker, guid, partial(self.storage.delete, location))
-        await self.database.run(records.delete, self.schema, guid, None)
+            await self._at_store("delete", asker, guid, partial(self.storage.head, location))
+        locations = await self.database.run(deletions.begin, self.schema, record, self.storage.settings)
+        for location in locations:
+            # The deletion is decided: what fails from here on, the index service finishes.
+            with suppress(CommonsError):
+                await self._at_store("delete", asker, guid, partial(self.storage.delete, location))
+                await self.database.run(deletions.end, self.schema, [location])
 
     async def _at_store(self, action: audit.DataAction, asker: Asker, subject: str, work: Callable[[], T]) -> T:
         """Ask the object store for something, with no transaction open meanwhile; what fails leaves a row, too."""
@@ -315,19 +324,8 @@ class Uploads:
             raise NotFound(f"There is no record with the GUID {guid}.")
         return record
 
-    def _doomed(self, connection: sa.Connection, asker: Asker, guid: str) -> tuple[str, list[Location]]:
+    def _doomed(self, connection: sa.Connection, asker: Asker, guid: str) -> tuple[str, Record, list[Location]]:
         record = self._record(connection, guid)
         if not may_delete(asker, record):
             raise PermissionDenied("You don't have access permission to delete this file")
-        return guid, self._locations(connection, record)
-
-    def _locations(self, connection: sa.Connection, record: Record) -> list[Location]:
-        """Where bytes are that are the record's own, whatever its URLs say."""
-        blob = records.tables(self.schema).blob
-        registered = connection.execute(sa.select(blob.c.location).where(blob.c.guid == record.did)).scalars()
-        found = []
-        for url in sorted({*registered, *record.urls}):
-            with suppress(BadRequest):
-                # What is no location has no bytes of ours.
-                found.append(Location.parse(url))
-        return [each for each in found if owns(record, each, self.storage.settings)]
+        return guid, record, deletions.own_locations(connection, self.schema, record, self.storage.settings)
