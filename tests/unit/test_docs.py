@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from commonshub.auth.commands import parser as auth_parser
-from commonshub.hub.cli import AUTH_GROUPS, common_options, parser, user_add_parser
+from commonshub.hub.cli import AUTH_GROUPS, INDEX_COMMANDS, common_options, parser, user_add_parser
+from commonshub.index.commands import parser as index_parser
 
 ROOT = Path(__file__).parents[2]
 COMMAND_PAGE = ROOT / "docs" / "reference" / "commands.md"
@@ -56,6 +57,9 @@ def test_a_command_of_the_pages_exists_with_its_options(command: str) -> None:
         elif words[1] in AUTH_GROUPS:
             _, rest = common_options().parse_known_args(options.words)
             auth_parser().parse_args([words[1], *rest])
+        elif words[1] == "index":
+            _, rest = common_options().parse_known_args(options.words)
+            index_parser().parse_args([words[2], *rest])
     elif program == "python":
         module = words[words.index("-m") + 1].split(".")
         assert list(ROOT.glob(f"*/{'/'.join(module)}/__main__.py")), command
@@ -71,6 +75,10 @@ def leaves(command: argparse.ArgumentParser, *words: str) -> Iterator[str]:
             yield from leaves(chosen, *words, name)
     if not below:
         yield " ".join(words)
+
+
+def test_the_command_line_knows_every_command_of_the_index() -> None:
+    assert set(INDEX_COMMANDS) == set(leaves(index_parser()))
 
 
 def test_the_command_line_reference_lists_every_command_and_no_other() -> None:

@@ -32,6 +32,11 @@ AUTH_GROUPS = {
 }
 # Of these, those after which a user has no login any more.
 ENDING = ("deactivate", "delete")
+# Commands on records of data objects that the index service carries out, whether or not it runs.
+INDEX_COMMANDS = {
+    "import": "create the records of a manifest",
+    "export": "write all records as a manifest",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,6 +109,14 @@ def _add_groups(
         group = commands.add_parser(name, help=text, add_help=False, prefix_chars="\0")
         group.add_argument("words", nargs="*")
         group.set_defaults(run=_auth, group=name)
+    index = commands.add_parser("index", help="records of data objects").add_subparsers(
+        metavar="COMMAND", required=True
+    )
+    for name, text in INDEX_COMMANDS.items():
+        # The index service reads what follows.
+        each = index.add_parser(name, help=text, add_help=False, prefix_chars="\0")
+        each.add_argument("words", nargs="*")
+        each.set_defaults(run=_index, command=name)
     etl = commands.add_parser("etl", help="the explorer's index").add_subparsers(metavar="COMMAND", required=True)
     for name, text in (("run", "build it now"), ("status", "show when and how it was last built")):
         each = etl.add_parser(name, parents=[common], help=text)
@@ -247,6 +260,12 @@ def _user_add(options: argparse.Namespace) -> int:
 
 def _etl(options: argparse.Namespace) -> int:
     return _pass_on(_existing(options), "commonshub.explore", "etl", options.command)
+
+
+def _index(options: argparse.Namespace) -> int:
+    given, words = common_options().parse_known_args(options.words)
+    folder = _existing(given) if {"-h", "--help"}.isdisjoint(words) else _folder(given)
+    return _pass_on(folder, "commonshub.index", options.command, *words)
 
 
 def _pass_on(folder: DataFolder, module: str, *arguments: str) -> int:

@@ -1,6 +1,18 @@
-"""``python -m commonshub.index``."""
+"""``python -P -m commonshub.index``: the service, or with the name of a command an operator's."""
 
-from .app import IndexApp
+import sys
+
+
+def main() -> None:
+    """Start what the command line asks for."""
+    if sys.argv[1:2] and not sys.argv[1].startswith("-"):
+        from . import commands
+
+        sys.exit(commands.main(sys.argv[1:]))
+    from .app import IndexApp
+
+    IndexApp.launch_instance()
+
 
 if __name__ == "__main__":
-    IndexApp.launch_instance()
+    main()

@@ -83,10 +83,18 @@ class IndexApp(ServiceApplication):
         """Whether S3 is somebody else's than Amazon's."""
         return bool(self.storage_settings.endpoint_url)
 
+    @property
+    def schema(self) -> str:
+        """PostgreSQL schema of the index."""
+        return str(self.database.settings.index_schema)
+
+    def prepare_database(self) -> None:
+        """Bring the tables up to date."""
+        migrate(self.database.engine, self.schema, MIGRATIONS, HEAD)
+
     async def start_service(self) -> None:
         """Bring the tables up to date and start the worker."""
-        self.schema = self.database.settings.index_schema
-        await asyncio.to_thread(migrate, self.database.engine, self.schema, MIGRATIONS, HEAD)
+        await asyncio.to_thread(self.prepare_database)
         storage = Storage(self.storage_settings)
         prefix, most, at_once = self.commons.guid_prefix, self.read_batch, self.read_batches
         self.reads = Reads(self.database, self.schema, prefix=prefix, most=most, at_once=at_once)

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from commonshub.core import records
 from commonshub.core.errors import TooLarge
-from commonshub.core.records import Record
+from commonshub.core.records import Draft, Record
 
 from . import documents
 from .documents import Document
@@ -102,3 +102,25 @@ def by_hashes(
     for each in found.values():
         each.sort(key=lambda document: document.did)
     return found
+
+
+def alike(connection: sa.Connection, schema: str, drafts: Sequence[Draft]) -> set[int]:
+    """Places, in `drafts`, of those that say just what some record says of its bytes and of who may have them."""
+    if not drafts:
+        return set()
+    table = records.tables(schema).record
+    arrays = ("urls", "acl", "authz")
+    rows = [
+        {"place": place, **{name: getattr(draft, name) for name in ("size", "hashes", "file_name", *arrays)}}
+        for place, draft in enumerate(drafts)
+    ]
+    columns = [table.c[name] for name in ("size", "hashes", "file_name", *arrays)]
+    given = _rows([sa.Column("place", sa.INTEGER()), *columns], rows)
+    same = [
+        table.c.hashes.contains(given.c.hashes),
+        table.c.size == given.c.size,
+        table.c.file_name.is_not_distinct_from(given.c.file_name),
+        *(sa.func.coalesce(table.c[name], sa.literal([], TEXTS)) == given.c[name] for name in arrays),
+    ]
+    found = sa.select(given.c.place).where(sa.exists(sa.select(sa.literal(1)).select_from(table).where(*same)))
+    return set(connection.execute(found).scalars())
