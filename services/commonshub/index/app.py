@@ -76,7 +76,17 @@ class IndexApp(ServiceApplication):
     def site(self) -> Site:
         """What DRS objects say of this commons."""
         clouds = {scheme: cloud for scheme, cloud in CLOUDS.items() if scheme != "s3" or not self.foreign_store}
-        return Site(urlsplit(self.commons.origin).netloc, self.commons.issuer, clouds)
+        return Site(urlsplit(self.commons.origin).netloc, self.commons.issuer, clouds, self.region_of)
+
+    def region_of(self, bucket: str) -> str:
+        """Region of an S3 bucket of this commons; empty where nobody has said."""
+        storage = self.downloads.storage
+        if bucket not in storage.buckets:
+            return ""
+        told = storage.settings.stores.get(bucket, {})
+        store = storage.store(bucket)
+        # Another store than Amazon's has the default region for its signatures only.
+        return store.region if "region" in told or not store.endpoint_url else ""
 
     @property
     def foreign_store(self) -> bool:

@@ -10,7 +10,7 @@ access method
 """
 
 import mimetypes
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -39,11 +39,14 @@ class Site(NamedTuple):
         ``iss`` of the tokens that open its objects.
     clouds
         Cloud by URL scheme; the commons' own store may be nobody's cloud.
+    region_of
+        Region of an S3 bucket, or an empty text.
     """
 
     host: str
     issuer: str
     clouds: Mapping[str, str]
+    region_of: Callable[[str], str] = lambda bucket: ""
 
 
 def zulu(moment: datetime | None) -> str | None:
@@ -149,18 +152,22 @@ def _methods(record: Record, site: Site, public: bool) -> list[dict[str, Any]]:
     for access_id, url in access_ids(record.urls).items():
         known = record.urls_metadata.get(url)
         told = known if isinstance(known, dict) else {}
-        scheme = url.partition("://")[0]
+        scheme, _, rest = url.partition("://")
         method = {
             "type": scheme,
             "access_id": access_id,
             "access_url": {"url": url},
-            "region": told.get("region") or "",
+            "region": str(told.get("region") or _region(scheme, rest, site)),
             "available": str(told.get("available", True)).lower() != "false",
             "authorizations": authorizations(record, site, public),
         }
         cloud = told.get("cloud") or site.clouds.get(scheme)
-        methods.append(method | ({"cloud": cloud} if cloud else {}))
+        methods.append(method | ({"cloud": str(cloud)} if cloud else {}))
     return methods
+
+
+def _region(scheme: str, place: str, site: Site) -> str:
+    return site.region_of(place.partition("/")[0]) if scheme == "s3" else ""
 
 
 def authorizations(record: Record, site: Site, public: bool) -> dict[str, Any]:
