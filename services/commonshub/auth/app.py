@@ -9,6 +9,7 @@ from traitlets.utils.bunch import Bunch
 
 from commonshub.core.app import Route
 from commonshub.core.browser import BrowserApplication
+from commonshub.core.buckets import Buckets
 from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
 from commonshub.core.errors import BadRequest, TooLarge
@@ -184,6 +185,8 @@ class AuthApp(BrowserApplication):
             f"{self.commons.origin}/wts/oauth2/authorize",
             self.external_timeout_s,
         )
+        self.buckets = Buckets(self.database, self.storage_settings)
+        await self.buckets.start()
         self.downloads = Downloads(self.database, Storage(self.storage_settings))
         self.uploads = MultipartUploads(self.downloads, self.commons.guid_prefix)
         await self._import_user_file()
@@ -198,6 +201,7 @@ class AuthApp(BrowserApplication):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.retention.stop()
+        await self.buckets.stop()
         self.uploads.close()
         self.logins.close()
         self.connections.close()

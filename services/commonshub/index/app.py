@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from traitlets import Integer
 
 from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.buckets import Buckets
 from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
 from commonshub.core.storage import Storage
@@ -105,6 +106,8 @@ class IndexApp(ServiceApplication):
     async def start_service(self) -> None:
         """Bring the tables up to date and start the worker."""
         await asyncio.to_thread(self.prepare_database)
+        self.buckets = Buckets(self.database, self.storage_settings)
+        await self.buckets.start()
         storage = Storage(self.storage_settings)
         prefix, most, at_once = self.commons.guid_prefix, self.read_batch, self.read_batches
         self.reads = Reads(self.database, self.schema, prefix=prefix, most=most, at_once=at_once)
@@ -122,6 +125,7 @@ class IndexApp(ServiceApplication):
         """Leave unfinished uploads and deletions to the next process."""
         await self.sweeper.stop()
         await self.worker.stop()
+        await self.buckets.stop()
 
     def routes(self) -> list[Route]:
         """Routes whose paths end in a word come before those that end in a GUID, because a GUID may hold slashes."""

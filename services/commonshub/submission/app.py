@@ -6,6 +6,7 @@ from typing import ClassVar
 from traitlets import Integer, Unicode
 
 from ..core.app import Route, ServiceApplication
+from ..core.buckets import Buckets
 from ..core.dictionary import load
 from ..core.graph import Graph
 from ..core.storage import Storage
@@ -62,9 +63,15 @@ class SubmissionApp(ServiceApplication):
         if made:
             self.log.info("Made %d tables and indexes of the graph.", len(made))
         store, checkers = Store(graph), Checkers(self.dictionary.nodes)
-        buckets = frozenset(Storage(self.storage_settings).buckets)
-        self.tools = Tools(store, checkers, settings.index_schema, buckets, self.commons.guid_prefix)
+        self.buckets = Buckets(self.database, self.storage_settings)
+        await self.buckets.start()
+        storage = Storage(self.storage_settings)
+        self.tools = Tools(store, checkers, settings.index_schema, storage, self.commons.guid_prefix)
         self.roots = Roots(store, checkers, settings.auth_schema)
+
+    async def stop_service(self) -> None:
+        """Follow the registered buckets no more."""
+        await self.buckets.stop()
 
     def start(self) -> None:
         """Run until stopped."""

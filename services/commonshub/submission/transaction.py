@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from ..core.dictionary import Link, NodeType
 from ..core.errors import BadRequest, NotFound
+from ..core.storage import Storage
 from . import files
 from .entity import CREATE, UPDATE, Entity, Outcome, Project, fault, faulty
 from .ids import fresh, is_uuid
@@ -61,8 +62,8 @@ class Tools:
 
     Parameters
     ----------
-    buckets
-        Buckets that this commons signs URLs for.
+    storage
+        Knows the buckets that this commons signs URLs for.
     guid_prefix
         Prefix of the GUIDs of new data objects.
     """
@@ -70,7 +71,7 @@ class Tools:
     store: Store
     checkers: Checkers
     index_schema: str
-    buckets: frozenset[str]
+    storage: Storage
     guid_prefix: str
 
 
@@ -293,7 +294,7 @@ class Transaction:
             return
         known = files.look_up(self.connection, self.tools.index_schema, self.project, entities)
         planner = files.Planner(
-            self.project, self.submission.username, self.tools.buckets, known, self.tools.guid_prefix
+            self.project, self.submission.username, self.tools.storage.buckets, known, self.tools.guid_prefix
         )
         self.plan = planner.decide(entities)
 
