@@ -36,6 +36,8 @@ ENDING = ("deactivate", "delete")
 INDEX_COMMANDS = {
     "import": "create the records of a manifest",
     "export": "write all records as a manifest",
+    "verify": "find records whose bytes are missing or have changed, and bytes without a record",
+    "bucket": "buckets beside those of the configuration",
 }
 
 

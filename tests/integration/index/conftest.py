@@ -1,3 +1,4 @@
 from tests.index_service import running, url
+from tests.stores import second_store
 
-__all__ = ["running", "url"]
+__all__ = ["running", "second_store", "url"]

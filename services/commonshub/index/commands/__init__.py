@@ -1,7 +1,7 @@
 """Commands of the operator: they work on the database directly, whether or not the service runs.
 
-Each module of this package is one command: a function of the application and its arguments that returns the exit
-status.
+Each module of this package is one command, or one group of them: a command is a function of the application and its
+arguments that returns the exit status.
 """
 
 import argparse
@@ -11,11 +11,16 @@ from collections.abc import Callable, Sequence
 from commonshub.core.errors import CommonsError
 
 from ..app import IndexApp
-from . import exporting, importing
+from . import buckets, exporting, importing, verifying
 
 Command = Callable[[IndexApp, argparse.Namespace], int]
 
-COMMANDS = {"import": importing.add_arguments, "export": exporting.add_arguments}
+COMMANDS = {
+    "import": importing.add_arguments,
+    "export": exporting.add_arguments,
+    "verify": verifying.add_arguments,
+    "bucket": buckets.add_arguments,
+}
 
 
 def parser() -> argparse.ArgumentParser:

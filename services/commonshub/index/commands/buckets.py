@@ -1,0 +1,87 @@
+"""``commonshub index bucket add|list|remove``: buckets beside those of the configuration, without a restart."""
+
+import argparse
+import json
+from pathlib import Path
+
+from commonshub.core import buckets
+from commonshub.core.buckets import Bucket
+from commonshub.core.errors import BadRequest, Conflict
+from commonshub.core.storage import Storage
+
+from ..app import IndexApp
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """The commands and their options."""
+    commands = command.add_subparsers(metavar="COMMAND", required=True)
+    add = commands.add_parser("add", description="Register a bucket, or change what is registered of it.")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--endpoint-url", metavar="URL", help="S3 endpoint; empty for AWS (default: the commons' own)")
+    add.add_argument("--region", metavar="REGION")
+    add.add_argument("--credentials-file", metavar="FILE", help="JSON with access_key and secret_key; not copied")
+    add.add_argument("--public", action="store_true", help="everybody can read it, so its URLs are not signed")
+    add.add_argument(
+        "--resource",
+        action="append",
+        default=[],
+        metavar="[FOLDER=]PATH",
+        help="records of this resource path may point into the bucket, or into this folder of it; * for all records",
+    )
+    add.add_argument("--unchecked", action="store_true", help="register it even if it does not answer")
+    add.set_defaults(run=_add)
+    listing = commands.add_parser("list", description="Show the registered buckets.")
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    listing.set_defaults(run=_list)
+    remove = commands.add_parser("remove", description="Forget a bucket; what lies in it stays.")
+    remove.add_argument("name", metavar="NAME")
+    remove.set_defaults(run=_remove)
+
+
+def _add(app: IndexApp, arguments: argparse.Namespace) -> int:
+    bucket = _bucket(arguments)
+    bucket.check()
+    settings = app.storage_settings
+    if bucket.name in {settings.upload_bucket, *settings.buckets, *settings.stores}:
+        raise Conflict(f"The bucket {bucket.name} stands in the configuration; change it there.")
+    if not bucket.store.get("public") and not arguments.unchecked:
+        settings.stores = {**settings.stores, bucket.name: dict(bucket.store)}
+        # Whether it is there, and the credentials are good for it.
+        next(Storage(settings).listing(bucket.name, page=1))
+    app.database.call(buckets.save, app.schema, bucket)
+    print(f"The bucket {bucket.name} is registered.")
+    return 0
+
+
+def _bucket(arguments: argparse.Namespace) -> Bucket:
+    store = {"endpoint_url": arguments.endpoint_url, "region": arguments.region}
+    store = {name: value for name, value in store.items() if value is not None}
+    if arguments.credentials_file:
+        file = Path(arguments.credentials_file).absolute()
+        if not file.is_file():
+            raise BadRequest(f"There is no file {file}.")
+        store["credentials_file"] = str(file)
+    if arguments.public:
+        store["public"] = True
+    resources: dict[str, list[str]] = {}
+    for each in arguments.resource:
+        folder, _, path = each.rpartition("=")
+        prefix = f"s3://{arguments.name}/{folder.strip('/')}".rstrip("/")
+        resources.setdefault(prefix, []).append(path)
+    return Bucket(arguments.name, store, resources)
+
+
+def _list(app: IndexApp, arguments: argparse.Namespace) -> int:
+    for bucket in app.database.call(buckets.read, app.schema):
+        if arguments.json:
+            print(json.dumps(bucket._asdict()))
+        else:
+            ties = [f"{prefix}={path}" for prefix, paths in bucket.resources.items() for path in paths]
+            print("\t".join((bucket.name, bucket.store.get("endpoint_url") or "-", " ".join(ties) or "-")))
+    return 0
+
+
+def _remove(app: IndexApp, arguments: argparse.Namespace) -> int:
+    app.database.call(buckets.remove, app.schema, arguments.name)
+    print(f"The bucket {arguments.name} is registered no more.")
+    return 0
