@@ -78,7 +78,16 @@ def tables(schema: str) -> Tables:
     )
     for name in ("baseid", "size", "file_name", "uploader"):
         sa.Index(f"ix_record_{name}", record.c[name])
-    sa.Index("ix_record_updated_date_guid", record.c.updated_date, record.c.guid)
+    sa.Index("ix_record_changed", record.c.updated_date.nulls_first(), record.c.guid)
+    sa.Index("ix_record_version", record.c.version, postgresql_where=record.c.version.is_not(None))
+    zero: sa.ColumnClause[int] = sa.literal_column("0")
+    empty: sa.ColumnClause[object] = sa.literal_column("'{}'::jsonb")
+    for name in ("acl", "authz"):
+        nobody = sa.func.coalesce(sa.func.cardinality(record.c[name]), zero) == zero
+        sa.Index(f"ix_record_no_{name}", record.c.guid, postgresql_where=nobody)
+    for name in ("record_metadata", "url_metadata"):
+        some = record.c[name] != empty
+        sa.Index(f"ix_record_{name}_gin", record.c[name], postgresql_using="gin", postgresql_where=some)
     sa.Index(
         "ix_record_hashes_gin", record.c.hashes, postgresql_using="gin", postgresql_ops={"hashes": "jsonb_path_ops"}
     )

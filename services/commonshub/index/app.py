@@ -17,6 +17,7 @@ from . import bulk, compounds, ga4gh, handlers, queries
 from .blobs import BlobSettings, Worker
 from .creations import Creations
 from .drs import CLOUDS, Site
+from .pages import Pages
 from .reads import Reads
 from .sweeper import Sweeper
 
@@ -73,6 +74,14 @@ class IndexApp(ServiceApplication):
         2, min=1, help="Statements with reads of single records that one process runs at the same time."
     ).tag(config=True)
 
+    max_known_pages = Integer(
+        10_000, min=0, help="Beginnings of pages that one process remembers, so that `page=` far on is no slower."
+    ).tag(config=True)
+
+    known_pages_s = Integer(
+        60, min=0, help="How long the beginning of a page is remembered, in seconds; 0: count at every page."
+    ).tag(config=True)
+
     @property
     def site(self) -> Site:
         """What DRS objects say of this commons."""
@@ -111,6 +120,7 @@ class IndexApp(ServiceApplication):
         storage = Storage(self.storage_settings)
         prefix, most, at_once = self.commons.guid_prefix, self.read_batch, self.read_batches
         self.reads = Reads(self.database, self.schema, prefix=prefix, most=most, at_once=at_once)
+        self.pages = Pages(self.max_known_pages, self.known_pages_s)
         self.downloads = Downloads(self.database, storage)
         self.creations = Creations(
             self.database, self.schema, self.commons.guid_prefix, most=self.create_batch, at_once=self.create_batches

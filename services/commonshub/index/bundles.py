@@ -16,12 +16,11 @@ from commonshub.core import records
 from commonshub.core.errors import BadRequest, Conflict, NotFound
 from commonshub.core.records import Record
 
-from . import contents, reads
+from . import conditions, contents, reads
 from .catalog import tables
 from .contents import Bundle, Bundles, Member
 from .filters import Filter
 from .reads import TEXTS, Form, Name, spellings
-from .store import conditions
 
 T = TypeVar("T")
 
@@ -234,7 +233,7 @@ def listing(
     if wanted.form != "bundle":
         known = [record.c.size.is_not(None), record.c.hashes != {}] if complete else []
         chosen = _key(record.c.guid, record.c.updated_date, bundle=False)
-        parts.append(chosen.where(*conditions(record, wanted, prefix), *known))
+        parts.append(chosen.where(*conditions.of_filter(record, wanted, prefix), *known))
     if wanted.form != "object":
         chosen = _key(bundle.c.bundle_id, bundle.c.updated_time, bundle=True)
         parts.append(chosen.where(*_conditions(bundle, wanted, prefix)))

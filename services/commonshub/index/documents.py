@@ -4,7 +4,7 @@ Every key is always there, in indexd's order; SQL nulls in lists and objects cou
 route. Dates are ISO 8601 in UTC, without a zone as indexd gives them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -63,6 +63,6 @@ def select(chosen: sa.Select[Any]) -> sa.Select[Any]:
     return sa.select(*columns(chosen.subquery("document")))
 
 
-def read(rows: Iterable[Any]) -> list[Document]:
+def read(rows: Iterable[Sequence[Any]]) -> list[Document]:
     """The documents in rows of :func:`columns`."""
-    return [Document(*row) for row in rows]
+    return [Document(did, pending, text) for did, pending, text in rows]

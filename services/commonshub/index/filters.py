@@ -5,8 +5,9 @@ the key exists, or under ``negate_params`` that it does not.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from dataclasses import fields as fields_of
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -61,6 +62,10 @@ class Filter:
     def echo(self) -> dict[str, Any]:
         """The part of the answer that repeats the question; clients count on its keys."""
         return {each.name: getattr(self, each.name) for each in fields_of(self) if each.name not in _UNTOLD}
+
+    def all_pages(self) -> bytes:
+        """A short name of the list that this is a page of."""
+        return blake2b(repr(replace(self, page=None)).encode(), digest_size=16).digest()
 
 
 def record_filter(arguments: Arguments, most: int, form: str = "object") -> Filter:

@@ -3,6 +3,7 @@
 Everybody may read; who may write is decided in :mod:`.permissions`.
 """
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
@@ -17,6 +18,7 @@ from commonshub.core.web import BaseHandler
 from . import bundles, drs, filters, ledger, permissions, reads, store, validate
 from .contents import Contents
 from .documents import Document
+from .filters import Filter
 
 if TYPE_CHECKING:
     from .app import IndexApp
@@ -138,11 +140,22 @@ class IndexHandler(BaseHandler):
         wanted = filters.record_filter(self.arguments(), self.index.max_list_limit, form)
         found: list[Any]
         if wanted.form == "object":
-            found = [each.json for each in await self.read(store.listing, wanted, prefix=self.prefix)]
+            found = [each.json for each in await self._records(wanted)]
         else:
             both = await self.sql(bundles.listing, reads.DOCUMENT, wanted, prefix=self.prefix)
             found = [each.json if isinstance(each, Document) else drs.bundle_document(each) for each in both]
         self.reply({"records": found, **wanted.echo()})
+
+    async def _records(self, wanted: Filter) -> list[Document]:
+        if wanted.limit == 0:
+            return []
+        if wanted.page is None:
+            return await self.read(store.listing, wanted, prefix=self.prefix)
+        pages, listed = self.index.pages, wanted.all_pages()
+        start = pages.start(listed, wanted.page, time.monotonic())
+        found, places = await self.read(store.page, wanted, start, prefix=self.prefix)
+        pages.note(listed, wanted.page, places, time.monotonic())
+        return found
 
     def contents_of(self, family: bundles.Family, *, expand: bool) -> list[dict[str, Any]]:
         """What is in a bundle."""

@@ -12,9 +12,10 @@ from commonshub.core import records
 from commonshub.core.errors import Conflict, NotFound
 from commonshub.core.records import Draft, Record
 
-from . import documents
+from . import conditions, documents
 from .documents import Document
-from .filters import Filter, Negation
+from .filters import Filter
+from .pages import Place, Start
 from .reads import TEXTS, Form, spellings
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ class Totals(NamedTuple):
 def documents_of(connection: sa.Connection, schema: str, guids: Sequence[str]) -> dict[str, Document]:
     """The records with exactly these GUIDs, by GUID; what does not exist is left out."""
     found = connection.execute(_documents_of(schema), {"guids": list(guids)})
-    return {document.did: document for document in documents.read(found)}
+    return {document.did: document for document in documents.read(found.all())}
 
 
 @lru_cache(maxsize=8)
@@ -95,73 +96,30 @@ def _same_object(table: sa.Table, identifier: str, prefix: str) -> sa.ColumnElem
 
 
 def listing(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: str = "") -> list[Document]:
-    """One page of the records that pass a filter: by GUID, or by date of change where a page number is given."""
+    """The records that pass a filter, in order of GUID."""
     table = records.tables(schema).record
-    if wanted.limit == 0:
-        return []
-    query = sa.select(*documents.fields(table)).where(*conditions(table, wanted, prefix))
-    if wanted.page is None:
-        query = query.order_by(table.c.guid)
-    else:
-        query = query.order_by(table.c.updated_date, table.c.guid).offset((wanted.limit or 0) * wanted.page)
-    return documents.read(connection.execute(documents.select(query.limit(wanted.limit))))
+    query = sa.select(*documents.fields(table)).where(*conditions.of_filter(table, wanted, prefix))
+    query = query.order_by(table.c.guid).limit(wanted.limit)
+    return documents.read(connection.execute(documents.select(query)).all())
 
 
-def conditions(table: sa.Table, wanted: Filter, prefix: str) -> list[sa.ColumnElement[bool]]:
-    """What a record must fulfil to pass a filter."""
-    columns = table.c
-    conditions: list[sa.ColumnElement[bool]] = [
-        columns[name] == getattr(wanted, name)
-        for name in ("size", "file_name", "version", "uploader")
-        if getattr(wanted, name) is not None
-    ]
-    if wanted.ids is not None:
-        names = [name for each in wanted.ids for name in spellings(each, prefix)]
-        conditions.append(columns.guid == sa.any_(sa.literal(names, TEXTS)))
-    if wanted.start is not None:
-        conditions.append(columns.guid > wanted.start)
-    if wanted.hashes:
-        conditions.append(columns.hashes.contains(wanted.hashes))
-    if wanted.urls:
-        conditions.append(columns.urls.contains(wanted.urls))
-    for name, holders in (("acl", wanted.acl), ("authz", wanted.authz)):
-        if holders is not None:
-            empty = sa.func.coalesce(sa.func.cardinality(columns[name]), 0) == 0
-            conditions.append(columns[name].contains(holders) if holders else empty)
-    conditions += [_holds(columns.record_metadata, key, value) for key, value in wanted.metadata.items()]
-    conditions += [_on_url(table, url, pairs) for url, pairs in wanted.urls_metadata.items()]
-    return conditions + (_negated(table, wanted.negation) if wanted.negation else [])
+def page(
+    connection: sa.Connection, schema: str, wanted: Filter, start: Start, *, prefix: str = ""
+) -> tuple[list[Document], list[Place | None]]:
+    """One page of them in order of change, and the places where this page and the next one begin.
 
-
-def _holds(document: Any, key: str, value: str) -> sa.ColumnElement[bool]:
-    """Whether a JSON object has a key, with this value where one is given."""
-    held: sa.ColumnElement[bool] = document[key].astext == value if value else document.has_key(key)
-    return sa.func.coalesce(held, sa.false())
-
-
-def _on_url(table: sa.Table, part: str, pairs: dict[str, str]) -> sa.ColumnElement[bool]:
-    """Whether some URL that contains `part` has metadata, with all these pairs."""
-    each = sa.func.jsonb_each(table.c.url_metadata).table_valued(
-        sa.column("key", sa.Text), sa.column("value", pg.JSONB)
-    )
-    rows = each.alias("on_url")
-    held = [_holds(rows.c.value, key, value) for key, value in pairs.items()]
-    within = sa.func.strpos(rows.c.key, part) > 0
-    return sa.exists(sa.select(sa.literal(1)).select_from(rows).where(within, rows.c.value != {}, *held))
-
-
-def _negated(table: sa.Table, unwanted: Negation) -> list[sa.ColumnElement[bool]]:
-    columns = table.c
-    conditions: list[sa.ColumnElement[bool]] = []
-    for name in ("urls", "acl", "authz"):
-        if values := getattr(unwanted, name):
-            conditions += [sa.func.cardinality(columns[name]) > 0, sa.not_(columns[name].overlap(values))]
-    for name in ("file_name", "version"):
-        if (value := getattr(unwanted, name)) is not None:
-            conditions.append(columns[name] != value)
-    conditions += [sa.not_(_holds(columns.record_metadata, key, value)) for key, value in unwanted.metadata.items()]
-    conditions += [sa.not_(_on_url(table, url, pairs)) for url, pairs in unwanted.urls_metadata.items()]
-    return conditions
+    Records of unknown date come first; none of them is a place.
+    """
+    table = records.tables(schema).record
+    limit = wanted.limit or 0
+    query = sa.select(*documents.fields(table)).where(*conditions.of_filter(table, wanted, prefix))
+    if start.place:
+        query = query.where(sa.tuple_(table.c.updated_date, table.c.guid) >= start.place)
+    query = query.order_by(table.c.updated_date.nulls_first(), table.c.guid).offset(limit * start.pages)
+    chosen = query.limit(limit + 1).subquery("document")
+    rows = connection.execute(sa.select(*documents.columns(chosen), chosen.c.updated_date)).all()
+    begin = [Place(row.updated_date, row.did) if row.updated_date else None for row in rows[:: limit or 1]]
+    return documents.read(row[:-1] for row in rows[:limit]), begin
 
 
 def urls(
@@ -173,7 +131,7 @@ def urls(
     query = (
         sa.select(url.c.url, table.c.url_metadata[url.c.url].label("metadata"))
         .select_from(table.join(url, sa.true()))
-        .where(*conditions(table, wanted, prefix))
+        .where(*conditions.of_filter(table, wanted, prefix))
         .order_by(table.c.guid, url.c.place)
         .offset(offset)
         .limit(limit)
@@ -205,6 +163,7 @@ def find_urls(connection: sa.Connection, schema: str, wanted: UrlQuery) -> list[
     query = sa.select(table.c.guid, table.c.rev, sa.func.array_agg(pg.aggregate_order_by(url.c.url, url.c.place)))
     query = query.select_from(table.join(url, sa.true()))
     if wanted.include:
+        query = query.where(conditions.some_url_contains(table, wanted.include))
         query = query.where(sa.func.strpos(url.c.url, wanted.include) > 0)
     if wanted.exclude:
         query = query.where(sa.func.strpos(url.c.url, wanted.exclude) == 0)
@@ -212,6 +171,7 @@ def find_urls(connection: sa.Connection, schema: str, wanted: UrlQuery) -> list[
         query = query.where(table.c.version.is_not(None) if wanted.versioned else table.c.version.is_(None))
     if wanted.metadata:
         key, value = wanted.metadata
+        query = query.where(*conditions.some_url_may_hold(table, {key: value}))
         query = query.where(table.c.url_metadata[url.c.url][key].astext == value)
     query = query.group_by(table.c.guid).order_by(table.c.guid).limit(wanted.limit).offset(wanted.offset)
     return [{"did": guid, "rev": rev, "urls": found} for guid, rev, found in connection.execute(query)]

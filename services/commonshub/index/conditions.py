@@ -1,0 +1,143 @@
+"""Filters as SQL.
+
+Vocabulary
+----------
+exact condition
+    Says which records pass.
+candidate condition
+    Lets all of them pass, and perhaps others, from an index. It stands beside an exact one that no index answers.
+"""
+
+import math
+from functools import lru_cache
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from .filters import Filter, Negation
+from .reads import TEXTS, spellings
+
+# A number in a filter is no longer than this; what is longer is no number that somebody stored.
+MAX_NUMBER_CHARS = 32
+EMPTY: dict[str, Any] = {}
+Condition = sa.ColumnElement[bool]
+
+
+def of_filter(table: sa.Table, wanted: Filter, prefix: str) -> list[Condition]:
+    """What holds for the records that pass a filter."""
+    columns = table.c
+    conditions: list[Condition] = [
+        columns[name] == getattr(wanted, name)
+        for name in ("size", "file_name", "version", "uploader")
+        if getattr(wanted, name) is not None
+    ]
+    if wanted.ids is not None:
+        names = [name for each in wanted.ids for name in spellings(each, prefix)]
+        conditions.append(columns.guid == sa.any_(sa.literal(names, TEXTS)))
+    if wanted.start is not None:
+        conditions.append(columns.guid > wanted.start)
+    if wanted.hashes or wanted.urls:
+        conditions.append(_among_few(table, wanted))
+    for name, holders in (("acl", wanted.acl), ("authz", wanted.authz)):
+        if holders is not None:
+            # The zeros stand in the text, where PostgreSQL looks for the index's own condition.
+            none = sa.func.coalesce(sa.func.cardinality(columns[name]), sa.literal_column("0"))
+            conditions.append(columns[name].contains(holders) if holders else none == sa.literal_column("0"))
+    if wanted.metadata:
+        conditions.append(columns.record_metadata != EMPTY)
+    for key, value in wanted.metadata.items():
+        conditions += [_may_hold(columns.record_metadata, key, value), _holds(columns.record_metadata, key, value)]
+    for part, pairs in wanted.urls_metadata.items():
+        conditions += [*some_url_may_hold(table, pairs), _on_url(table, part, pairs)]
+    return conditions + (_negated(table, wanted.negation) if wanted.negation else [])
+
+
+def _among_few(table: sa.Table, wanted: Filter) -> Condition:
+    """Hashes and URLs are looked up first, whatever the rest: few records have them.
+
+    PostgreSQL knows that of no single value. Where the first record is wanted it would rather try all in their order.
+    """
+    few = _again(table)
+    having = [few.c.hashes.contains(wanted.hashes)] if wanted.hashes else []
+    having += [few.c.urls.contains(wanted.urls)] if wanted.urls else []
+    guids = sa.select(few.c.guid).where(*having).scalar_subquery()
+    return table.c.guid == sa.any_(sa.func.array(guids, type_=TEXTS))
+
+
+@lru_cache(maxsize=8)
+def _again(table: sa.Table) -> sa.FromClause:
+    """The same table under another name; it costs SQLAlchemy more to make than many a statement costs PostgreSQL."""
+    return table.alias("few")
+
+
+def _holds(document: Any, key: str, value: str) -> Condition:
+    """Whether a JSON object has a key, with this value where one is given, whose text counts."""
+    held: Condition = document[key].astext == value if value else document.has_key(key)
+    return sa.func.coalesce(held, sa.false())
+
+
+def _may_hold(document: Any, key: str, value: str) -> Condition:
+    """Candidates for :func:`_holds`."""
+    if not value or _is_structure(value):
+        has: Condition = document.has_key(key)
+        return has
+    values: list[Any] = [value, *_as_scalar(value)]
+    return sa.or_(*(document.contains({key: each}) for each in values))
+
+
+def some_url_may_hold(table: sa.Table, pairs: dict[str, str]) -> list[Condition]:
+    """Candidates for records of which some URL has metadata, with all these pairs."""
+    document = table.c.url_metadata
+    conditions: list[Condition] = [document != EMPTY]
+    for key, value in pairs.items():
+        place = f"$.*.{orjson.dumps(key).decode()}"
+        scalars = [] if not value or _is_structure(value) else [value, *_as_scalar(value)]
+        paths = [f"{place} ? (@ == {orjson.dumps(each).decode()})" for each in scalars] or [place]
+        conditions.append(sa.or_(*(document.path_exists(sa.literal(path, pg.JSONPATH())) for path in paths)))
+    return conditions
+
+
+def _is_structure(text: str) -> bool:
+    return text.startswith(("{", "["))
+
+
+def _as_scalar(text: str) -> list[Any]:
+    """The number or truth value, as it stands, that is stored with this text; none for other text."""
+    try:
+        value = orjson.loads(text) if len(text) <= MAX_NUMBER_CHARS else None
+    except orjson.JSONDecodeError:
+        return []
+    number = isinstance(value, int | float) and math.isfinite(value)
+    return [orjson.Fragment(text.strip())] if number else []
+
+
+def _on_url(table: sa.Table, part: str, pairs: dict[str, str]) -> Condition:
+    """Whether some URL that contains `part` has metadata, with all these pairs."""
+    each = sa.func.jsonb_each(table.c.url_metadata).table_valued(
+        sa.column("key", sa.Text), sa.column("value", pg.JSONB)
+    )
+    rows = each.alias("on_url")
+    held = [_holds(rows.c.value, key, value) for key, value in pairs.items()]
+    within = sa.func.strpos(rows.c.key, part) > 0
+    return sa.exists(sa.select(sa.literal(1)).select_from(rows).where(within, rows.c.value != EMPTY, *held))
+
+
+def some_url_contains(table: sa.Table, part: str) -> Condition:
+    """Candidates for records of which some URL contains `part`: cheaper than to look at each URL."""
+    return sa.func.strpos(sa.func.array_to_string(table.c.urls, " "), part) > 0
+
+
+def _negated(table: sa.Table, unwanted: Negation) -> list[Condition]:
+    columns = table.c
+    conditions: list[Condition] = []
+    for name in ("urls", "acl", "authz"):
+        if values := getattr(unwanted, name):
+            conditions += [sa.func.cardinality(columns[name]) > 0, sa.not_(columns[name].overlap(values))]
+    for name in ("file_name", "version"):
+        if (value := getattr(unwanted, name)) is not None:
+            conditions.append(columns[name] != value)
+    conditions += [sa.not_(_holds(columns.record_metadata, key, value)) for key, value in unwanted.metadata.items()]
+    conditions += [sa.not_(_on_url(table, url, pairs)) for url, pairs in unwanted.urls_metadata.items()]
+    return conditions

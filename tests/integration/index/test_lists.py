@@ -1,0 +1,105 @@
+"""Lists: pages, and filters on what records hold."""
+
+from typing import Any
+
+import orjson
+import pytest
+import requests
+import sqlalchemy as sa
+
+from commonshub.core import records
+from commonshub.core.records import Draft
+
+METADATA: dict[str, Any] = {
+    "text": {"k": "5"},
+    "number": {"k": 5},
+    "other number": {"k": 5.5},
+    "truth": {"k": True},
+    "object": {"k": {"a": 1}},
+    "list": {"k": [1]},
+    "quoted": {"k": 'a "b" \\ c'},
+    "null": {"k": None},
+    "other key": {"l": "5"},
+    "none": {},
+}
+
+
+@pytest.fixture(scope="module")
+def listed(running: Any) -> list[str]:
+    """Seven records in order of change; the date of the first is not known."""
+
+    def fill(connection: sa.Connection) -> list[str]:
+        made = [records.create(connection, "index", [Draft(file_name="paged", size=n)])[0].did for n in range(7)]
+        table = records.tables("index").record
+        connection.execute(sa.update(table).where(table.c.guid == made[0]).values(updated_date=None))
+        return made
+
+    made: list[str] = running.app.database.call(fill)
+    return made
+
+
+def read(url: str, **query: Any) -> list[str]:
+    answer = requests.get(f"{url}/index/index", params=query)
+    assert answer.status_code == 200, answer.text
+    return [record["did"] for record in answer.json()["records"]]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
+def test_pages_have_every_record_once(url: str, listed: list[str], limit: int) -> None:
+    pages = [read(url, file_name="paged", limit=limit, page=page) for page in range(9)]
+    assert [did for page in pages for did in page] == listed
+    # Once more, backwards: from what is known by now.
+    again = [read(url, file_name="paged", limit=limit, page=page) for page in range(8, -1, -1)]
+    assert again[::-1] == pages
+
+
+def test_a_record_that_changes_hides_no_other_from_one_who_reads_page_by_page(running: Any, url: str) -> None:
+    database = running.app.database
+    drafts = [Draft(file_name="changing", size=n) for n in range(4)]
+    made = [database.call(records.create, "index", [draft])[0].did for draft in drafts]
+    assert read(url, file_name="changing", limit=2, page=0) == made[:2]
+    database.call(records.update, "index", made[0], None, {"uploader": "somebody"})
+    assert read(url, file_name="changing", limit=2, page=1) == made[2:]
+    assert read(url, file_name="changing", limit=2, page=2) == made[:1]
+
+
+@pytest.fixture(scope="module")
+def described(running: Any) -> str:
+    """Records with metadata of every kind, of their own and of their URLs."""
+    drafts = [
+        Draft(file_name=name, uploader="described", metadata=held, urls_metadata={f"s3://b/{name}": held})
+        for name, held in METADATA.items()
+    ]
+    running.app.database.call(records.create, "index", drafts)
+    return "described"
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [
+        ("5", {"text", "number"}),
+        ("5.0", set()),
+        ("5.5", {"other number"}),
+        ("true", {"truth"}),
+        ('{"a": 1}', {"object"}),
+        ("[1]", {"list"}),
+        ('a "b" \\ c', {"quoted"}),
+        ("null", set()),
+        ("1e999999", set()),
+        ("9" * 5000, set()),
+        ('"\\u0000"', set()),
+        ("", set(METADATA) - {"other key", "none"}),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_the_text_of_a_value_of_metadata_counts(url: str, described: str, value: str, names: set[str]) -> None:
+    queries = {"metadata": f"k:{value}", "urls_metadata": orjson.dumps({"s3://b/": {"k": value}}).decode()}
+    for name, text in queries.items():
+        answer = requests.get(f"{url}/index/index", params={"uploader": described, name: text})
+        assert answer.status_code == 200, answer.text
+        assert {record["file_name"] for record in answer.json()["records"]} == names
+
+
+def test_a_url_may_hold_any_metadata(url: str, described: str) -> None:
+    answer = requests.get(f"{url}/index/index", params={"uploader": described, "urls_metadata": '{"s3://b/": {}}'})
+    assert {record["file_name"] for record in answer.json()["records"]} == set(METADATA) - {"none"}
