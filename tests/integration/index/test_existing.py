@@ -1,0 +1,136 @@
+"""A database that an indexd has made with one table for its records is served as it is."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import requests
+import sqlalchemy as sa
+from tests import indexd
+from tests.index_service import policies
+
+from commonshub.index.app import IndexApp
+
+Ask = Callable[..., requests.Response]
+DIDS = [each["did"] for each in indexd.DOCUMENTS]
+OLD_TABLES = ["alembic_version", "auth_record", "alias_record", "base_version", "drs_bundle_record", "stats"]
+
+
+@pytest.fixture(scope="module")
+def engine(database_url: str) -> Iterator[sa.Engine]:
+    made = sa.create_engine(database_url)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(scope="module")
+def before(engine: sa.Engine) -> dict[str, list[Any]]:
+    """The old tables before the service has ever run."""
+    with engine.begin() as connection:
+        indexd.single(connection)
+    with engine.begin() as connection:
+        return contents(connection)
+
+
+def contents(connection: sa.Connection) -> dict[str, list[Any]]:
+    order = {"record": "guid"}
+    return {
+        name: [tuple(row) for row in connection.execute(sa.text(f"select * from {name} order by {order.get(name, 1)}"))]
+        for name in ["record", *OLD_TABLES]
+    }
+
+
+@pytest.fixture(scope="module")
+def ask(
+    before: dict[str, list[Any]], run_service: Callable[..., Any], token: Callable[..., str]
+) -> Callable[..., requests.Response]:
+    service = run_service(IndexApp, DatabaseSettings={"index_schema": "public"})
+    service.app.grants.snapshot = policies()
+
+    def send(method: str, path: str, **options: Any) -> requests.Response:
+        headers = {"Authorization": f"bearer {token('admin')}"}
+        return requests.request(method, service.url + path, headers=headers, timeout=30, **options)
+
+    return send
+
+
+def test_nothing_of_it_is_lost_or_changed(ask: Ask, before: dict[str, list[Any]], engine: sa.Engine) -> None:
+    assert ask("GET", "/index/_status").status_code == 200
+    with engine.connect() as connection:
+        assert contents(connection) == before
+
+
+@pytest.mark.parametrize("document", indexd.DOCUMENTS, ids=lambda each: each["did"])
+def test_each_record_is_read_whole(ask: Ask, document: dict[str, Any]) -> None:
+    expected = indexd.whole(document)
+    assert ask("GET", f"/index/index/{quote(document['did'])}").json() == expected
+    assert ask("POST", "/index/bulk/documents", json=[document["did"]]).json() == [expected]
+    aliases = [{"value": alias} for alias in document.get("aliases", [])]
+    assert ask("GET", f"/index/index/{quote(document['did'])}/aliases").json() == {"aliases": aliases}
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("limit=1000", DIDS),
+        ("limit=1000&page=0", DIDS),
+        (f"hash=md5:{indexd.MD5}", [DIDS[0], DIDS[1], DIDS[3]]),
+        (f"hash=sha256:{indexd.SHA256}", [DIDS[0]]),
+        ("acl=null", DIDS[1:]),
+        ("authz=null&acl=null", DIDS[2:]),
+        ("url=gs://b/a", [DIDS[0]]),
+        ("metadata=k:v", [DIDS[0]]),
+        ('urls_metadata={"s3://":{"state":"up"}}', [DIDS[0]]),
+        ('negate_params={"metadata":{"k":"v"}}', DIDS[1:]),
+        ("uploader=bob", [DIDS[2]]),
+        (f"size={2**62}", [DIDS[1]]),
+    ],
+)
+def test_lists_hold_the_old_records(ask: Ask, query: str, found: list[str]) -> None:
+    records = ask("GET", f"/index/index?{query}").json()["records"]
+    assert sorted(each["did"] for each in records) == sorted(found)
+
+
+def test_aliases_versions_and_totals_are_those_of_the_old_records(ask: Ask) -> None:
+    assert ask("GET", "/index/b/alias").json()["did"] == DIDS[0]
+    assert [each["did"] for each in ask("GET", f"/index/index/{indexd.BASE}/versions").json().values()] == DIDS[:2]
+    assert ask("GET", f"/index/{indexd.BASE}").json()["did"] == DIDS[1]
+    assert ask("GET", "/index/_stats").json() == {"fileCount": 5, "totalFileSize": 2**62 + 3}
+
+
+@pytest.mark.parametrize(
+    "document", [each for each in indexd.DOCUMENTS if "size" in each], ids=lambda each: each["did"]
+)
+def test_old_records_are_objects_of_drs(ask: Ask, document: dict[str, Any]) -> None:
+    answer = ask("GET", f"/ga4gh/drs/v1/objects/{quote(document['did'])}")
+    assert answer.status_code == 200
+    assert (answer.json()["id"], answer.json()["size"]) == (document["did"], document["size"])
+
+
+def test_a_record_can_be_sent_back_whole_though_it_would_be_refused_today(ask: Ask) -> None:
+    path = f"/index/index/{DIDS[1]}"
+    record = ask("GET", path).json()
+    names = ["urls", "urls_metadata", "acl", "authz", "metadata", "file_name", "version", "uploader", "description"]
+    given = {name: record[name] for name in names} | {"file_name": "new"}
+    answer = ask("PUT", f"{path}?rev={record['rev']}", json=given)
+    assert answer.status_code == 200, answer.text
+    changed = ask("GET", path).json()
+    assert {**changed, "rev": record["rev"], "updated_date": record["updated_date"]} == {**record, "file_name": "new"}
+
+
+def test_an_old_record_is_deleted_and_a_blank_one_filled(ask: Ask) -> None:
+    blank = ask("GET", f"/index/index/{DIDS[2]}").json()
+    filled = {"size": 1, "hashes": {"md5": indexd.MD5}}
+    assert ask("PUT", f"/index/index/blank/{DIDS[2]}?rev={blank['rev']}", json=filled).status_code == 200
+    assert ask("DELETE", f"/index/index/{DIDS[3]}?rev=dddd0001").status_code == 200
+    assert ask("GET", f"/index/index/{DIDS[3]}").status_code == 404
+
+
+def test_a_record_without_a_revision_gets_one(engine: sa.Engine, run_service: Callable[..., Any]) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("create schema unrevised"))
+        connection.execute(sa.text("create table unrevised.record (like public.record including all)"))
+        connection.execute(sa.text("insert into unrevised.record (guid) values ('x')"))
+    service = run_service(IndexApp, DatabaseSettings={"index_schema": "unrevised"})
+    assert len(requests.get(f"{service.url}/index/index/x", timeout=30).json()["rev"]) == 8
