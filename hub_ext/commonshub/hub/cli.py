@@ -38,6 +38,7 @@ INDEX_COMMANDS = {
     "export": "write all records as a manifest",
     "verify": "find records whose bytes are missing or have changed, and bytes without a record",
     "bucket": "buckets beside those of the configuration",
+    "convert": "take over the records of an older indexd",
 }
 
 

@@ -13,7 +13,7 @@ from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
 from commonshub.core.storage import Storage
 
-from . import bulk, compounds, ga4gh, handlers, queries
+from . import bulk, compounds, ga4gh, handlers, legacy, queries
 from .blobs import BlobSettings, Worker
 from .creations import Creations
 from .drs import CLOUDS, Site
@@ -117,6 +117,7 @@ class IndexApp(ServiceApplication):
         await asyncio.to_thread(self.prepare_database)
         self.buckets = Buckets(self.database, self.storage_settings)
         await self.buckets.start()
+        await self.tell_of_old_tables()
         storage = Storage(self.storage_settings)
         prefix, most, at_once = self.commons.guid_prefix, self.read_batch, self.read_batches
         self.reads = Reads(self.database, self.schema, prefix=prefix, most=most, at_once=at_once)
@@ -130,6 +131,15 @@ class IndexApp(ServiceApplication):
         await self.worker.start()
         self.sweeper = Sweeper(self.database, self.schema, storage, blobs)
         self.sweeper.start()
+
+    async def tell_of_old_tables(self) -> None:
+        """Say so where an older indexd's records are beside ours, which would be empty without a conversion."""
+        if await self.database.run(legacy.waiting, self.schema):
+            self.log.warning(
+                "Schema %s has records of an older indexd and none of this index; they are not served before "
+                "`commonshub index convert --from %s`.",
+                *[self.schema] * 2,
+            )
 
     async def stop_service(self) -> None:
         """Leave unfinished uploads and deletions to the next process."""

@@ -159,6 +159,15 @@ def _object(key: sa.ColumnElement[Any], value: sa.ColumnElement[Any]) -> sa.Colu
     return sa.func.coalesce(sa.func.jsonb_object_agg(key, value), sa.cast(sa.literal_column("'{}'"), pg.JSONB()))
 
 
+def waiting(connection: sa.Connection, schema: str) -> bool:
+    """Whether there are old records in a schema, and none of the index."""
+    if not sa.inspect(connection).has_table(MAIN, schema=schema):
+        return False
+    old = sa.select(sa.table(MAIN, sa.column("did"), schema=schema).c.did).exists()
+    new = sa.select(records.tables(schema).record.c.guid).exists()
+    return bool(connection.execute(sa.select(sa.and_(old, sa.not_(new)))).scalar_one())
+
+
 def convert(database: Database, source: Source, schema: str, batch: int = BATCH_RECORDS) -> Iterator[int]:
     """Make records of what the old tables hold, each batch in a transaction; yields how many old ones it looked at.
 

@@ -1,6 +1,6 @@
 """Records of an indexd with a table for each list become records of the index, and its tables stay as they were."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from commonshub.core.database import Database, migrate
 from commonshub.core.errors import NotFound
 from commonshub.core.records import Draft
 from commonshub.core.settings import DatabaseSettings
-from commonshub.index import legacy
+from commonshub.index import commands, legacy
 from commonshub.index.app import HEAD
 
 SCRIPTS = Path(str(resources.files("commonshub.index"))) / "migrations"
@@ -150,3 +150,48 @@ def test_an_early_indexd_has_fewer_columns_and_tables(database: Database, schema
 def test_where_nothing_old_is_it_says_so(database: Database) -> None:
     with pytest.raises(NotFound, match="nowhere"):
         database.call(legacy.Source, "nowhere")
+
+
+@pytest.fixture
+def run(database: Database, tmp_path: Path) -> Callable[..., int]:
+    """Run ``commonshub index convert`` with these words; its exit status."""
+    url = database.engine.url.render_as_string(hide_password=False)
+
+    def start(*words: str) -> int:
+        return commands.main(["convert", *words, f"--data-dir={tmp_path}", f"--DatabaseSettings.url={url}"])
+
+    return start
+
+
+def test_the_command_converts_compares_and_can_be_repeated(
+    database: Database, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for words, status in [(["--check"], 1), ([], 0), ([], 0), (["--check"], 0)]:
+        assert run(*words) == status
+        said.append(capsys.readouterr().out)
+    assert said[0] == "5 old records, 5 of them missing here, 0 changed since.\n"
+    assert set(said[1:]) == {"5 old records, 0 of them missing here, 0 changed since.\n"}
+    table = records.tables("index").record
+    lose = sa.update(table).where(table.c.guid == indexd.A).values(urls=[])
+    database.call(lambda connection: connection.execute(lose))
+    assert run() == 1
+    assert capsys.readouterr().err.endswith("urls: 4 entries in the old tables, 2 here.\n")
+
+
+def test_a_source_without_old_tables_is_told_of(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--from", "nowhere") == 1
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_the_service_tells_of_records_that_wait_for_their_conversion(database: Database, source: legacy.Source) -> None:
+    def aside(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("create schema waits; set local search_path to waits;" + indexd.EARLY)
+
+    database.call(aside)
+    migrate(database.engine, "waits", SCRIPTS, HEAD)
+    assert not database.call(legacy.waiting, "waits")
+    database.call(lambda connection: connection.exec_driver_sql("insert into waits.index_record (did) values ('x')"))
+    assert database.call(legacy.waiting, "waits")
+    list(legacy.convert(database, database.call(legacy.Source, "waits"), "waits"))
+    assert not database.call(legacy.waiting, "waits")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from commonshub.core.errors import CommonsError
 
 from ..app import IndexApp
-from . import buckets, exporting, importing, verifying
+from . import buckets, converting, exporting, importing, verifying
 
 Command = Callable[[IndexApp, argparse.Namespace], int]
 
@@ -20,6 +20,7 @@ COMMANDS = {
     "export": exporting.add_arguments,
     "verify": verifying.add_arguments,
     "bucket": buckets.add_arguments,
+    "convert": converting.add_arguments,
 }
 
 
