@@ -28,13 +28,13 @@ RECORDS = """
 insert into index.record
     (guid, baseid, rev, form, size, created_date, updated_date, file_name, uploader, hashes, acl, authz, urls,
      record_metadata, url_metadata, alias)
-select md5('did' || n)::uuid, md5('base' || n)::uuid, left(md5('rev' || n), 8), 'object', n * 37 % 1000003,
+select md5('did' || n)::uuid, md5('base' || n)::uuid, left(md5('rev' || n), 8), 'object', n * 37 %% 1000003,
        timestamp '2024-01-01' + n * interval '1 second', timestamp '2024-01-01' + n * interval '1 second',
-       'file-' || n || '.bam', 'user' || n % 1000,
+       'file-' || n || '.bam', 'user' || n %% 1000,
        jsonb_build_object('md5', md5(n::text), 'sha256', md5('a' || n) || md5('b' || n)),
-       array['*'], array['/programs/p' || n % 20 || '/projects/q' || n % 200],
+       array['*'], array['/programs/p' || n %% 20 || '/projects/q' || n %% 200],
        array['s3://commons/' || md5('did' || n)::uuid || '/file-' || n || '.bam'],
-       jsonb_build_object('batch', (n % 1000)::text), '{}', '{}'
+       jsonb_build_object('batch', (n %% 1000)::text), '{}', '{}'
 from generate_series(%s, %s) n
 """
 

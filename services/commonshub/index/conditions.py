@@ -125,8 +125,13 @@ def _on_url(table: sa.Table, part: str, pairs: dict[str, str]) -> Condition:
 
 
 def some_url_contains(table: sa.Table, part: str) -> Condition:
-    """Candidates for records of which some URL contains `part`: cheaper than to look at each URL."""
-    return sa.func.strpos(sa.func.array_to_string(table.c.urls, " "), part) > 0
+    """Candidates for records of which some URL contains `part`.
+
+    PostgreSQL keeps statistics of just this text: it goes through the records in their order where many have the part,
+    and through the table where few have it.
+    """
+    joined = sa.func.array_to_string(table.c.urls, sa.literal_column("' '"), type_=sa.Text())
+    return joined.contains(part, autoescape=True)
 
 
 def _negated(table: sa.Table, unwanted: Negation) -> list[Condition]:

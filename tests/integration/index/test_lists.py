@@ -103,3 +103,15 @@ def test_the_text_of_a_value_of_metadata_counts(url: str, described: str, value:
 def test_a_url_may_hold_any_metadata(url: str, described: str) -> None:
     answer = requests.get(f"{url}/index/index", params={"uploader": described, "urls_metadata": '{"s3://b/": {}}'})
     assert {record["file_name"] for record in answer.json()["records"]} == set(METADATA) - {"none"}
+
+
+@pytest.mark.parametrize("part", ["100%", "a_b", "a/b", "back\\slash", "two words", "ab"])
+def test_a_part_of_a_url_is_taken_as_it_stands(running: Any, url: str, part: str) -> None:
+    there = Draft(urls=["s3://b/other", f"s3://b/{part}/{part}"])
+    # What a pattern could take for the same, and the same across two URLs.
+    other = Draft(urls=["s3://b/1000", "s3://b/axb", "s3://b/two", "words s3://b", "s3://b/a", "b"])
+    made = running.app.database.call(records.create, "index", [there, other])
+    answer = requests.get(f"{url}/index/_query/urls/q", params={"include": part})
+    found = {each["did"]: each["urls"] for each in answer.json()}
+    assert found[made[0].did] == [there.urls[1]]
+    assert made[1].did not in found
