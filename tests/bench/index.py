@@ -21,6 +21,8 @@ CREATED_TOGETHER = 5000
 PAGE = 1024
 PAGES = 1000
 PAGE_OF_DEPTH = 500
+# What one measurement of a rate takes, with its start.
+LOAD_S = 4.5
 CLOCK_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 # Dates a second apart, 200 projects, one location and two checksums each.
@@ -132,18 +134,21 @@ def _single(index: Index) -> Iterator[Figure]:
     objects = [f"/ga4gh/drs/v1/objects/{each}" for each in guids]
     creates = [_create_call(index.bearer, number) for number in range(SAMPLE * 4)]
     with floor_server() as floor:
-        empty = requests_per_second(floor, gets)
-        before, start = index.cpu_s(), time.perf_counter()
+        yield _rate("index.get", floor, index.url, gets, bound=0.35)
+        before = index.cpu_s()
         rate = requests_per_second(index.url, gets)
-        used, elapsed = index.cpu_s() - before, time.perf_counter() - start
-        yield Figure("index.get", rate, "requests/s", empty, bound=0.35, better="high", bound_on="ratio")
-        yield Figure("index.get_cpu_ms", 1000 * used / (rate * elapsed), "ms", bound=0.45)
-        empty = requests_per_second(floor, objects)
-        rate = requests_per_second(index.url, objects)
-        yield Figure("index.drs", rate, "requests/s", empty, bound=0.35, better="high", bound_on="ratio")
-        empty = requests_per_second(floor, creates)
-        rate = requests_per_second(index.url, creates)
-        yield Figure("index.create", rate, "requests/s", empty, bound=0.15, better="high", bound_on="ratio")
+        yield Figure("index.get_cpu_ms", 1000 * (index.cpu_s() - before) / (rate * LOAD_S), "ms", bound=0.45)
+        yield _rate("index.drs", floor, index.url, objects, bound=0.35)
+        yield _rate("index.create", floor, index.url, creates, bound=0.15)
+
+
+def _rate(name: str, floor: str, url: str, calls: Sequence[str | Call], bound: float) -> Figure:
+    """Requests per second beside the floor's, in turns: what else the machine does then is the same for both."""
+    turns = [
+        (requests_per_second(url, calls, seconds=1), requests_per_second(floor, calls, seconds=1)) for _ in range(7)
+    ]
+    rate, empty = sorted(turns, key=lambda turn: turn[0] / turn[1])[len(turns) // 2]
+    return Figure(name, rate, "requests/s", empty, bound=bound, better="high", bound_on="ratio")
 
 
 def _draft(number: int) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The index service: routes and start."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
@@ -8,12 +10,13 @@ from urllib.parse import urlsplit
 from traitlets import Integer
 
 from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.batches import Batches
 from commonshub.core.buckets import Buckets
 from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
 from commonshub.core.storage import Storage
 
-from . import bulk, compounds, ga4gh, handlers, legacy, queries
+from . import bulk, compounds, ga4gh, handlers, legacy, queries, store
 from .blobs import BlobSettings, Worker
 from .creations import Creations
 from .drs import CLOUDS, Site
@@ -121,6 +124,7 @@ class IndexApp(ServiceApplication):
         storage = Storage(self.storage_settings)
         prefix, most, at_once = self.commons.guid_prefix, self.read_batch, self.read_batches
         self.reads = Reads(self.database, self.schema, prefix=prefix, most=most, at_once=at_once)
+        self.totals = Batches(self._count, most, 1)
         self.pages = Pages(self.max_known_pages, self.known_pages_s)
         self.downloads = Downloads(self.database, storage)
         self.creations = Creations(
@@ -140,6 +144,11 @@ class IndexApp(ServiceApplication):
                 "`commonshub index convert --from %s`.",
                 *[self.schema] * 2,
             )
+
+    async def _count(self, moments: Sequence[datetime | None]) -> list[store.Totals]:
+        """What there is in all, or was before a moment. To count takes a while, so one count runs at a time."""
+        found = {each: await self.database.read(store.totals, self.schema, each) for each in dict.fromkeys(moments)}
+        return [found[each] for each in moments]
 
     async def stop_service(self) -> None:
         """Leave unfinished uploads and deletions to the next process."""

@@ -10,7 +10,7 @@ from commonshub.core.downloads import Options, Wanted, sort_outcomes
 from commonshub.core.errors import BadRequest, CommonsError, NotFound, TooLarge
 from commonshub.core.records import Record
 
-from . import bundles, drs, filters, reads, store
+from . import bundles, drs, filters, reads
 from .bundles import Family
 from .handlers import IndexHandler
 
@@ -112,7 +112,7 @@ class ServiceInfoHandler(DrsHandler):
     """``GET /service-info``."""
 
     async def get(self) -> None:
-        found = await self.sql(store.totals)
+        found = await self.index.totals.put(None)
         commons = self.service.commons
         release, most = version("commonshub"), self.index.max_drs_bulk
         self.reply(drs.service_info(commons.name, commons.origin, release, most, found.records, found.size_bytes))

@@ -89,7 +89,7 @@ class StatsHandler(IndexHandler):
             if not month or not year:
                 raise BadRequest("month and year count from 1.")
             before = datetime(year + month // 12, month % 12 + 1, 1)  # noqa: DTZ001 -- records hold naive UTC
-        found = await self.read(store.totals, before)
+        found = await self.index.totals.put(before)
         self.reply({"fileCount": found.records, "totalFileSize": found.size_bytes})
 
 
