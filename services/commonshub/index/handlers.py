@@ -52,6 +52,9 @@ class IndexHandler(BaseHandler):
                 return ANONYMOUS
             raise
 
+    def compute_etag(self) -> None:
+        """None: the entity tag of a long list costs more than its being sent, and indexd gives none either."""
+
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """Text of a part of the path or of an argument; no name in the index has a NUL."""
         text: str = super().decode_argument(value, name)
