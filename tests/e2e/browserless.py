@@ -87,6 +87,9 @@ class Person:
             return [await asyncio.wait_for(self._cell(channel, source), timeout_s) for source in sources]
         finally:
             channel.close()
+            # The loop ends with us: until the other side has closed too, the connection would be left open.
+            while await channel.read_message() is not None:
+                pass
             requests.delete(f"{self.server}/api/kernels/{kernel}", headers=self.headers, timeout=60)
 
     async def _cell(self, channel: Any, source: str) -> str:

@@ -46,7 +46,7 @@ def test_a_fresh_assertion_names_user_and_groups(assertions: Assertions, sign: C
     [
         {"exp": 1},
         {"exp": int(time.time()) + 3600},
-        {"iat": int(time.time()) + 600, "exp": int(time.time()) + 630},
+        {"iat": int(time.time()) + 7200, "exp": int(time.time()) + 7230},
         {"iss": "http://elsewhere/user"},
         {"aud": "gen3"},
         {"aud": None},
