@@ -11,6 +11,7 @@ from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.index.app import IndexApp
 
 PROJECT = "/programs/p/projects/q"
+ADMINISTERED = ("programs", "services", "data_file", "mds_gateway")
 
 
 def policies() -> Snapshot:
@@ -18,7 +19,7 @@ def policies() -> Snapshot:
     every = frozenset({Permission("*", "*")})
     return Snapshot(
         policies={
-            "admin": Policy("admin", every, frozenset({("programs",), ("services",), ("data_file",)})),
+            "admin": Policy("admin", every, frozenset({(name,) for name in ADMINISTERED})),
             "member": Policy("member", every, frozenset({("programs", "p", "projects", "q")})),
             "upload": Policy("upload", frozenset({Permission("indexd", "file_upload")}), frozenset({("data_file",)})),
             "open": Policy("open", frozenset({Permission("fence", "read-storage")}), frozenset({("open",)})),

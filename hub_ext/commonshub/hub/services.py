@@ -8,7 +8,7 @@ from .accounts import DEFAULT_FIRST_UID
 # Each service's public prefixes, as its application declares them. Spelled out here because the hub imports no service.
 SERVICES: dict[str, tuple[str, ...]] = {
     "auth": ("/user", "/.well-known", "/authz", "/wts", "/audit"),
-    "index": ("/index", "/ga4gh/drs", "/mds"),
+    "index": ("/index", "/ga4gh/drs", "/mds", "/mds-admin"),
     "submission": ("/api/v0/submission",),
     "query": ("/api/v0/submission/graphql", "/api/v0/submission/getschema", "/api/v0/datasets"),
     "explore": ("/guppy",),

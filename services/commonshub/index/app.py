@@ -16,7 +16,7 @@ from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
 from commonshub.core.storage import Storage
 
-from . import bulk, compounds, ga4gh, handlers, legacy, queries, store
+from . import bulk, compounds, ga4gh, handlers, legacy, mds, queries, store
 from .blobs import BlobSettings, Worker
 from .creations import Creations
 from .drs import CLOUDS, Site
@@ -32,7 +32,8 @@ class IndexApp(ServiceApplication):
     """Records of data objects, as indexd and GA4GH DRS serve them, and the worker that verifies uploads."""
 
     name = "index"
-    prefixes: ClassVar[tuple[str, ...]] = ("/index", "/ga4gh/drs", "/mds")
+    prefixes: ClassVar[tuple[str, ...]] = ("/index", "/ga4gh/drs", "/mds", "/mds-admin")
+    status_handler = mds.StatusHandler
     classes = [*ServiceApplication.classes, BlobSettings]
 
     max_list_limit = Integer(1024, help="Largest `limit` of a list, in records.").tag(config=True)
@@ -68,6 +69,12 @@ class IndexApp(ServiceApplication):
     max_drs_bulk = Integer(1000, help="Most objects in one bulk request of DRS (maxBulkRequestLength).").tag(
         config=True
     )
+
+    max_metadata = Integer(
+        2000, help="Largest `limit` of GET /mds/metadata, in entries; a larger one is taken for it."
+    ).tag(config=True)
+
+    max_metadata_batch = Integer(10_000, help="Most entries in one POST /mds-admin/metadata.").tag(config=True)
 
     read_batch = Integer(
         64, min=1, help="Most reads of single records that share one statement; those that arrive together do."
@@ -188,4 +195,5 @@ class IndexApp(ServiceApplication):
             (r"/ga4gh/drs/v1/objects/(.+)/access/([^/]+)/?", ga4gh.AccessHandler),
             (r"/ga4gh/drs/v1/objects/(.+)/access/?", ga4gh.NoAccessHandler),
             (r"/ga4gh/drs/v1/objects/(.+?)/?", ga4gh.ObjectHandler),
+            *mds.ROUTES,
         ]

@@ -10,6 +10,7 @@ SERVICE = "indexd"
 ADMIN = "/services/indexd/admin"
 BUNDLES = "/services/indexd/bundles"
 UPLOAD = Request(SERVICE, "file_upload", "/data_file")
+METADATA = Request("mds_gateway", "access", "/mds_gateway")
 # Gen3 commons grant their index administrators on /programs, for records that belong to no project.
 ADMIN_OF_UNASSIGNED = "/programs"
 # Paths that one refusal names.
@@ -85,10 +86,22 @@ def require_upload(
         raise _refusal(identity, f"upload as {uploader}")
 
 
-def _refusal(identity: Identity, deed: str) -> AuthenticationRequired | PermissionDenied:
+def require_metadata(policy: Snapshot, identity: Identity) -> None:
+    """Raise unless the caller may change metadata: Gen3's gateway asks the same before it lets anybody in.
+
+    Raises
+    ------
+    AuthenticationRequired, PermissionDenied
+        See :func:`require`.
+    """
+    if not policy.allows(identity, METADATA):
+        raise _refusal(identity, "change metadata", METADATA.service)
+
+
+def _refusal(identity: Identity, deed: str, service: str = SERVICE) -> AuthenticationRequired | PermissionDenied:
     if identity.anonymous:
         return AuthenticationRequired(f"Sign in first: anonymous callers may not {deed}.")
     who = identity.username or identity.client
     return PermissionDenied(
-        f"{who} may not {deed} ({SERVICE}). Ask an administrator of this commons for a policy that grants it."
+        f"{who} may not {deed} ({service}). Ask an administrator of this commons for a policy that grants it."
     )

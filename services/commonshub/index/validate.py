@@ -41,7 +41,8 @@ def _text(value: Any) -> str | None:
     return None if isinstance(value, str) and "\0" not in value else "must be text without NUL"
 
 
-def _indexed(value: Any) -> str | None:
+def indexed(value: Any) -> str | None:
+    """What is wrong with a text that shall be found by an index."""
     # No character takes more than four bytes.
     if not _text(value) and (4 * len(value) <= MAX_INDEXED_BYTES or len(value.encode()) <= MAX_INDEXED_BYTES):
         return None
@@ -77,7 +78,7 @@ def _texts(value: Any) -> str | None:
     if not isinstance(value, list):
         return "must be a list of texts"
     for place, each in enumerate(value):
-        if fault := _indexed(each):
+        if fault := indexed(each):
             return f"[{place}] {fault}"
     return None if len(set(value)) == len(value) else "must not hold the same text twice"
 
@@ -104,7 +105,7 @@ def _hashes(value: Any) -> str | None:
     if not isinstance(value, dict) or not value.keys() & HASHES.keys():
         return f"must be an object with at least one of {', '.join(HASHES)}"
     for kind, digest in value.items():
-        if fault := _indexed(digest) or _indexed(kind):
+        if fault := indexed(digest) or indexed(kind):
             return f".{kind[:40]} {fault}"
         if kind in HASHES and not HASHES[kind].fullmatch(digest):
             return f".{kind} must be {kind} in lower-case hexadecimal digits, not {digest[:140]!r}"
@@ -128,13 +129,14 @@ def _storable(document: Any) -> bool:
     return True
 
 
-def _object(value: Any) -> str | None:
+def json_object(value: Any) -> str | None:
+    """What is wrong with a JSON object that shall be kept as it is."""
     fits = isinstance(value, dict) and _storable(value)
     return None if fits else f"must be an object of at most {MAX_DEPTH} levels, without NUL in any text"
 
 
 def _objects(value: Any) -> str | None:
-    fits = not _object(value) and all(isinstance(each, dict) for each in value.values())
+    fits = not json_object(value) and all(isinstance(each, dict) for each in value.values())
     return None if fits else "must be an object of one object a URL"
 
 
@@ -163,10 +165,10 @@ _UPDATABLE: dict[str, Check] = {
     "urls_metadata": _objects,
     "acl": _texts,
     "authz": _paths,
-    "metadata": _object,
-    "file_name": _or_null(_indexed),
-    "version": _or_null(_indexed),
-    "uploader": _or_null(_indexed),
+    "metadata": json_object,
+    "file_name": _or_null(indexed),
+    "version": _or_null(indexed),
+    "uploader": _or_null(indexed),
     "description": _or_null(_text),
     "content_created_date": _or_null(_date),
     "content_updated_date": _or_null(_date),
@@ -182,8 +184,8 @@ _CREATABLE: dict[str, Check] = {
 _TARGET: dict[str, Check] = {"did": _text, "rev": _text}
 _BLANK: dict[str, Check] = {
     "did": _guid,
-    "uploader": _or_null(_indexed),
-    "file_name": _or_null(_indexed),
+    "uploader": _or_null(indexed),
+    "file_name": _or_null(indexed),
     "authz": _paths,
 }
 _MEASURED: dict[str, Check] = {"size": _size, "hashes": _hashes, "urls": _urls, "authz": _paths}
@@ -355,7 +357,7 @@ def _alias_list(value: Any) -> str | None:
     if not isinstance(value, list):
         return 'must be a list of {"value": alias}'
     for place, each in enumerate(value):
-        if not isinstance(each, dict) or _indexed(each.get("value")) or not each["value"]:
+        if not isinstance(each, dict) or indexed(each.get("value")) or not each["value"]:
             return f'[{place}] must be {{"value": alias}}'
     names = [each["value"] for each in value]
     return None if len(set(names)) == len(names) else "must not name an alias twice"
