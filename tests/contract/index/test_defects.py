@@ -153,6 +153,8 @@ READS = {
     "/index/_dist": [],
     "/index/guid/mint": ["count"],
     "/index/guid/prefix": [],
+    "/index/bundle": ["form", "limit", "page", "start"],
+    "/ga4gh/drs/v1/objects": ["form", "limit", "page", "start"],
     "/ga4gh/drs/v1/service-info": [],
     f"/ga4gh/drs/v1/objects/{GUID}": ["expand"],
     f"/ga4gh/drs/v1/objects/{GUID}/access/s3": ["expires_in", "no_force_sign"],
@@ -168,6 +170,9 @@ WRITES = [
     ("POST", f"/index/index/{GUID}/aliases"),
     ("PUT", f"/index/index/{GUID}/aliases"),
     ("POST", "/index/bulk/documents"),
+    *((method, "/index/bulk/records") for method in ("POST", "PUT", "DELETE", "PATCH")),
+    ("POST", "/index/bulk/hashes"),
+    ("POST", "/index/bundle"),
     ("POST", "/ga4gh/drs/v1/objects"),
     ("OPTIONS", "/ga4gh/drs/v1/objects"),
     ("POST", "/ga4gh/drs/v1/objects/access"),
@@ -207,6 +212,7 @@ NONSENSE = [
 FIELDS = [
     *("did", "baseid", "form", "size", "hashes", "urls", "urls_metadata", "acl", "authz", "metadata", "file_name"),
     *("version", "uploader", "description", "content_created_date", "content_updated_date", "aliases", "value"),
+    *("create", "update", "delete", "bundles", "bundle_id", "checksums", "checksum", "type", "name"),
     *("bulk_object_ids", "bulk_object_access_ids", "bulk_object_id", "bulk_access_ids", "passports", "md5", "rev"),
 ]
 HUNT = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
