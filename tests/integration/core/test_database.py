@@ -77,6 +77,35 @@ def test_a_connection_that_died_in_use_fails_one_call_and_no_more(connect: Conne
     assert backend(database) != lost
 
 
+def test_reads_open_no_transaction_and_survive_a_lost_connection(connect: Connect) -> None:
+    database = connect(pool_size=1)
+
+    def state(connection: sa.Connection) -> tuple[int, bool]:
+        statement = sa.text("select pg_backend_pid(), now() = statement_timestamp()")
+        connection.execute(statement)
+        pid, starts_anew = connection.execute(statement).one()
+        return pid, starts_anew
+
+    async def three_times() -> list[tuple[int, bool] | BaseException]:
+        first = await database.read(state)
+        await connect().run(sql, f"select pg_terminate_backend({first[0]})")
+        return [first, *await asyncio.gather(database.read(state), return_exceptions=True), await database.read(state)]
+
+    first, lost, again = asyncio.run(three_times())
+    assert isinstance(lost, Unavailable)
+    assert isinstance(first, tuple)
+    assert isinstance(again, tuple)
+    assert (first[1], again[1]) == (True, True)
+    assert first[0] != again[0]
+    # The same connection serves transactions afterwards.
+    assert database.call(_moments) == 1
+
+
+def _moments(connection: sa.Connection) -> int:
+    """How many moments a transaction has; one."""
+    return len({connection.scalar(sa.text("select now()")) for _ in range(3)})
+
+
 def test_the_event_loop_is_free_while_a_statement_runs(connect: Connect) -> None:
     database = connect()
 
