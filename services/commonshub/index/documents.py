@@ -5,15 +5,27 @@ route. Dates are ISO 8601 in UTC, without a zone as indexd gives them.
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
-from sqlalchemy.sql.selectable import NamedFromClause
 
 EMPTY_LIST = sa.cast(pg.array([]), pg.ARRAY(sa.VARCHAR()))
 EMPTY_OBJECT = sa.cast(sa.literal_column("'{}'"), pg.JSONB())
+
+# What a subquery with the fields of documents is called, and what is made of it. The text is constant, since to build
+# it of parts takes SQLAlchemy longer than a small list takes PostgreSQL. It is cast, because the driver would parse
+# what it knows to be JSON.
+NAME = "document"
+COLUMNS: list[sa.ColumnElement[Any]] = [
+    sa.literal_column("document.did", sa.Text),
+    sa.literal_column("document.size is null", sa.Boolean),
+    sa.literal_column("cast(row_to_json(document) as text)", sa.Text),
+]
+CHANGED: sa.ColumnClause[datetime] = sa.literal_column("document.updated_date", sa.TIMESTAMP)
 
 
 class Document(NamedTuple):
@@ -35,8 +47,9 @@ class Document(NamedTuple):
         return orjson.Fragment(self.text)
 
 
+@lru_cache(maxsize=8)
 def fields(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
-    """What :func:`columns` makes the document of, to be selected from the table of records; the GUID comes first."""
+    """What :data:`COLUMNS` makes the document of, to be selected from the table of records; the GUID comes first."""
     c = table.c
     return [
         c.guid.label("did"),
@@ -51,18 +64,11 @@ def fields(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
     ]
 
 
-def columns(chosen: NamedFromClause) -> list[sa.ColumnElement[Any]]:
-    """The columns of :class:`Document`, from a subquery that selects the :func:`fields`."""
-    # As text, because the driver parses what it knows to be JSON.
-    text = sa.cast(sa.func.row_to_json(chosen.table_valued()), sa.Text)
-    return [chosen.c.did, chosen.c.size.is_(None), text]
-
-
 def select(chosen: sa.Select[Any]) -> sa.Select[Any]:
     """A statement for the documents of those records whose :func:`fields` a statement selects, in its order."""
-    return sa.select(*columns(chosen.subquery("document")))
+    return sa.select(*COLUMNS).select_from(chosen.subquery(NAME))
 
 
 def read(rows: Iterable[Sequence[Any]]) -> list[Document]:
-    """The documents in rows of :func:`columns`."""
+    """The documents in rows of :data:`COLUMNS`."""
     return [Document(did, pending, text) for did, pending, text in rows]

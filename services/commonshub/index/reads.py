@@ -60,7 +60,7 @@ class Form(Generic[T]):
 
 
 RECORD = Form(lambda table: list(table.c), lambda chosen: list(chosen.c), records.of_row)
-DOCUMENT = Form(documents.fields, documents.columns, lambda row: Document(*row[-3:]))
+DOCUMENT = Form(documents.fields, lambda chosen: documents.COLUMNS, lambda row: Document(*row[-3:]))
 
 
 def spellings(identifier: str, prefix: str) -> list[str]:
@@ -97,7 +97,7 @@ def find(
 def _by_guid(schema: str, form: Form[Any]) -> sa.Select[Any]:
     table = records.tables(schema).record
     wanted = sa.any_(sa.bindparam("names", type_=TEXTS))
-    chosen = sa.select(*form.fields(table)).where(table.c.guid == wanted).subquery("document")
+    chosen = sa.select(*form.fields(table)).where(table.c.guid == wanted).subquery(documents.NAME)
     return sa.select(next(iter(chosen.c)).label("called"), *form.columns(chosen))
 
 
@@ -110,7 +110,7 @@ def _by_other_names(schema: str, form: Form[Any]) -> sa.CompoundSelect[Any]:
         names = sa.func.unnest(sa.bindparam(parameter, type_=TEXTS))
         asked = names.table_valued(sa.column("called", sa.VARCHAR())).render_derived(name=parameter)
         query = sa.select(*form.fields(table)).where(condition(asked.c.called)).order_by(*newest).limit(1)
-        chosen = query.lateral("document")
+        chosen = query.lateral(documents.NAME)
         by_alias = sa.literal_column("true" if parameter == "aliases" else "false", sa.Boolean).label("by_alias")
         columns = [asked.c.called, by_alias, *form.columns(chosen)]
         return sa.select(*columns).select_from(asked.join(chosen, sa.true()))

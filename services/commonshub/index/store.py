@@ -73,7 +73,8 @@ def versions(connection: sa.Connection, schema: str, form: Form[T], identifier: 
     table = records.tables(schema).record
     query = sa.select(*form.fields(table)).where(_same_object(table, identifier, prefix))
     query = query.order_by(table.c.created_date.nulls_first(), table.c.guid)
-    found = [form.make(row) for row in connection.execute(sa.select(*form.columns(query.subquery("document"))))]
+    chosen = query.subquery(documents.NAME)
+    found = [form.make(row) for row in connection.execute(sa.select(*form.columns(chosen)).select_from(chosen))]
     if not found:
         raise NotFound("no record found")
     return found
@@ -116,10 +117,11 @@ def page(
     if start.place:
         query = query.where(sa.tuple_(table.c.updated_date, table.c.guid) >= start.place)
     query = query.order_by(table.c.updated_date.nulls_first(), table.c.guid).offset(limit * start.pages)
-    chosen = query.limit(limit + 1).subquery("document")
-    rows = connection.execute(sa.select(*documents.columns(chosen), chosen.c.updated_date)).all()
-    begin = [Place(row.updated_date, row.did) if row.updated_date else None for row in rows[:: limit or 1]]
-    return documents.read(row[:-1] for row in rows[:limit]), begin
+    read = documents.select(query.limit(limit + 1)).add_columns(documents.CHANGED)
+    rows = connection.execute(read).all()
+    begins = [(updated, did) for did, _, _, updated in rows[:: limit or 1]]
+    places = [Place(updated, did) if updated else None for updated, did in begins]
+    return documents.read(row[:-1] for row in rows[:limit]), places
 
 
 def urls(

@@ -84,9 +84,9 @@ def by_hashes(
     ).table_valued(sa.column("kind", sa.VARCHAR), sa.column("digest", sa.VARCHAR))
     given = asked.render_derived(name="asked")
     has = table.c.hashes.contains(sa.func.jsonb_build_object(given.c.kind, given.c.digest))
-    holder = sa.select(*documents.fields(table)).where(has).lateral("document")
+    holder = sa.select(*documents.fields(table)).where(has).lateral(documents.NAME)
     query = (
-        sa.select(given.c.kind, given.c.digest, *documents.columns(holder))
+        sa.select(given.c.kind, given.c.digest, *documents.COLUMNS)
         .select_from(given.join(holder, sa.true()))
         .limit(most + 1)
     )
