@@ -207,6 +207,6 @@ def _with(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 def differences(record: Record, body: Mapping[str, Any]) -> list[str]:
     """The fields in which an existing record differs from what a row says of it."""
-    found = [kind for kind, digest in body["hashes"].items() if record.hashes.get(kind) != digest]
+    found = [kind for kind, checksum in body["hashes"].items() if record.hashes.get(kind) != checksum]
     found += [name for name in ("size", "file_name") if name in body and getattr(record, name) != body[name]]
     return found + [name for name in _LISTS if name in body and set(getattr(record, name)) != set(body[name])]
