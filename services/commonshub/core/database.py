@@ -50,6 +50,7 @@ def create_engine(settings: DatabaseSettings) -> sa.Engine:
         connect_args={"options": options, "application_name": "commonshub"},
     )
     _check_idle_connections(engine)
+    _notice_lost_connections(engine)
     return engine
 
 
@@ -71,6 +72,19 @@ def _check_idle_connections(engine: sa.Engine) -> None:
             engine.dialect.do_ping(connection)
         except psycopg2.Error as error:
             raise DisconnectionError from error
+
+
+def _notice_lost_connections(engine: sa.Engine) -> None:
+    """Take a fault that the server did not report for the end of the connection.
+
+    One that is lost during a commit raises psycopg2's most general error, which SQLAlchemy knows nothing of.
+    """
+
+    @sa.event.listens_for(engine, "handle_error")
+    def _note(context: Any) -> None:
+        error = context.original_exception
+        if type(error) is psycopg2.DatabaseError and error.pgcode is None:
+            context.is_disconnect = True
 
 
 class Database:
