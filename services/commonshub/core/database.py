@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from .errors import Unavailable
 from .settings import DatabaseSettings
 
+AWAY = "The database cannot be reached just now; try again in a few seconds."
 # A connection that was used within this time is taken to be alive.
 IDLE_S = 1.0
 
@@ -151,8 +152,15 @@ class Database:
                 limit = self.settings.statement_timeout_ms
                 raise Unavailable(f"This took the database longer than {limit} ms; ask for less at once.") from error
             if error.connection_invalidated or isinstance(error, OperationalError):
-                raise Unavailable("The database cannot be reached just now; try again in a few seconds.") from error
+                raise Unavailable(AWAY) from error
             raise
+        except psycopg2.DatabaseError as error:
+            if error.pgcode is not None and not isinstance(error, psycopg2.OperationalError):
+                raise
+            # SQLAlchemy lets this one pass as it is: a connection was lost on its way back to the pool, which would
+            # count it as taken for good.
+            self.engine.dispose()
+            raise Unavailable(AWAY) from error
 
     async def ping(self) -> None:
         """Raise :class:`Unavailable` unless the database answers."""
