@@ -5,7 +5,7 @@ import importlib
 import sys
 from pathlib import Path
 
-GROUPS = ("up", "auth", "index", "submission", "query")
+GROUPS = ("up", "auth", "index", "blobs", "submission", "query")
 
 
 def main() -> int:
