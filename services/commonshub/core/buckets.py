@@ -17,7 +17,7 @@ from traitlets import TraitError
 
 from .catalog import tables
 from .database import Database
-from .errors import BadRequest, CommonsError, NotFound
+from .errors import BadRequest, CommonsError, NotFound, Unavailable
 from .listen import Listener
 from .policy import parse_path
 from .settings import StorageSettings
@@ -150,8 +150,12 @@ class Buckets:
         self._changed.clear()
         try:
             self._apply(await self.database.run(read, self.database.settings.index_schema))
-        except (CommonsError, SQLAlchemyError):
-            log.exception("The registered buckets could not be read; trying again.")
+        except (CommonsError, SQLAlchemyError) as error:
+            log.error(
+                "The registered buckets could not be read; trying again: %s",
+                error,
+                exc_info=not isinstance(error, Unavailable),
+            )
             self._changed.set()
             return False
         return True

@@ -179,8 +179,12 @@ class Worker:
             self._wake.clear()
             try:
                 wait_s = await self._pass()
-            except (CommonsError, SQLAlchemyError):
-                log.exception("The list of uploads could not be read; trying again.")
+            except (CommonsError, SQLAlchemyError) as error:
+                log.error(
+                    "The list of uploads could not be read; trying again: %s",
+                    error,
+                    exc_info=not isinstance(error, Unavailable),
+                )
                 wait_s = self.settings.retry_s
             await asyncio.sleep(BREATH_S)
             try:
@@ -225,8 +229,12 @@ class Worker:
             ]
             if there:
                 await self.database.run(ledger.arrive, self.schema, there)
-        except (CommonsError, SQLAlchemyError):
-            log.exception("What has arrived could not be noted; it is looked for again.")
+        except (CommonsError, SQLAlchemyError) as error:
+            log.error(
+                "What has arrived could not be noted; it is looked for again: %s",
+                error,
+                exc_info=not isinstance(error, Unavailable),
+            )
         finally:
             self._checking = None
             self._wake.set()
@@ -278,8 +286,12 @@ class Worker:
         """Write something that may as well stay unwritten: what it is about falls due again by itself."""
         try:
             await self.database.run(function, self.schema, *arguments, **options)
-        except (CommonsError, SQLAlchemyError):
-            log.exception("The state of an upload could not be noted; it falls due again by itself.")
+        except (CommonsError, SQLAlchemyError) as error:
+            log.error(
+                "The state of an upload could not be noted; it falls due again by itself: %s",
+                error,
+                exc_info=not isinstance(error, Unavailable),
+            )
 
     async def _keep(self) -> None:
         """Say how far everything is that is being measured, and stop what another worker has taken over."""
@@ -290,8 +302,12 @@ class Worker:
                 continue
             try:
                 held = await self.database.run(ledger.renew, self.schema, _readings(works), self.settings.lease_s)
-            except (CommonsError, SQLAlchemyError):
-                log.exception("The leases on running measurements could not be renewed.")
+            except (CommonsError, SQLAlchemyError) as error:
+                log.error(
+                    "The leases on running measurements could not be renewed: %s",
+                    error,
+                    exc_info=not isinstance(error, Unavailable),
+                )
                 continue
             for work in works:
                 if work.blob.claim not in held:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from commonshub.core import deletions
 from commonshub.core.database import Database
 from commonshub.core.deletions import Doomed
-from commonshub.core.errors import CommonsError
+from commonshub.core.errors import CommonsError, Unavailable
 from commonshub.core.storage import Storage
 
 from .blobs import BlobSettings
@@ -61,8 +61,12 @@ class Sweeper:
                 )
                 await asyncio.gather(*(self._delete(each) for each in taken))
                 wait_s = self.settings.idle_s if next_s is None else min(next_s, self.settings.idle_s)
-            except (CommonsError, SQLAlchemyError):
-                log.exception("The list of deletions could not be read; trying again.")
+            except (CommonsError, SQLAlchemyError) as error:
+                log.error(
+                    "The list of deletions could not be read; trying again: %s",
+                    error,
+                    exc_info=not isinstance(error, Unavailable),
+                )
                 wait_s = self.settings.retry_s
             await asyncio.sleep(max(wait_s, SHORTEST_S))
 
