@@ -1,14 +1,10 @@
 """Decisions and presigned URLs, in a commons of 10,000 users, 2,000 resources and 500 policies."""
 
-import os
 import random
 import statistics
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import orjson
 import sqlalchemy as sa
@@ -45,16 +41,10 @@ def _imports(commons: Commons) -> Iterator[Figure]:
     """The whole command as an operator calls it, the start of Python included."""
     file = commons.folder / "user.yaml"
     file.write_text(user_yaml())
-    first = _seconds(lambda: _policy_import(commons, file))
+    first = _seconds(lambda: commons.run("policy", "import", str(file)))
     yield Figure("auth.useryaml_import_s", first, "s", bound=10)
-    again = _seconds(lambda: _policy_import(commons, file))
+    again = _seconds(lambda: commons.run("policy", "import", str(file)))
     yield Figure("auth.useryaml_reimport_s", again, "s", bound=2)
-
-
-def _policy_import(commons: Commons, file: Path) -> None:
-    command = [sys.executable, "-P", "-m", "commonshub.auth", "policy", "import", str(file)]
-    environment = {**os.environ, "COMMONSHUB_DATA_DIR": str(commons.data_dir)}
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def _decisions(commons: Commons) -> Figure:
@@ -99,7 +89,7 @@ def _requests(commons: Commons) -> Iterator[Figure]:
 def _decision_call(token: str, number: int) -> Call:
     """What a service asks Arborist about its caller."""
     request = {"resource": project_paths()[number], "action": {"service": SERVICE, "method": METHOD}}
-    return Call("/authz/request", orjson.dumps({"request": request}), {"Authorization": f"bearer {token}"})
+    return Call("/authz/auth/request", orjson.dumps({"user": {"token": token}, "request": request}))
 
 
 def _files(commons: Commons) -> list[str]:
