@@ -183,7 +183,7 @@ class RemoteUserAuthenticator(CommonsAuthenticator):
 
     @default("auth_refresh_age")
     def _default_auth_refresh_age(self) -> int:
-        return 10
+        return 5
 
     @default("sign_in_url")
     def _default_sign_in_url(self) -> str:
