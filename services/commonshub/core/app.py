@@ -82,6 +82,9 @@ class ServiceApplication(Application):
         """Tornado routes of this service: full public paths."""
         raise NotImplementedError
 
+    def prepare_database(self) -> None:
+        """Bring the service's tables up to date, where it has some."""
+
     async def start_service(self) -> None:
         """Do what must be done before the first request, such as migrations."""
 

@@ -1,19 +1,14 @@
-"""Commands of the operator: they work on the database directly, whether or not the service runs.
-
-Each module of this package is one command, or one group of them: a command is a function of the application and its
-arguments that returns the exit status.
+"""Commands of the operator. Each module of this package is one command, or one group of them: a command is a function
+of the application and its arguments that returns the exit status.
 """
 
 import argparse
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from commonshub.core.errors import CommonsError
+from commonshub.core.operator import run_command
 
 from ..app import IndexApp
 from . import buckets, converting, exporting, importing, verifying
-
-Command = Callable[[IndexApp, argparse.Namespace], int]
 
 COMMANDS = {
     "import": importing.add_arguments,
@@ -34,24 +29,5 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command; further options (``--data-dir``, ``--config``, any trait) are those of the service.
-
-    Returns
-    -------
-    int
-        Exit status: 0 when done, 1 when not, with the reason on standard error.
-    """
-    arguments, options = parser().parse_known_args(argv)
-    run: Command = arguments.run
-    app = IndexApp()
-    app.initialize(options)
-    try:
-        # A database that does not answer is told of in one line.
-        app.database.call(lambda connection: None)
-        app.prepare_database()
-        return run(app, arguments)
-    except CommonsError as error:
-        print(error.message, file=sys.stderr)
-        return 1
-    finally:
-        app.database.close()
+    """Run one command; its exit status, see :func:`~commonshub.core.operator.run_command`."""
+    return run_command(IndexApp, parser(), argv)
