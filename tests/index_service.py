@@ -1,14 +1,18 @@
 """A running index with one user of each kind, for the tests that drive it over HTTP."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 import sqlalchemy as sa
 
 from commonshub.core import audit
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.index.app import IndexApp
+
+Ask = Callable[..., requests.Response]
 
 PROJECT = "/programs/p/projects/q"
 ADMINISTERED = ("programs", "services", "data_file", "mds_gateway")
@@ -48,3 +52,30 @@ def running(run_service: Callable[..., Any], database_url: str) -> Any:
 @pytest.fixture(scope="module")
 def url(running: Any) -> str:
     return str(running.url)
+
+
+@pytest.fixture(scope="module")
+def ask(url: str, token: Callable[..., str]) -> Iterator[Ask]:
+    """``ask("POST", "/index/index", json={…})``, by an administrator."""
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"bearer {token('admin')}"
+
+        def send(method: str, path: str, **options: Any) -> requests.Response:
+            return session.request(method, url + path, timeout=60, **options)
+
+        yield send
+
+
+def body(**values: Any) -> dict[str, Any]:
+    return {"form": "object", "size": 1, "urls": [], "hashes": {"md5": uuid.uuid4().hex}, **values}
+
+
+def make(ask: Ask, **values: Any) -> dict[str, Any]:
+    answer = ask("POST", "/index/index", json=body(**values))
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = ask("GET", f"/index/index/{answer.json()['did']}").json()
+    return document
+
+
+def label(value: Any) -> str:
+    return str(value)[:30].encode("unicode_escape").decode()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import jwt
 import pytest
 import requests
 from tests import hub_browser
@@ -136,3 +137,53 @@ def browser(site: Auth, hub_url: str) -> Iterator[Browser]:
     """A browser in which nobody has signed in."""
     with Browser(site.url, hub_url) as fresh:
         yield fresh
+
+
+@pytest.fixture(scope="module")
+def alice(site: Auth, hub_url: str) -> Iterator[Browser]:
+    """A browser in which alice has signed in, though no application knows it yet."""
+    with Browser(site.url, hub_url) as fresh:
+        fresh.authorize(register(site).query())
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+def application(site: Auth) -> Application:
+    """A confidential application with every grant that has its users' consent for granted."""
+    grants = frozenset({"authorization_code", "refresh_token", "client_credentials"})
+    return register(site, grant_types=grants, auto_approve=True)
+
+
+@pytest.fixture
+def tokens(application: Application, alice: Browser) -> dict[str, Any]:
+    """What alice let the application have."""
+    answer = application.redeem(alice.code(application))
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"bearer {token}"}
+
+
+def claims(token: str) -> dict[str, Any]:
+    told: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    return told
+
+
+def title(page: requests.Response) -> str:
+    found = re.search("<title>(.*?)</title>", page.text)
+    assert found is not None
+    return found.group(1)
+
+
+def refused(answer: requests.Response, status: int, error: str) -> None:
+    assert (answer.status_code, answer.json()["error"]) == (status, error), answer.text
+    assert answer.json()["error_description"]
+
+
+@pytest.fixture(scope="module")
+def approved(site: Auth) -> Application:
+    """An application that needs not ask."""
+    return register(site, auto_approve=True)
