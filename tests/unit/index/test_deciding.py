@@ -58,6 +58,12 @@ def test_only_plain_digits_are_numbers(text: str) -> None:
         filters.integer({"size": [text]}, "size", None)
 
 
+@pytest.mark.parametrize("zeros", [20, 5000])
+def test_leading_zeros_lead_past_no_bound(zeros: int) -> None:
+    with pytest.raises(BadRequest, match="count must be between 0 and 1000"):
+        filters.integer({"count": ["0" * zeros + "2000000"]}, "count", 1, 1000)
+
+
 def snapshot(*granted: tuple[str, str]) -> Snapshot:
     policies = {
         str(place): Policy(
