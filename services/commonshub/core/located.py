@@ -241,7 +241,11 @@ def _number(tag: str, text: str) -> Any:
     node = yaml.ScalarNode(tag, text)
     constructor = yaml.constructor.SafeConstructor()
     integer = tag.endswith("int")
-    number = constructor.construct_yaml_int(node) if integer else constructor.construct_yaml_float(node)
+    try:
+        number = constructor.construct_yaml_int(node) if integer else constructor.construct_yaml_float(node)
+    except ValueError:
+        # PyYAML's pattern takes a prefix without digits, such as `0x_`, for a number.
+        return text
     return number if abs(number) <= _LARGEST_NUMBER else text
 
 
