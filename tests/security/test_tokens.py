@@ -11,6 +11,7 @@ from typing import Any
 import jwt
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.auth_service import Auth
 from tests.two_services import Commons, commons, soon
 
@@ -78,6 +79,38 @@ def test_s08_a_token_with_a_forged_header_is_401(commons: Commons, header: Any) 
     token = forged(commons.auth, header, claims_of(commons.auth.access_token("root")))
     assert commons.statuses(token)[0] == 401
     assert commons.statuses(token)[1] == 401
+
+
+def really_signed(auth: Auth, key: Any, changes: dict[str, Any]) -> str:
+    """A token of the administrator's that `key` signed; None leaves a part of the header out."""
+    payload = json.dumps(claims_of(auth.access_token("root"))).encode()
+    header = {"alg": "RS256", "kid": auth.app.keys.kid, **changes}
+    given = {name: value for name, value in header.items() if value is not None}
+    return jwt.api_jws.encode(payload, key, algorithm=header["alg"], headers=given)
+
+
+# Headers that nothing but themselves makes wrong, for our own key signed them.
+SIGNED_HEADERS: dict[str, dict[str, Any]] = {
+    "RS512": {"alg": "RS512"},
+    "no kid": {"kid": None},
+    "unknown kid": {"kid": "unknown"},
+    "path as kid": {"kid": "../kid"},
+    "critical extension": {"crit": ["exp"]},
+}
+
+
+@pytest.mark.parametrize("changes", SIGNED_HEADERS.values(), ids=SIGNED_HEADERS.keys())
+def test_s08_a_right_signature_makes_no_wrong_header_good(commons: Commons, changes: dict[str, Any]) -> None:
+    keys = commons.auth.app.keys
+    own = keys._private[keys.kid]
+    assert commons.statuses(really_signed(commons.auth, own, {})) == (200, 200)
+    assert commons.statuses(really_signed(commons.auth, own, changes)) == (401, 401)
+
+
+def test_s08_a_key_in_the_header_verifies_nothing(commons: Commons) -> None:
+    foreign = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    jwk = jwt.algorithms.RSAAlgorithm.to_jwk(foreign.public_key(), as_dict=True)
+    assert commons.statuses(really_signed(commons.auth, foreign, {"jwk": jwk})) == (401, 401)
 
 
 NOT_TOKENS = ["a", "a.b", "a.b.c", "....", "a.b.c.d", "eyJ.eyJ.", "Ā", "a" * 8193, "%00", "null"]
