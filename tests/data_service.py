@@ -191,5 +191,6 @@ def register_client(auth: AuthApp) -> None:
 
     auth.database.call(write)
     end = time.monotonic() + 30
-    while not auth.policy.knows(CLIENT) and time.monotonic() < end:
+    while not auth.policy.knows(CLIENT):
+        assert time.monotonic() < end, "the auth service did not notice the client"
         time.sleep(0.02)

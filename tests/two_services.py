@@ -32,10 +32,9 @@ class Commons:
         """What auth and index answer to somebody who may do everything, or to whom that is taken for."""
         headers = {"Authorization": f"bearer {token}"}
         question = {"service": "indexd", "method": "create", "resource": PROJECT}
-        body = {"form": "object", "size": 1, "hashes": {"md5": uuid.uuid4().hex}, "urls": [], "authz": [PROJECT]}
         return (
             self.auth.get("/authz", params=question, headers=headers).status_code,
-            requests.post(f"{self.index.url}/index/index", json=body, headers=headers, timeout=30).status_code,
+            requests.post(f"{self.index.url}/index/index", json=draft(), headers=headers, timeout=30).status_code,
         )
 
     def refuse_soon(self, token: str) -> bool:
@@ -49,6 +48,11 @@ class Commons:
         query = sa.select(user.id).where(user.username == name)
         found: int = self.auth.app.database.call(lambda connection: connection.execute(query).scalar_one())
         return found
+
+
+def draft() -> dict[str, Any]:
+    """A record that the index takes from who may create it."""
+    return {"form": "object", "size": 1, "hashes": {"md5": uuid.uuid4().hex}, "urls": [], "authz": [PROJECT]}
 
 
 def soon(condition: Callable[[], bool]) -> bool:

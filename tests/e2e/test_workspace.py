@@ -36,16 +36,25 @@ def test_our_client_is_signed_in(alice: Person) -> None:
 
 
 def test_secrets_and_other_homes_are_out_of_reach(alice: Person, commons: Any, sign_up: Any) -> None:
+    neighbour = sign_up("neighbour")
+    neighbour.start_workspace()
+    neighbour.stop_workspace()
+    home = commons.data_dir / "workspaces" / "neighbour"
+    assert any(file.is_file() for file in home.rglob("*"))
     probe = f"""
 import json, os, pathlib
 data = pathlib.Path({str(commons.data_dir)!r})
-def readable(path):
-    try:
-        return [str(p) for p in path.rglob("*") if p.is_file() and p.open("rb").read(1) is not None]
-    except OSError:
-        return []
-seen = [file for name in ("secrets", "postgres", "hub") for file in readable(data / name)]
-print(json.dumps({{"uid": os.getuid(), "seen": seen}}))
+def readable(folder):
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                with open(os.path.join(path, name), "rb") as file:
+                    file.read(1)
+                yield file.name
+            except OSError:
+                pass
+hidden = ("secrets", "postgres", "hub", "workspaces/neighbour")
+print(json.dumps({{"uid": os.getuid(), "seen": [file for name in hidden for file in readable(data / name)]}}))
 """
     (text,) = alice.execute([probe])
     seen = json.loads(text)
