@@ -15,7 +15,7 @@ from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.records import Draft, Record
 from commonshub.core.web import BaseHandler
 
-from . import bundles, drs, filters, ledger, permissions, reads, store, validate
+from . import bundles, drs, filters, ledger, permissions, reads, store, validate, writes
 from .contents import Contents
 from .documents import Document
 from .filters import Filter
@@ -263,8 +263,8 @@ class VersionsHandler(IndexHandler):
         found = await self.sql(store.versions, reads.RECORD, guid, prefix=self.prefix)
         for record in found:
             self.require("update", record.authz, changes.get("authz", []))
-        changed = await self.sql(records.assign, [record.did for record in found], changes)
-        answer = [changed[record.did] for record in found if record.did in changed]
+        changed = await self.sql(writes.assign, {record.did: record.rev for record in found}, changes)
+        answer = [changed[record.did] for record in found]
         self.reply([{"did": each.did, "baseid": each.baseid, "rev": each.rev} for each in answer])
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from commonshub.core import records
-from commonshub.core.errors import TooLarge
+from commonshub.core.errors import Conflict, TooLarge
 from commonshub.core.records import Draft, Record
 
 from . import documents
@@ -25,6 +25,27 @@ def lock(connection: sa.Connection, schema: str, guids: Sequence[str]) -> dict[s
     wanted = sa.select(table.c.guid, table.c.rev).where(table.c.guid == sa.any_(sa.literal(list(guids), TEXTS)))
     rows = connection.execute(wanted.order_by(table.c.guid).with_for_update())
     return {row.guid: row.rev for row in rows}
+
+
+def assign(
+    connection: sa.Connection, schema: str, seen: Mapping[str, str | None], changes: Mapping[str, Any]
+) -> dict[str, Record]:
+    """Give many records the same values; the changed ones, by GUID.
+
+    Parameters
+    ----------
+    seen
+        Revisions by GUID that the caller has seen, and has decided by.
+
+    Raises
+    ------
+    Conflict
+        A record has another revision by now, or is gone.
+    """
+    held = lock(connection, schema, list(seen))
+    if stale := sorted(guid for guid, rev in seen.items() if guid not in held or held[guid] != rev):
+        raise Conflict(f"revision mismatch: the record {stale[0]} has just been changed or deleted; try again.")
+    return records.assign(connection, schema, seen, changes)
 
 
 def update(

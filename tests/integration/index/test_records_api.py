@@ -8,6 +8,9 @@ import pytest
 import requests
 from tests.index_service import PROJECT
 
+from commonshub.core import records
+from commonshub.index.handlers import VersionsHandler
+
 MD5 = "0cc175b9c0f1b6a831c399e269772661"
 ELSEWHERE = "/programs/p/projects/other"
 
@@ -460,6 +463,28 @@ def test_all_versions_get_the_same_grants(
     versions = ask("GET", f"/index/index/{second['did']}/versions").json()
     assert [versions[place]["authz"] for place in ("0", "1")] == [[PROJECT], [PROJECT]]
     assert versions["0"]["acl"] == ["old"]
+
+
+def test_grants_of_versions_that_changed_after_they_were_decided_about_stay(
+    running: Any,
+    ask: Callable[..., requests.Response],
+    made: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = made(authz=[PROJECT])
+    ask("POST", f"/index/index/{first['did']}", "admin", json=body(authz=[PROJECT]))
+    decide = VersionsHandler.require
+
+    def late(self: VersionsHandler, *asked: Any) -> None:
+        decide(self, *asked)
+        moved = {"authz": [ELSEWHERE]}
+        running.app.database.call(records.update, running.app.schema, first["did"], None, moved)
+
+    monkeypatch.setattr(VersionsHandler, "require", late)
+    answer = ask("PUT", f"/index/index/{first['did']}/versions", "member", json={"acl": [], "authz": [PROJECT]})
+    assert (answer.status_code, first["did"] in answer.json()["error"]) == (409, True)
+    versions = ask("GET", f"/index/index/{first['did']}/versions").json()
+    assert [versions[place]["authz"] for place in ("0", "1")] == [[ELSEWHERE], [PROJECT]]
 
 
 @pytest.mark.parametrize(("given", "authz", "acl"), [({}, [PROJECT], ["a"]), ({"authz": [ELSEWHERE]}, [ELSEWHERE], [])])
