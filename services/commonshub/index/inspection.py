@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from commonshub.core import records
 from commonshub.core.database import Database
-from commonshub.core.errors import BadRequest, NotFound, UpstreamError
+from commonshub.core.errors import BadRequest, Conflict, NotFound, UpstreamError
 from commonshub.core.records import Record
 from commonshub.core.storage import Listed, Location, Storage
 
@@ -167,6 +167,8 @@ class Inspection:
             kind, reason = self._compare(subject, location)
         except NotFound as error:
             kind, reason = "missing", error.message
+        except Conflict as error:
+            kind, reason = "changed", error.message
         except UpstreamError as error:
             kind, reason = "refused", error.message
         return Finding(kind, subject.record.did, url, reason) if kind else None

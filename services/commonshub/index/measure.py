@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import google_crc32c
 
-from commonshub.core.errors import CommonsError, NotFound, Unavailable
+from commonshub.core.errors import CommonsError, Conflict, NotFound, Unavailable
 from commonshub.core.storage import Location, Storage
 
 from .ledger import Measurement
@@ -60,7 +60,7 @@ def read(
     ------
     NotFound
         There is no object.
-    CommonsError
+    Conflict
         It changed while it was read.
     Unavailable
         The store does not answer.
@@ -85,5 +85,5 @@ def read(
 
     found = measure(chunks(), stopping, tell)
     if before != storage.head(location) or before.size != found.size:
-        raise CommonsError(f"{location} changed while it was read.")
+        raise Conflict(f"{location} changed while it was read.")
     return found._replace(stamp=before.stamp)

@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -98,6 +98,27 @@ def test_changed_bytes_are_found(
     record = stored()
     put(f"{record.did}/data", data)
     assert kinds(inspect(thorough=thorough).records([record.did])) == found
+
+
+def test_bytes_that_change_while_they_are_read_do_not_end_the_inspection(
+    inspect: Callable[..., Inspection],
+    stored: Callable[..., Record],
+    put: Callable[..., Location],
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    restless, calm = stored(), stored()
+    stream = storage.stream
+
+    def rewritten(location: Location, *rest: int) -> Iterator[bytes]:
+        yield from stream(location, *rest)
+        if location.key.startswith(restless.did):
+            put(location.key, b"longer than it was")
+
+    monkeypatch.setattr(storage, "stream", rewritten)
+    found = list(inspect(thorough=True).records([restless.did, calm.did]))
+    assert [(each.guid, each.kind) for each in found] == [(restless.did, "changed")]
+    assert "while it was read" in found[0].reason
 
 
 def test_bytes_that_were_written_again_after_they_were_verified_are_found(
