@@ -68,20 +68,32 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_url(url: Any, trusted_host: str) -> str:
+def check_url(url: Any, trusted_host: str | None = None) -> str:
     """`url`, if it is one that requests with secrets may go to.
+
+    Parameters
+    ----------
+    trusted_host
+        The host that the operator named; None: `url` itself is his.
 
     Raises
     ------
     UpstreamError
         It is not https (plain http is for an operator's own machine only), or has a user, a password or a fragment.
     """
-    parts = urlsplit(url if isinstance(url, str) else "")
-    host = parts.hostname or ""
-    plain = parts.scheme == "http" and is_loopback(host) and is_loopback(trusted_host)
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise _not_https(url) from error
+    plain = parts.scheme == "http" and is_loopback(host) and (trusted_host is None or is_loopback(trusted_host))
     if not host or "@" in parts.netloc or parts.fragment or not (parts.scheme == "https" or plain):
-        raise UpstreamError(f"{str(url)[:200]!r} is not an https address.")
+        raise _not_https(url)
     return str(url)
+
+
+def _not_https(url: Any) -> UpstreamError:
+    return UpstreamError(f"{str(url)[:200]!r} is not an https address.")
 
 
 class _GuardedResolver(Resolver):
@@ -137,9 +149,10 @@ class Outbound:
         Raises
         ------
         UpstreamError
-            The URL is none to go to, or the answer is no success (:class:`Rejected` says which), no JSON, or too large.
+            The URL is none to go to, or the answer is no success (:class:`Rejected` says which) or no JSON.
         Unavailable
-            There is no answer, or one that says to try again later.
+            There is no answer, or one that says to try again later, or that is too large: tornado tells it like a
+            connection that was lost.
         """
         headers = {"Accept": "application/json", **options.pop("headers", {})}
         request = HTTPRequest(
@@ -161,6 +174,9 @@ class Outbound:
             raise Unavailable(f"{self.name} cannot be reached just now.") from error
         except orjson.JSONDecodeError as error:
             raise UpstreamError(f"{self.name} gave an answer that is not JSON.") from error
+        except UnicodeError as error:
+            # A host that no name server can be asked for, such as `a..b`.
+            raise UpstreamError(f"{str(url)[:200]!r} is not an address.") from error
 
     def _failed(self, error: HTTPClientError) -> CommonsError:
         if error.code in (429, 502, 503, 504, 599):

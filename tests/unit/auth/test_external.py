@@ -39,6 +39,7 @@ def test_a_commons_needs_an_address_and_our_name_there() -> None:
         ("x", {**GOOD, "base_url": "http://other.example"}, "is not an https address"),
         ("x", {**GOOD, "base_url": "https://u:p@other.example"}, "is not an https address"),
         ("x", {**GOOD, "base_url": "ftp://other.example"}, "is not an https address"),
+        ("x", {**GOOD, "base_url": "https://[::1"}, r"\['base_url'\].* is not an https address"),
         ("x", {**GOOD, "base_url": "https://other.example/path"}, "scheme, host and port only"),
         ("x", {**GOOD, "client_secret_file": "/no/such/file"}, "there is no file"),
     ],

@@ -106,6 +106,7 @@ def test_settings_are_read_with_their_defaults() -> None:
         ("uni", {"issuer": "https://provider.example"}, "client_id"),
         ("uni", {**SETTINGS, "issuer": "http://provider.example"}, "issuer"),
         ("uni", {**SETTINGS, "issuer": "https://user@provider.example"}, "issuer"),
+        ("uni", {**SETTINGS, "issuer": "https://[::1"}, "issuer"),
         ("uni", {**SETTINGS, "isuer": "x"}, "isuer"),
         ("uni", {**SETTINGS, "hidden": "yes"}, "hidden"),
         ("uni", {**SETTINGS, "scopes": "openid"}, "scopes"),

@@ -55,6 +55,8 @@ def test_private_addresses_are_for_hosts_that_the_operator_named(address: str, n
         "https://provider.example/#fragment",
         "https:///path",
         "http://127.0.0.1/",
+        "https://[::1",
+        "https://exa\u2100mple.com/",
     ],
 )
 def test_only_https_addresses_are_taken(url: Any) -> None:
@@ -64,6 +66,9 @@ def test_only_https_addresses_are_taken(url: Any) -> None:
 
 def test_plain_http_is_for_this_machine_only() -> None:
     assert check_url("http://127.0.0.1:1/x", "localhost") == "http://127.0.0.1:1/x"
+    assert check_url("http://127.0.0.1:1/x") == "http://127.0.0.1:1/x"
+    with pytest.raises(UpstreamError):
+        check_url("http://provider.example/")
 
 
 class Answers(web.RequestHandler):
@@ -106,7 +111,7 @@ def test_json_is_read(server: str) -> None:
     ("path", "kind"),
     [
         ("/redirect", UpstreamError),
-        ("/large", CommonsError),
+        ("/large", Unavailable),
         ("/text", UpstreamError),
         ("/400", Rejected),
         ("/500", UpstreamError),
@@ -114,8 +119,15 @@ def test_json_is_read(server: str) -> None:
     ],
 )
 def test_anything_but_json_is_an_error_of_the_server(server: str, path: str, kind: type[CommonsError]) -> None:
-    with pytest.raises(kind):
+    with pytest.raises(CommonsError) as told:
         fetch(server, path, server)
+    assert type(told.value) is kind
+
+
+@pytest.mark.parametrize("url", ["https://a..b/", f"https://{'a' * 64}.example/", "https://[::1"])
+def test_a_host_that_cannot_be_is_an_error_of_the_server(url: str) -> None:
+    with pytest.raises(UpstreamError):
+        fetch(url, "", "https://provider.example")
 
 
 def test_a_name_that_resolves_to_this_machine_is_not_gone_to(server: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from commonshub.core.errors import BadRequest, UpstreamError
 from commonshub.core.outbound import check_url
@@ -100,7 +99,7 @@ def _parse(idp: str, values: Any) -> Provider:
     if provider.policy_groups and not provider.groups_claim:
         raise BadRequest(f"{where}['policy_groups'] needs the setting 'groups_claim'.")
     try:
-        check_url(provider.issuer, urlsplit(provider.issuer).hostname or "")
+        check_url(provider.issuer)
     except UpstreamError as error:
         raise BadRequest(f"{where}['issuer']: {error.message}") from error
     return provider

@@ -93,11 +93,11 @@ def _parse(idp: str, values: Any) -> External:
 
 
 def _origin(where: str, url: str) -> str:
-    parts = urlsplit(url)
     try:
-        check_url(url, parts.hostname or "")
+        check_url(url)
     except UpstreamError as error:
         raise BadRequest(f"{where}['base_url']: {error.message}") from error
+    parts = urlsplit(url)
     if parts.path.strip("/") or parts.query:
         raise BadRequest(f"{where}['base_url'] must be scheme, host and port only, not {url!r}.")
     return f"{parts.scheme}://{parts.netloc}"
