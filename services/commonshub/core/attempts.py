@@ -17,6 +17,8 @@ from .errors import TooManyRequests
 
 # Keys remembered; the one whose last failure is oldest is forgotten first.
 SIZE = 20_000
+# So much of an IPv6 address is told apart.
+_KNOWN_BITS = 64
 
 
 class Bucket:
@@ -143,14 +145,24 @@ def client_address(peer: str, forwarded: Sequence[str], hops: int, proxies: Sequ
     if found is None:
         return peer[:64]
     if isinstance(found, IPv6Address) and not found.is_loopback:
-        return str(IPv6Network((found, 64), strict=False))
+        return str(IPv6Network((found, _KNOWN_BITS), strict=False))
     return str(found)
 
 
 def is_among(address: str, networks: Sequence[str]) -> bool:
-    """Whether an address is one of `networks`."""
-    found = _parse(address)
-    return found is not None and any(found in network for network in _networks(tuple(networks)))
+    """Whether an address is one of `networks`.
+
+    Parameters
+    ----------
+    address
+        As it is, or as :func:`client_address` gives it: the first 64 bits of an IPv6 address are among networks that
+        hold all that begin so, which none narrower than ``/64`` does.
+    """
+    host, slash, _ = address.partition("/")
+    found, narrowest = _parse(host), _KNOWN_BITS if slash else 128
+    return found is not None and any(
+        found in network and network.prefixlen <= narrowest for network in _networks(tuple(networks))
+    )
 
 
 @lru_cache

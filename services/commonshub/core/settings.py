@@ -6,6 +6,7 @@ the embedded database and object store), from ``commonshub_config.py``, and from
 """
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,18 @@ class LimitSettings(Configurable):
         help="Networks of the proxy that calls the services; X-Forwarded-For of others counts for nothing.",
     ).tag(config=True)
 
+    @validate("proxy_addresses")
+    def _networks(self, proposal: Bunch) -> list[str]:
+        networks: list[str] = proposal.value
+        for text in networks:
+            try:
+                ip_network(text, strict=False)
+            except ValueError as error:
+                raise TraitError(
+                    f"LimitSettings.proxy_addresses: {text!r} is no address or network, such as 10.0.0.0/8."
+                ) from error
+        return networks
+
 
 class DatabaseSettings(Configurable):
     """PostgreSQL, which every service but the portal uses."""
@@ -157,10 +170,14 @@ class StorageSettings(Configurable):
         "not signed). The commons signs URLs for them too."
     ).tag(config=True)
 
+    # A text in place of a list would be searched for `*`, and each of its characters taken for a path.
     bucket_resources = Dict(
+        value_trait=List(Unicode()),
+        key_trait=Unicode(),
         help="Which records may point into which part of a bucket other than the upload bucket: a map of prefixes "
         "(`s3://bucket/folder`) to lists of resource paths, the longest prefix counts. A record reaches a place when "
-        "one of its authz paths lies at or below one of the listed ones; `['*']` lets any record reach it, for reading."
+        "one of its authz paths lies at or below one of the listed ones; `['*']` lets any record reach it, "
+        "for reading.",
     ).tag(config=True)
 
     presigned_url_ttl_s = Integer(

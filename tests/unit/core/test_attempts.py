@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commonshub.core.attempts import Attempt, Attempts, Bucket, client_address
+from commonshub.core.attempts import Attempt, Attempts, Bucket, client_address, is_among
 from commonshub.core.errors import TooManyRequests
 
 LOCAL = ("127.0.0.0/8", "::1/128")
@@ -103,6 +103,30 @@ def test_an_address_is_the_word_of_a_proxy_and_nobody_elses(
     peer: str, forwarded: list[str], hops: int, known: str
 ) -> None:
     assert client_address(peer, forwarded, hops, LOCAL) == known
+
+
+@pytest.mark.parametrize(
+    ("peer", "networks", "own"),
+    [
+        ("127.0.0.1", LOCAL, True),
+        ("::1", LOCAL, True),
+        ("10.1.2.3", ("10.0.0.0/8",), True),
+        ("10.1.2.3", ("10.1.2.3",), True),
+        ("10.1.2.3", ("10.1.2.4",), False),
+        ("fd00:1::7", ("fd00:1::/64",), True),
+        ("fd00:1::7", ("10.0.0.0/8", "fd00::/16"), True),
+        ("fd00:1::7", ("fd00:2::/64",), False),
+        ("fd00:1::7", ("fd00:1::/96",), False),
+        ("", LOCAL, False),
+    ],
+)
+def test_own_networks_are_known_by_what_is_known_of_a_client(peer: str, networks: tuple[str, ...], own: bool) -> None:
+    assert is_among(client_address(peer, [], 1, networks), networks) is own
+
+
+def test_a_narrow_network_holds_its_own_addresses() -> None:
+    assert is_among("fd00:1::7", ("fd00:1::7/128",))
+    assert not is_among("fd00:1::8", ("fd00:1::7/128",))
 
 
 @given(st.text(max_size=100), st.integers(0, 3))
