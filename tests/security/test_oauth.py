@@ -1,14 +1,18 @@
 """Threats to codes, tokens and secrets of applications: S7, S22 and S24, with a real hub."""
 
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
+import sqlalchemy as sa
 from tests.auth_service import Auth
-from tests.oauth_client import TOKEN, Application, Browser, alice, approved, pkce, register
+from tests.oauth_client import TOKEN, Application, Browser, alice, approved, claims, pkce, register
 
+from commonshub.auth.oauth import sessions
 from commonshub.core.attempts import Attempts
+from commonshub.core.grants import tables
 
 __all__ = ["alice", "approved"]
 
@@ -107,6 +111,57 @@ def test_s07_of_many_who_come_at_once_one_is_served(
     with ThreadPoolExecutor(8) as pool:
         statuses = sorted(pool.map(ask, range(8)))
     assert statuses == [200] + [400] * 7
+
+
+def wait_for_a_lock(site: Auth) -> None:
+    """Until somebody waits for what another transaction holds."""
+    waiting = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    deadline = time.monotonic() + 10
+    while not site.app.database.call(lambda c: c.execute(waiting).scalar()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_revoked(site: Auth, session_id: str) -> bool:
+    t = tables("auth").revoked
+    return (
+        site.app.database.call(lambda c: c.execute(sa.select(t.c.id).where(t.c.id == session_id)).scalar()) is not None
+    )
+
+
+def test_s07_a_reuse_ends_the_session_that_is_being_renewed(site: Auth, approved: Application, alice: Browser) -> None:
+    first = approved.redeem(alice.code(approved)).json()
+    second = approved.refresh(first["refresh_token"]).json()
+    jti = claims(second["refresh_token"])["jti"]
+    with ThreadPoolExecutor(1) as pool:
+        with site.app.database.engine.begin() as connection:
+            found = sessions.find_refresh(connection, "auth", jti)
+            assert found is not None
+            sessions.use_refresh(connection, "auth", jti)
+            reused = pool.submit(approved.refresh, first["refresh_token"])
+            wait_for_a_lock(site)
+            sessions.add_refresh(connection, "auth", found.session, "third")
+        assert reused.result().json()["error"] == "invalid_grant"
+    assert is_revoked(site, found.session.id)
+    assert not usable(site, second["access_token"])
+    assert site.app.database.call(sessions.find_refresh, "auth", "third") is None
+
+
+def test_s07_who_is_switched_off_loses_the_session_that_is_just_beginning(
+    site: Auth, approved: Application, alice: Browser
+) -> None:
+    code = alice.code(approved)
+    end = sessions.end_sessions_of
+    with ThreadPoolExecutor(1) as pool:
+        with site.app.database.engine.begin() as connection:
+            found = sessions.find_code(connection, "auth", code)
+            assert found is not None
+            ended = pool.submit(site.app.database.call, end, "auth", found.session.user.id, 60)
+            wait_for_a_lock(site)
+            sessions.redeem(connection, "auth", code, found.session, 60)
+        ended.result()
+    assert is_revoked(site, found.session.id)
+    assert approved.redeem(code).status_code == 400
 
 
 @pytest.mark.parametrize("given", [None, "x" * 43, "short", "é" * 43], ids=["none", "another", "malformed", "no ASCII"])

@@ -1,7 +1,8 @@
 """SQL on what applications were given: sessions with their codes and refresh tokens, and consents.
 
 Everything that may be used once is marked by one statement that finds it unmarked, so that of two who come at the same
-time one is refused.
+time one is refused. Whoever needs a code or a refresh token locks its session first, as ending the session does: the
+other way round each of the two could wait for the other, and PostgreSQL would stop the one that ends.
 """
 
 import secrets
@@ -153,7 +154,7 @@ def add_code(
 
 
 def find_code(connection: sa.Connection, schema: str, code: str) -> Code | None:
-    """The code with its session, locked until the transaction ends."""
+    """The code with its session, both locked until the transaction ends."""
     t = oauth(schema)
     told = (
         t.code.c.redirect_uri,
@@ -163,7 +164,8 @@ def find_code(connection: sa.Connection, schema: str, code: str) -> Code | None:
         t.code.c.expires_at <= sa.func.now(),
     )
     query = _sessions(schema, *told).join(t.code, t.code.c.session_id == t.session.c.id)
-    row = connection.execute(query.where(t.code.c.digest == digest(code)).with_for_update(of=t.code)).one_or_none()
+    query = query.where(t.code.c.digest == digest(code)).with_for_update(of=[t.session, t.code])
+    row = connection.execute(query).one_or_none()
     return Code(_session(row), *row[-len(told) :]) if row else None
 
 
@@ -182,13 +184,13 @@ def add_refresh(connection: sa.Connection, schema: str, session: Session, jti: s
 
 
 def find_refresh(connection: sa.Connection, schema: str, jti: str) -> Refresh | None:
-    """The refresh token with its live session, locked until the transaction ends."""
+    """The refresh token with its live session, both locked until the transaction ends."""
     t = oauth(schema)
     query = _sessions(schema, t.refresh.c.used_at.is_not(None)).join(
         t.refresh, t.refresh.c.session_id == t.session.c.id
     )
     live = (t.refresh.c.jti == jti, t.session.c.expires_at > sa.func.now())
-    row = connection.execute(query.where(*live).with_for_update(of=t.refresh)).one_or_none()
+    row = connection.execute(query.where(*live).with_for_update(of=[t.session, t.refresh])).one_or_none()
     return Refresh(_session(row), row[-1]) if row else None
 
 
