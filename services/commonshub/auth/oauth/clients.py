@@ -5,7 +5,6 @@ for passwords that people choose, would only let anybody keep the processor busy
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -161,7 +160,7 @@ def read_basic(header: str) -> tuple[str, str] | None:
         return None
     try:
         name, colon, secret = base64.b64decode(value.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, or not ASCII to begin with, or not UTF-8
         return None
     found = unquote_plus(name), unquote_plus(secret)
     return found if colon and "\0" not in found[0] else None
