@@ -425,6 +425,14 @@ def test_s21_everybody_may_ask_about_himself(auth: Auth) -> None:
     assert auth.post("/authz/auth/request", "bob", json=body).json() == {"auth": True}
 
 
+@pytest.mark.parametrize("path", ["/authz/user/bob", "/authz/user/bob/resources"])
+def test_s21_an_application_is_told_of_its_user_by_userinfo_alone(auth: Auth, path: str) -> None:
+    client = make_client(auth, f"curious21-{path.count('/')}")
+    headers = {"Authorization": f"bearer {auth.client_token(client, 'bob')}"}
+    assert auth.get(path, "bob").status_code == 200
+    assert auth.get(path, headers=headers).status_code == 403
+
+
 def test_s27_a_grant_and_the_end_of_its_policy_never_cross(auth: Auth) -> None:
     users_ = [make_user(auth, f"race27-{number}") for number in range(4)]
     make_policy(auth, "race27")

@@ -275,6 +275,14 @@ HOSTILE = {
     "many faults": "users:\n" + "".join(f" {i}: 1\n" for i in range(200_000)),
     "many unknown keys": "users:\n u:\n" + "".join(f"  {i}: 1\n" for i in range(200_000)),
     "many twice": "users:\n" + " a:\n" * 200_000,
+    "many unknown members": "authz:\n  groups:\n"
+    + "".join(f"  - {{name: g{number}}}\n" for number in range(60_000))
+    + f"  - name: x\n    users: [{', '.join(f'u{number}' for number in range(60_000))}]\n",
+    "many policies for everybody": "authz:\n  roles:\n"
+    "  - {id: r, permissions: [{id: a, action: {service: '*', method: m}}]}\n"
+    "  resources: [{name: a}]\n  policies:\n"
+    + "".join(f"  - {{id: p{number}, role_ids: [r], resource_paths: [/a]}}\n" for number in range(30_000))
+    + f"  anonymous_policies: [{', '.join(f'p{number}' for number in range(30_000))}]\n",
     "many unknown policies": "users:\n u: {policies: [" + "x," * 300_000 + "]}",
 }
 MEMORY = 1 << 30

@@ -214,7 +214,7 @@ def _auth(options: argparse.Namespace) -> int:
     """Let the auth service's own command do it; a new user also gets a login here."""
     given, words = common_options().parse_known_args(options.words)
     if words[:1] == ["add"] and options.group == "user":
-        return _user_add(user_add_parser().parse_args(options.words[1:]))
+        return _user_add(user_add_parser().parse_args(words[1:], given))
     folder = _existing(given) if {"-h", "--help"}.isdisjoint(words) else _folder(given)
     status = _pass_on(folder, "commonshub.auth", options.group, *words)
     if status == 0 and options.group == "user" and words[0] in ENDING and folder.initialised:

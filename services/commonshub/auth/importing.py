@@ -18,6 +18,7 @@ from commonshub.core.errors import BadRequest, TooLarge
 from commonshub.core.identity import Identity
 
 from . import difference
+from .authz.policies import require_sober
 from .authz.store import lock
 from .difference import Difference, Progress
 from .userfile import Plan, parse
@@ -108,8 +109,11 @@ def import_file(
 
 
 def _content(file: Path, limit: int) -> bytes:
-    with file.open("rb") as opened:
-        content = opened.read(limit + 1)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(limit + 1)
+    except OSError as error:
+        raise BadRequest(f"{file} cannot be read: {error.strerror}.") from error
     if len(content) > limit:
         raise TooLarge(f"{file} is larger than {limit} bytes (AuthApp.max_user_file_bytes).")
     return content
@@ -141,6 +145,11 @@ def apply(
 ) -> list[Difference]:
     """Make the rows of `source` equal to `plan`.
 
+    Raises
+    ------
+    BadRequest
+        Everybody would be granted service ``*``, with what others gave to everybody.
+
     Parameters
     ----------
     request_id
@@ -155,6 +164,8 @@ def apply(
     found = difference.compare(connection, schema, plan, source, progress)
     difference.write(connection, schema, found, source, progress)
     if any(found):
+        # The file alone cannot tell: what everybody has may come from elsewhere, and the file change what it means.
+        require_sober(connection, schema)
         audit.write(
             connection,
             schema,

@@ -236,6 +236,7 @@ class _Reader:
         return listed
 
     def _groups(self) -> None:
+        groups = {group["name"] for group in self.authz.get("groups") or ()}
         for where, group in self._items("groups", "name"):
             name = group["name"]
             if name in BUILT_IN:
@@ -246,22 +247,23 @@ class _Reader:
             for index, each in enumerate(group.get("users") or ()):
                 user = self._username(each, (*where, "users", index))
                 if user is not None and user not in self.found.users:
-                    named = any(other["name"] == each for other in self.authz.get("groups") or ())
                     no_user = "this is a group, and groups have no groups in them: name its users"
                     self._fault(
-                        (*where, "users", index), no_user if named else f"no user {each!r} is defined under users"
+                        (*where, "users", index),
+                        no_user if each in groups else f"no user {each!r} is defined under users",
                     )
                 elif user is not None:
                     self.found.memberships.add((user, name))
+        self._built_in_groups()
+
+    def _built_in_groups(self) -> None:
+        wide_roles = {role for (role, _), (_, service, _) in self.found.permissions.items() if service == ANY}
+        wide = {policy for policy, role in self.found.policy_roles if role in wide_roles}
         for group_name, key in BUILT_IN.items():
             for index, each in enumerate(self._known(self.authz.get(key), (self.top, key))):
                 self.found.group_policies.add((group_name, each))
-                if ANY in self._services(each):
+                if each in wide:
                     self._fault((self.top, key, index), f"{each!r} grants service *, too much for everybody")
-
-    def _services(self, policy: str) -> set[str]:
-        roles = {role for name, role in self.found.policy_roles if name == policy}
-        return {service for (role, _), (_, service, _) in self.found.permissions.items() if role in roles}
 
     def _username(self, name: str, where: Where) -> str | None:
         try:

@@ -269,6 +269,13 @@ def test_a_proxy_gets_one_decision(auth: Auth, path: str, user: str | None, quer
     assert (answer.status_code, answer.headers.get("REMOTE_USER")) == (status, user if status == 200 else None)
 
 
+def test_c71_a_proxy_is_told_a_name_of_any_letters(auth: Auth) -> None:
+    answer = auth.get("/authz/auth/proxy?service=fence&method=read-storage&resource=/open", "жанна")
+    assert answer.status_code == 200
+    # What a header holds is bytes, which the library shows as Latin letters.
+    assert answer.headers["REMOTE_USER"].encode("latin-1").decode() == "жанна"
+
+
 @pytest.mark.parametrize("header", ["bearer x", "Basic abc", "nothing"])
 def test_c71_a_bad_header_is_401(auth: Auth, header: str) -> None:
     query = f"service=fence&method=read-storage&resource={ONE}"

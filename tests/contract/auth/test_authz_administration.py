@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from tests.administration import ONE, ROLE, TWO, make_client, make_policy, make_user, run, wait_until_denied
@@ -335,6 +336,18 @@ def test_a_list_comes_in_parts(auth: Auth, name: str) -> None:
         path = f"/{name}?limit=2&start={part['next']}"
     assert found == whole[plural]
     run(auth, ("GET", f"/{name}?limit=0", None, 400))
+
+
+def test_a_name_that_ends_with_a_blank_ends_no_list(auth: Auth) -> None:
+    permission = {"id": "x", "action": {"service": "fence", "method": "read"}}
+    names = ["page6", "page6 ", "page6 b"]
+    run(auth, *(("POST", "/role", {"id": name, "permissions": [permission]}, 201) for name in names))
+    found, start = [], "page6"
+    for _ in names:
+        part = run(auth, ("GET", f"/role?limit=1&start={quote(start)}", None, 200))
+        found += [each["id"] for each in part["roles"]]
+        start = part["next"]
+    assert found[:2] == names[1:]
 
 
 # -- clients -----------------------------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ def test_the_trail_is_written_as_csv_and_as_json(command: Command) -> None:
     ("words", "told"),
     [
         (["audit", "--since", "yesterday"], "--since must be"),
+        (["audit", "--since", "999999d"], "--since must be"),
         (["audit", "--limit", "0"], "--limit"),
         (["audit", "--decision", "perhaps"], "--decision"),
     ],

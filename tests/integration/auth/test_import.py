@@ -19,6 +19,7 @@ from commonshub.auth.authz.forms import Grant
 from commonshub.auth.commands import main
 from commonshub.auth.userfile import Faulty, parse
 from commonshub.auth.users import store
+from commonshub.core.errors import BadRequest
 from commonshub.core.grants import load, tables
 from commonshub.core.identity import Identity
 from commonshub.core.policy import Request, Snapshot
@@ -332,6 +333,41 @@ def test_a_fault_in_the_file_does_not_keep_the_operator_out(auth: Auth, command:
         file.write_text(content)
     assert (status, out) == (0, "mender is a user and an administrator of this commons.")
     assert "no policy 'nothing' is defined" in errors
+
+
+@pytest.mark.parametrize("content", [b"users: {\xff: {}}", b"x" * (17 * 2**20)], ids=["bytes", "size"])
+def test_a_file_that_cannot_be_read_does_not_keep_the_operator_out(auth: Auth, command: Any, content: bytes) -> None:
+    file = Path(auth.app.user_file)
+    good = file.read_text()
+    file.write_bytes(content)
+    try:
+        status, out, errors = command("user", "add", "mender", "--admin")
+    finally:
+        file.write_text(good)
+    assert (status, out) == (0, "mender is a user and an administrator of this commons.")
+    assert "was not imported" in errors
+
+
+def test_a_file_that_the_system_does_not_let_be_read_is_told_in_one_line(command: Any) -> None:
+    status, _, errors = command("policy", "import", "/proc/self/mem")
+    assert (status, errors) == (1, "/proc/self/mem cannot be read: Input/output error.")
+
+
+def test_a_file_cannot_widen_what_somebody_else_gave_to_everybody(auth: Auth) -> None:
+    t = tables("auth")
+    given = {"group_name": "anonymous", "policy_id": "uploader", "source": "api"}
+    auth.app.database.call(lambda connection: connection.execute(t.group_policy.insert().values(given)))
+    before = dump(auth)
+    wider = USER_FILE.replace("service: fence, method: file_upload", 'service: "*", method: file_upload')
+    assert wider != USER_FILE
+    try:
+        with pytest.raises(BadRequest, match="uploader would grant service"):
+            apply(auth, wider)
+        assert dump(auth) == before
+    finally:
+        auth.app.database.call(
+            lambda connection: connection.execute(t.group_policy.delete().where(t.group_policy.c.source == "api"))
+        )
 
 
 def test_importing_another_file_is_not_undone_at_the_next_start(auth: Auth, command: Any, tmp_path: Path) -> None:

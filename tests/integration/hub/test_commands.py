@@ -43,3 +43,12 @@ def test_each_group_explains_itself_where_there_is_no_commons_yet(words: list[st
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"usage: commonshub {' '.join(words)}".rstrip())
+
+
+@pytest.mark.parametrize("words", [("user", "add", "ivo"), ("user", "show", "ivo")])
+def test_the_folder_may_be_named_before_the_command(words: tuple[str, ...], tmp_path: Path) -> None:
+    group, *rest = words
+    done = subprocess.run(
+        [*COMMAND, group, "--data-dir", str(tmp_path / "none"), *rest], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, "There is no commons in" in done.stderr) == (1, True)

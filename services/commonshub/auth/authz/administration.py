@@ -38,7 +38,8 @@ class AdministrationHandler(ArboristHandler):
     async def prepare(self) -> None:
         super().prepare()
         if self.request.method in ("GET", "HEAD", "OPTIONS"):
-            if not (self.own and self.identity.username is not None and self.path_args[0] == self.identity.username):
+            # Of what he holds, an application is told by userinfo, where the user has allowed that.
+            if not (self.own and self.identity.client is None and self.path_args[0] == self.identity.username):
                 self.require_administrator()
         else:
             await self.govern(self.actions.get(self.request.method or "", "put"))
@@ -61,7 +62,8 @@ class AdministrationHandler(ArboristHandler):
         """The part of a list that is asked for by ``start`` and ``limit``."""
         most = self.auth.max_listed
         limit = self.integer("limit", most, low=1, high=most)
-        return Page(self.get_query_argument("start", "").replace("\x00", ""), limit or most)
+        # A name may begin and end with blanks.
+        return Page(self.get_query_argument("start", "", strip=False), limit or most)
 
     def reply_page(self, name: str, listed: Sequence[Any], following: str | None) -> None:
         """Answer with a part of a list, and where the next one starts."""

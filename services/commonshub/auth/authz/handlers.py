@@ -125,7 +125,8 @@ class DecisionHandler(ArboristHandler):
         if self.identity.anonymous:
             raise AuthenticationRequired("Authentication Error: no authorization header provided")
         self.auth.policy.require(self.identity, Request(**asked))
-        self.set_header("REMOTE_USER", self.identity.username or "")
+        # As bytes, since a name may have any letters and a header's text only Latin ones.
+        self.set_header("REMOTE_USER", (self.identity.username or "").encode())
         self.reply({"auth": True})
 
 
@@ -137,9 +138,7 @@ class RequestHandler(ArboristHandler):
         if body.keys() - {"user", "request", "requests"}:
             raise BadRequest("The body may hold user, request and requests, and nothing else.")
         requests = _requests(body)
-        user = body.get("user")
-        subject = self.subject(user) if user else self.identity
-        self.reply({"auth": self.auth.policy.allows(subject, *requests)})
+        self.reply({"auth": self.auth.policy.allows(self.subject(body.get("user")), *requests)})
 
 
 class HealthHandler(ArboristHandler):

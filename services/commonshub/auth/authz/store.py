@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from commonshub.core.errors import Conflict
 from commonshub.core.grants import Tables, tables
+from commonshub.core.policy import ANONYMOUS_GROUP, LOGGED_IN_GROUP
 
 Document = dict[str, Any]
 Row = sa.Row[*tuple[Any, ...]]
@@ -118,7 +119,7 @@ def public_wildcard(connection: sa.Connection, schema: str) -> str | None:
         sa.select(t.group_policy.c.policy_id)
         .join(t.policy_role, t.policy_role.c.policy_id == t.group_policy.c.policy_id)
         .join(t.permission, t.permission.c.role_id == t.policy_role.c.role_id)
-        .where(t.group_policy.c.group_name.in_(("anonymous", "logged-in")), t.permission.c.service == "*")
+        .where(t.group_policy.c.group_name.in_((ANONYMOUS_GROUP, LOGGED_IN_GROUP)), t.permission.c.service == "*")
         .limit(1)
     )
     return connection.execute(query).scalar_one_or_none()

@@ -23,7 +23,7 @@ OPERATOR = Identity()
 REQUEST_ID = "cli"
 SOURCE = "cli"
 
-_SPAN = re.compile(r"(\d{1,6})([smhd])")
+_SPAN = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 

@@ -8,13 +8,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from commonshub.core.errors import BadRequest, TooLarge
+
 from ..app import USER_FILE_SOURCE, AuthApp
 from ..authz import groups, people
 from ..authz.forms import Grant
 from ..authz.store import Document, Page
 from ..importing import import_file
 from ..names import username
-from ..userfile import Faulty
 from ..users import accounts, store
 from .operator import REQUEST_ID, SOURCE, change, future, printable
 
@@ -26,7 +27,7 @@ def add_user(app: AuthApp, arguments: argparse.Namespace) -> str:
     """Make a user, or change one."""
     try:
         import_file(app, Path(app.user_file), USER_FILE_SOURCE, request_id=REQUEST_ID)
-    except Faulty as error:
+    except (BadRequest, TooLarge) as error:
         # A fault in the file must not keep the operator from making the administrator who mends it.
         print(f"{app.user_file} was not imported. {error}", file=sys.stderr)
     name = username(arguments.name)
