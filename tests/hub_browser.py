@@ -86,6 +86,10 @@ class Browser(requests.Session):
 
     def pass_hub(self, location: str, name: str) -> requests.Response:
         """Go where the service sent the browser, sign in if the hub asks, and return the answer of the callback."""
+        return self.open(self.to_callback(location, name))
+
+    def to_callback(self, location: str, name: str) -> str:
+        """Go the same way as far as the callback, which is not opened; its address."""
         answer = self.get(location, headers=NAVIGATION, allow_redirects=False)
         while True:
             if answer.status_code == 200:
@@ -95,6 +99,6 @@ class Browser(requests.Session):
                 answer = self.post(answer.url, data=form, headers=NAVIGATION, allow_redirects=False)
             following = answer.headers["Location"]
             if "/oauth_callback" in following.partition("?")[0]:
-                return self.open(following)
+                return following
             address = requests.compat.urljoin(self.hub, following)
             answer = self.get(address, headers=NAVIGATION, allow_redirects=False)

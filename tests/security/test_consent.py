@@ -42,15 +42,12 @@ def test_s05_a_callback_that_this_browser_did_not_ask_for_signs_nobody_in(browse
 def test_s05_an_answer_for_another_browser_is_refused(
     site: Auth, approved: Application, browser: Browser, hub_url: str
 ) -> None:
-    """Mallory begins a sign-in, and has the victim's browser finish it."""
+    """Mallory begins a sign-in, and has the victim's browser finish it, by a code that nobody has used."""
     with Browser(site.url, hub_url) as mallory:
-        begun = mallory.open(approved.query()).headers["Location"]
-        asked = mallory.get(begun, headers={"Sec-Fetch-Mode": "navigate"}, allow_redirects=False)
-        assert asked.status_code == 302
-        mallory.pass_hub(begun, "mallory")
-        state = parameters(begun)["state"]
-    assert browser.open(f"{CALLBACK}?code=x&state={state}").status_code == 403
-    assert browser.received == []
+        callback = mallory.to_callback(mallory.open(approved.query()).headers["Location"], "mallory")
+        assert browser.open(callback).status_code == 403
+        assert browser.received == []
+        assert mallory.open(callback).status_code == 302
 
 
 def test_s05_a_callback_serves_once(approved: Application, browser: Browser) -> None:
