@@ -199,7 +199,7 @@ def test_c30_nobody_and_nothing_readable_are_not_on_the_list(auth: Auth, body: A
 
 
 @pytest.mark.parametrize("name", ["alice", "x" * 255, "\U00020000" * 255], ids=["C51-short", "C51-long", "C51-unicode"])
-def test_c51_an_access_token_fits_into_4_kb_whatever_the_user_may_do(auth: Auth, name: str) -> None:
+def test_c51_an_access_token_fits_into_4_kb_whatever_the_user_is_called(auth: Auth, name: str) -> None:
     account = Account(2**62, name, admin=True)
     claims = auth.app.minter.access(account, 3600, SESSION_SCOPES, session="s" * 36, task=TYPE)
     assert len(auth.app.keys.sign(claims)) < 4096

@@ -3,10 +3,12 @@
 import base64
 import hashlib
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import jwt
 import pytest
+from tests.administration import make_policy, make_user, run
 from tests.auth_service import Auth
 from tests.oauth_client import (
     TOKEN,
@@ -91,6 +93,33 @@ def test_c12_the_id_token_knows_the_projects_that_userinfo_tells(site: Auth, ali
 def test_c12_without_the_scope_user_it_knows_no_more_than_the_name(application: Application, alice: Browser) -> None:
     token = claims(application.redeem(alice.code(application, scope="openid")).json()["id_token"])
     assert token["context"]["user"] == {"name": "alice", "is_admin": False}
+
+
+@pytest.fixture
+def thousand(site: Auth) -> Iterator[Application]:
+    """An application that has a policy for a thousand projects, as has the user of its name."""
+    name = "thousand"
+    projects = [{"name": f"p{number}"} for number in range(1000)]
+    tree = {"name": "many", "subresources": [{"name": "projects", "subresources": projects}]}
+    run(site, ("POST", "/resource/programs?p", tree, 201))
+    make_user(site, name, make_policy(site, name, [f"/programs/many/projects/{each['name']}" for each in projects]))
+    application = register(site, name, auto_approve=True)
+    site.app.database.call(store.bind_policies, "auth", name, [name], "cli")
+    site.running.call(site.app.grants.reload())
+    yield application
+    site.app.database.call(store.bind_policies, "auth", name, [], "cli")
+    run(site, ("DELETE", f"/user/{name}", None, 204), ("DELETE", f"/policy/{name}", None, 204))
+    run(site, ("DELETE", "/resource/programs/many", None, 204))
+
+
+def test_c51_tokens_fit_into_4_kb_whatever_the_user_may_do(site: Auth, browser: Browser, thousand: Application) -> None:
+    tokens = thousand.redeem(browser.code(thousand, "thousand")).json()
+    me = site.get("/user/user", headers=bearer(tokens["access_token"])).json()
+    assert len(me["project_access"]) >= 1000
+    assert all(len(tokens[name]) < 4096 for name in ("access_token", "id_token", "refresh_token"))
+    user = claims(tokens["id_token"])["context"]["user"]
+    assert user["name"] == "thousand"
+    assert "projects" not in user
 
 
 @pytest.mark.parametrize(
