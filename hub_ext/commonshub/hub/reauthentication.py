@@ -28,6 +28,8 @@ class SignInAnewHandler(LogoutHandler):  # type: ignore[misc]  # JupyterHub ship
         user = self.current_user
         if user is not None:
             self._backend_logout_cleanup(user.name)
+            # By what the hub knows of the user still, it tells what the session had been given to end with it.
+            await self.handle_logout()
             self._jupyterhub_user = None
         target = self.get_argument("next", "", strip=False)
         leads_back = target.startswith(f"{self.hub.base_url}api/oauth2/authorize?") and QUERY.fullmatch(target)

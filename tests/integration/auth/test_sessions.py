@@ -32,6 +32,8 @@ CONFIG = (
 import sys
 from commonshub.hub.ending import SETTING, Endings
 endings = Endings("http://127.0.0.1:{auth}", "auth-token-0123456789")
+from commonshub.hub.reauthentication import HANDLERS
+c.JupyterHub.extra_handlers = HANDLERS
 c.JupyterHub.tornado_settings = {{SETTING: endings}}
 c.Spawner.post_stop_hook = endings.server_stopped
 c.JupyterHub.bind_url = "http://127.0.0.1:{public}/jupyter/"
@@ -233,12 +235,13 @@ def test_a_user_ends_a_workspaces_key_and_the_workspace_signs_in_anew(joined: Co
     hub.stop("root", "mine")
 
 
-def test_s10_signing_out_ends_what_the_browser_was_given(joined: Commons, hub: Hub) -> None:
+@pytest.mark.parametrize("page", ["logout", "sign-in-anew"])
+def test_s10_signing_out_ends_what_the_browser_was_given(joined: Commons, hub: Hub, page: str) -> None:
     browser, other = hub.sign_in("root"), hub.sign_in("root")
     token, kept = (token_of(joined.auth, hub.oauth_token(each)) for each in (browser, other))
     assert "credentials" in claims_of(token)["scope"]
     assert joined.statuses(token) == joined.statuses(kept) == (200, 200)
-    browser.get(f"{hub.url}/logout", allow_redirects=False, timeout=30)
+    browser.get(f"{hub.url}/{page}", allow_redirects=False, timeout=30)
     assert joined.refuse_soon(token)
     assert joined.statuses(kept) == (200, 200)
 
