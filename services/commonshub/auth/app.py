@@ -149,6 +149,14 @@ class AuthApp(BrowserApplication):
         """How long an access token of any kind can be in use after it was made, in seconds."""
         return int(max(self.tokens.access_token_ttl_s, *self.task_token_types.values(), 0)) + CLOCK_SKEW_S
 
+    @property
+    def longest_life_s(self) -> int:
+        """How long a token of any kind, API keys among them, can be in use after it was made, in seconds.
+
+        What is revoked for a user as a whole must be remembered that long.
+        """
+        return max(self.longest_token_s, self.tokens.api_key_ttl_s + CLOCK_SKEW_S)
+
     def routes(self) -> list[Route]:
         return [
             # The busiest first: routes are tried in turn, and there are some hundred.

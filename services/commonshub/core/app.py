@@ -23,11 +23,11 @@ from traitlets.config import Application
 
 from .attempts import Attempts
 from .errors import AuthenticationRequired, CommonsError
-from .identity import Identity, account_mark
+from .identity import Identity
 from .logs import to_stdout
 from .policy import Snapshot
 from .settings import Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings
-from .tokens import KeySet, Verifier, identity_of
+from .tokens import KeySet, Verifier, identity_of, marks_of
 from .web import MetricsHandler, NotFoundHandler, StatusHandler, VersionHandler, log_request
 
 Route = tuple[Any, ...]
@@ -104,7 +104,7 @@ class ServiceApplication(Application):
         claims = self.verifier.verify(token)
         identity = identity_of(claims, token)
         revoked = self.revoked
-        if revoked and not revoked.isdisjoint((identity.token_id, identity.session, account_mark(claims.get("sub")))):
+        if revoked and not revoked.isdisjoint(marks_of(claims)):
             raise AuthenticationRequired("Authentication Error: this token has been revoked.")
         if identity.client is not None and self.uses_database and not self.policy.knows(identity.client):
             raise AuthenticationRequired("Authentication Error: the client of this token does not exist any more.")

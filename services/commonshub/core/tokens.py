@@ -20,7 +20,7 @@ from typing import Any
 import jwt
 
 from .errors import AuthenticationRequired
-from .identity import Identity
+from .identity import Identity, account_mark
 
 ALGORITHM = "RS256"
 MAX_TOKEN_CHARS = 8192
@@ -203,3 +203,9 @@ def identity_of(claims: Claims, token: str | None = None) -> Identity:
         session=claims.get("sid"),
         token=token,
     )
+
+
+def marks_of(claims: Claims) -> tuple[str, ...]:
+    """What a token may have been revoked by: itself, what it came from, its user."""
+    marks = (claims["jti"], claims.get("sid"), account_mark(claims["sub"]) if "sub" in claims else None)
+    return tuple(each for each in marks if each)

@@ -10,6 +10,7 @@ from tests.auth_service import Auth
 
 from commonshub.auth.claims import SESSION_SCOPES, Account
 from commonshub.core.grants import revoke, tables
+from commonshub.core.identity import account_mark
 
 API = "/user/credentials/api"
 EXCHANGE = f"{API}/access_token"
@@ -184,6 +185,20 @@ def test_c27_a_revoked_key_takes_its_task_tokens_along(auth: Auth) -> None:
     token = exchange(auth, key["api_key"], task_token=TYPE, expires_in=60).json()["access_token"]
     auth.request("DELETE", f"{API}/{key['key_id']}", "alice")
     assert auth.post(DENYLISTED, json={"token": token}).status_code == 403
+
+
+def test_a_deleted_user_s_tokens_are_on_the_list_for_as_long_as_they_live(
+    auth: Auth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth.app.tokens, "api_key_ttl_s", 300)
+    assert auth.post("/authz/user", "root", json={"name": "leaver"}).status_code == 201
+    token, user = auth.access_token("leaver"), auth.account("leaver").id
+    assert auth.post(DENYLISTED, json={"token": token}).status_code == 200
+    assert auth.request("DELETE", "/authz/user/leaver", "root").status_code == 204
+    assert auth.post(DENYLISTED, json={"token": token}).status_code == 403
+    t = tables("auth").revoked.c
+    left = sa.select(sa.extract("epoch", t.expires_at - sa.func.now())).where(t.id == account_mark(user))
+    assert auth.app.database.call(lambda c: c.execute(left).scalar_one()) > CAP_S
 
 
 def test_c30_a_revoked_token_is_on_the_list_also_after_its_end(auth: Auth) -> None:

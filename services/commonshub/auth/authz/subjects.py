@@ -45,7 +45,7 @@ class UserHandler(AdministrationHandler):
         self.reply_nothing()
 
     async def delete(self, name: str) -> None:
-        name, source, ttl_s = username(name), self.source, self.auth.tokens.api_key_ttl_s
+        name, source, ttl_s = username(name), self.source, self.auth.longest_life_s
         await self.alter([name], {}, lambda c, schema: people.delete_user(c, schema, name, source, ttl_s))
         self.reply_nothing()
 

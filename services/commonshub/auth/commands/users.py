@@ -83,7 +83,7 @@ def show_user(app: AuthApp, arguments: argparse.Namespace) -> str:
 
 def deactivate(app: AuthApp, arguments: argparse.Namespace) -> str:
     """Switch a user off; every service refuses him within moments."""
-    name, ttl_s = username(arguments.name), app.tokens.api_key_ttl_s
+    name, ttl_s = username(arguments.name), app.longest_life_s
     change(app, "deactivate_user", name, lambda connection: accounts.deactivate(connection, app.schema, name, ttl_s))
     return f"{name} is switched off, and his API keys have ended."
 
@@ -97,7 +97,7 @@ def reactivate(app: AuthApp, arguments: argparse.Namespace) -> str:
 
 def delete_user(app: AuthApp, arguments: argparse.Namespace) -> str:
     """Forget a user; his tokens are refused also when somebody else comes to have his name."""
-    name, ttl_s = username(arguments.name), app.tokens.api_key_ttl_s
+    name, ttl_s = username(arguments.name), app.longest_life_s
 
     def delete(connection: Any) -> None:
         store.get_user(connection, app.schema, name)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from commonshub.core.errors import AuthenticationRequired, PermissionDenied
 from commonshub.core.identity import ANONYMOUS, Identity
-from commonshub.core.tokens import Claims
+from commonshub.core.tokens import Claims, marks_of
 from commonshub.core.web import bearer
 
 from ..handlers import AuthHandler
@@ -40,4 +40,4 @@ class DenylistHandler(AuthHandler):
         schema = self.auth.schema
         if claims["pur"] == "api_key":
             return store.key_owner(connection, schema, claims["jti"]) is None
-        return store.is_revoked(connection, schema, [each for each in (claims["jti"], claims.get("sid")) if each])
+        return store.is_revoked(connection, schema, marks_of(claims))

@@ -119,7 +119,7 @@ class DeactivationHandler(AdminHandler):
     action: ClassVar[Action] = "deactivate_user"
 
     async def delete(self, name: str) -> None:
-        name, ttl_s = username(name), self.auth.tokens.api_key_ttl_s
+        name, ttl_s = username(name), self.auth.longest_life_s
         found = await self.change(
             [Entry(self.action, name)], lambda c, schema: accounts.deactivate(c, schema, name, ttl_s)
         )
