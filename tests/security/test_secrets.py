@@ -1,4 +1,7 @@
-"""S22: what is written down anywhere holds no credential. A whole commons, everything at DEBUG."""
+"""S22: what is written down anywhere holds no credential. A whole commons, as talkative as its parts can be made.
+
+The hub and its proxy are at DEBUG. The services write no line of that level, and hold their libraries at WARNING.
+"""
 
 import json
 import re
@@ -152,7 +155,7 @@ def logs(folder: Path) -> dict[str, str]:
 def test_s22_no_log_holds_a_credential(story: Story) -> None:
     found = logs(story.commons.folder)
     assert {"auth.log", "index.log", "portal.log", "hub.log"} <= found.keys()
-    assert '"level":"debug"' in "".join(found.values()) or "[D " in found["hub.log"]
+    assert "[D " in found["hub.log"]
     lines = [(name, line) for name, text in found.items() for line in text.splitlines()]
     leaks = [
         (name, line.replace(secret, f"<{what}>")[:300])
