@@ -40,6 +40,12 @@ def test_links_lead_to_files_of_the_tree(page: Path) -> None:
     assert broken == []
 
 
+def test_the_first_page_leads_to_every_page_that_tells_how_to_or_why() -> None:
+    linked = {ROOT / link for link in LINK.findall((ROOT / "README.md").read_text())}
+    told = {page for name in ("tutorial", "how-to", "explanation") for page in (ROOT / "docs" / name).glob("*.md")}
+    assert told - linked == set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_python_in_the_pages_is_python(page: Path) -> None:
     for block in blocks(page, "python"):
