@@ -17,6 +17,7 @@ from commonshub.core.signin import SignInSettings
 from commonshub.core.storage import Storage
 from commonshub.core.tokens import CLOCK_SKEW_S
 
+from . import sources
 from .authz import routes as authz
 from .claims import Minter
 from .credentials import routes as credentials
@@ -38,7 +39,6 @@ from .wts.vault import Vault
 
 SCRIPTS = Path(__file__).parent / "migrations"
 HEAD = "0006"
-USER_FILE_SOURCE = "user.yaml"
 
 
 class AuthApp(BrowserApplication):
@@ -220,7 +220,7 @@ class AuthApp(BrowserApplication):
         from .importing import import_file
 
         try:
-            found = await asyncio.to_thread(import_file, self, Path(self.user_file), USER_FILE_SOURCE)
+            found = await asyncio.to_thread(import_file, self, Path(self.user_file), sources.USER_FILE)
         except (BadRequest, TooLarge) as error:
             self.log.error("%s was not imported; the earlier policies stay in force. %s", self.user_file, error)
         else:

@@ -20,11 +20,12 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from commonshub.core.grants import Tables, revoke, tables
 from commonshub.core.identity import account_mark
 
+from .authz.store import one_of
 from .credentials.store import api_keys
 from .userfile import Plan
 
@@ -176,9 +177,9 @@ def _stored(connection: sa.Connection, t: Tables, kind: Kind, wanted: Mapping[st
     if kind.owner is not None:
         # Parts of what nothing defines any more go with the rest.
         owner = kind.owner.c
-        names = _any(name for (name,) in wanted["role" if kind.owner is t.role else "policy"])
+        named = one_of(owner.id, (name for (name,) in wanted["role" if kind.owner is t.role else "policy"]))
         query = query.select_from(table.outerjoin(kind.owner, owner.id == key[0])).where(
-            sa.or_(owner.id.is_(None), owner.source == source, owner.id == names)
+            sa.or_(owner.id.is_(None), owner.source == source, named)
         )
     elif kind.has_source:
         query = query.where(table.c.source == source)
@@ -186,13 +187,9 @@ def _stored(connection: sa.Connection, t: Tables, kind: Kind, wanted: Mapping[st
         mine = table.c.source == source
         if table is t.user:
             mine = sa.and_(mine, *_forgettable(t, source))
-        query = query.where(sa.or_(mine, key[0] == _any(name for (name,) in wanted[kind.name])))
+        query = query.where(sa.or_(mine, one_of(key[0], (name for (name,) in wanted[kind.name]))))
     width = len(key)
     return {tuple(row[:width]): tuple(row[width:]) for row in connection.execute(query).all()}
-
-
-def _any(names: Iterator[str]) -> sa.ColumnElement[Any]:
-    return sa.any_(sa.bindparam(None, list(names), type_=ARRAY(sa.Text)))
 
 
 def _forgettable(t: Tables, source: str) -> list[sa.ColumnElement[bool]]:

@@ -19,7 +19,8 @@ _TEXT = {"type": ["string", "null"]}
 _WORDS = {"type": ["array", "null"], "items": _WORD}
 
 
-def _record(required: Sequence[str] = (), **properties: Any) -> dict[str, Any]:
+def record(required: Sequence[str] = (), **properties: Any) -> dict[str, Any]:
+    """Schema of an object with these properties and no others."""
     return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
 
 
@@ -33,30 +34,30 @@ def _named(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": ["object", "null"], "additionalProperties": entry, "propertyNames": _WORD}
 
 
-_PERMISSION = _record(
+_PERMISSION = record(
     ["id", "action"],
     id=_WORD,
     description=_TEXT,
-    action=_record(["service", "method"], service=_WORD, method=_WORD),
+    action=record(["service", "method"], service=_WORD, method=_WORD),
     constraints={"type": ["object", "null"], "maxProperties": 0},
 )
-_PROJECT = _record(
+_PROJECT = record(
     ["auth_id", "privilege"], auth_id=_WORD, resource={"type": ["string", "null"]}, privilege=_listed(_WORD)
 )
-_AUTHZ = _record(
+_AUTHZ = record(
     resources=_listed({"$ref": "#/$defs/resource"}),
-    roles=_listed(_record(["id", "permissions"], id=_WORD, description=_TEXT, permissions=_listed(_PERMISSION))),
+    roles=_listed(record(["id", "permissions"], id=_WORD, description=_TEXT, permissions=_listed(_PERMISSION))),
     policies=_listed(
-        _record(
+        record(
             ["id", "role_ids", "resource_paths"], id=_WORD, description=_TEXT, role_ids=_WORDS, resource_paths=_WORDS
         )
     ),
-    groups=_listed(_record(["name"], name=_WORD, policies=_WORDS, users=_WORDS)),
+    groups=_listed(record(["name"], name=_WORD, policies=_WORDS, users=_WORDS)),
     anonymous_policies=_WORDS,
     all_users_policies=_WORDS,
     user_project_to_resource={"type": ["object", "null"], "additionalProperties": _WORD, "propertyNames": _WORD},
 )
-_USER = _record(
+_USER = record(
     policies=_WORDS,
     projects=_listed(_PROJECT),
     tags={"type": ["object", "null"]},
@@ -66,16 +67,16 @@ _USER = _record(
     admin={"type": ["boolean", "null"]},
 )
 SCHEMA: Mapping[str, Any] = {
-    **_record(
+    **record(
         authz={**_AUTHZ, "type": ["object", "null"]},
         rbac={**_AUTHZ, "type": ["object", "null"]},
-        clients=_named(_record(policies=_WORDS)),
+        clients=_named(record(policies=_WORDS)),
         users=_named(_USER),
         cloud_providers={"type": ["object", "null"]},
         groups={"type": ["object", "null"]},
     ),
     "$defs": {
-        "resource": _record(["name"], name=_WORD, description=_TEXT, subresources=_listed({"$ref": "#/$defs/resource"}))
+        "resource": record(["name"], name=_WORD, description=_TEXT, subresources=_listed({"$ref": "#/$defs/resource"}))
     },
 }
 

@@ -4,7 +4,7 @@ Each function gives what a body means, or raises with every fault and where it i
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,11 +13,12 @@ from typing import Any
 from commonshub.core.errors import BadRequest, ValidationFailed
 from commonshub.core.policy import format_path, parse_path
 
+from .. import sources
+from ..form import record
 from ..names import username
 
-SOURCE = "api"
 # What the API cannot pose as: these belong to the file, the operator, the hub and the program itself.
-RESERVED = frozenset({"user.yaml", "cli", "hub", "built-in"})
+RESERVED = frozenset({sources.USER_FILE, sources.CLI, sources.HUB, sources.BUILT_IN})
 
 MAX_ITEMS = 10_000
 _MAX_FAULTS = 20
@@ -30,26 +31,22 @@ _NAMES = {"type": ["array", "null"], "items": _NAME, "maxItems": MAX_ITEMS}
 _SOME_NAMES = {**_NAMES, "type": "array", "minItems": 1}
 
 
-def _record(required: Sequence[str] = (), **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
-
-
-_PERMISSION = _record(
+_PERMISSION = record(
     ["id", "action"],
     id=_NAME,
     description=_TEXT,
-    action=_record(["service", "method"], service=_NAME, method=_NAME),
+    action=record(["service", "method"], service=_NAME, method=_NAME),
     constraints={"type": ["object", "null"], "maxProperties": 0},
 )
-_POLICY = _record(
+_POLICY = record(
     ["id", "role_ids", "resource_paths"], id=_NAME, description=_TEXT, role_ids=_SOME_NAMES, resource_paths=_SOME_NAMES
 )
-_GRANT = _record(["policy"], policy=_NAME, expires_at={"type": ["string", "null"]})
+_GRANT = record(["policy"], policy=_NAME, expires_at={"type": ["string", "null"]})
 _SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     "resource": {
         "$ref": "#/$defs/resource",
         "$defs": {
-            "resource": _record(
+            "resource": record(
                 name=_NAME,
                 path={"type": "string"},
                 # Arborist gives each resource a tag and takes none.
@@ -59,7 +56,7 @@ _SCHEMAS: Mapping[str, Mapping[str, Any]] = {
             )
         },
     },
-    "role": _record(
+    "role": record(
         ["id", "permissions"],
         id=_NAME,
         description=_TEXT,
@@ -67,13 +64,13 @@ _SCHEMAS: Mapping[str, Mapping[str, Any]] = {
     ),
     "policy": _POLICY,
     "policies": {"type": "array", "items": _POLICY, "minItems": 1, "maxItems": 1000},
-    "user": _record(["name"], name=_NAME, email=_TEXT, groups=_NAMES, policies=_NAMES),
-    "change of a user": {**_record(name=_NAME, email={**_TEXT, "type": "string"}), "minProperties": 1},
-    "client": _record(["clientID"], clientID=_NAME, policies=_NAMES),
-    "group": _record(["name"], name=_NAME, users=_NAMES, policies=_NAMES),
+    "user": record(["name"], name=_NAME, email=_TEXT, groups=_NAMES, policies=_NAMES),
+    "change of a user": {**record(name=_NAME, email={**_TEXT, "type": "string"}), "minProperties": 1},
+    "client": record(["clientID"], clientID=_NAME, policies=_NAMES),
+    "group": record(["name"], name=_NAME, users=_NAMES, policies=_NAMES),
     "grant": _GRANT,
     "grants": {"type": "array", "items": _GRANT, "minItems": 1, "maxItems": 1000},
-    "member": _record(["username"], username=_NAME, expires_at={"type": ["string", "null"]}),
+    "member": record(["username"], username=_NAME, expires_at={"type": ["string", "null"]}),
 }
 
 
@@ -140,7 +137,7 @@ def source(header: str | None) -> str:
         The header is not a plain word of at most 64 characters, or names a source that is none of the API's.
     """
     if header is None:
-        return SOURCE
+        return sources.API
     if not _SOURCE.fullmatch(header) or header in RESERVED:
         raise BadRequest(f"X-AuthZ-Provider: {header[:80]!r} cannot be the source of a change made here.")
     return header

@@ -9,6 +9,7 @@ from commonshub.core.errors import BadRequest, Conflict
 from commonshub.core.grants import revoke, tables
 from commonshub.core.identity import account_mark
 
+from .. import sources
 from ..users.store import get_user
 from . import bindings, store
 from .bindings import BUILT_IN
@@ -106,7 +107,7 @@ def change_user(connection: sa.Connection, schema: str, name: str, new_name: str
         if store.missing(connection, t.user.c.username, [new_name]):
             raise BadRequest("The name of a user cannot be changed: his tokens, uploads and the audit trail carry it.")
         raise Conflict(f"The user {new_name} exists already.")
-    if store.owner(connection, t.user.c.username, name) == "user.yaml":
+    if store.owner(connection, t.user.c.username, name) == sources.USER_FILE:
         raise Conflict(f"The user {name} is defined in user.yaml; change him there.")
     if email is not None:
         connection.execute(t.user.update().where(t.user.c.id == user.id).values(email=email))
@@ -131,7 +132,7 @@ def delete_user(connection: sa.Connection, schema: str, name: str, source: str, 
     row = connection.execute(sa.select(t.user.c.id, t.user.c.source).where(t.user.c.username == name)).one_or_none()
     if row is None:
         return
-    if row.source == "user.yaml":
+    if row.source == sources.USER_FILE:
         raise Conflict(f"The user {name} is defined in user.yaml; remove him there.")
     uses = [(table, {"user_id": row.id}) for table in (t.user_policy, t.user_group)]
     store.require_unused(connection, f"The user {name}", uses, source)

@@ -16,6 +16,8 @@ from commonshub.core.errors import Conflict
 from commonshub.core.grants import Tables, tables
 from commonshub.core.policy import ANONYMOUS_GROUP, LOGGED_IN_GROUP
 
+from .. import sources
+
 Document = dict[str, Any]
 Row = sa.Row[*tuple[Any, ...]]
 Query = sa.Select[*tuple[Any, ...]]
@@ -63,9 +65,9 @@ def require_owner(what: str, found: str, source: str) -> None:
     Conflict
         It belongs to another; the message says what to do.
     """
-    if found == "user.yaml":
+    if found == sources.USER_FILE:
         raise Conflict(f"{what} is defined in user.yaml; change it there.")
-    if found == "built-in":
+    if found == sources.BUILT_IN:
         raise Conflict(f"{what} is built in.")
     if found != source:
         raise Conflict(f"{what} belongs to {found or 'an unknown source'}; {source} cannot change it.")

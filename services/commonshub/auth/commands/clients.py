@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from commonshub.core.errors import BadRequest
-from commonshub.core.identity import Identity
 
+from .. import sources
 from ..app import AuthApp
 from ..oauth.clients import GRANT_TYPES, SCOPES
 from ..oauth.registry import Registered, Registry
+from .operator import OPERATOR, REQUEST_ID
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -33,7 +34,7 @@ def call(app: AuthApp, work: Callable[[Registry], T]) -> T:
     """Do `work` in one transaction, as the operator."""
 
     def run(connection: "sa.Connection") -> T:
-        return work(Registry(connection, app, Identity(), "cli", "cli"))
+        return work(Registry(connection, app, OPERATOR, REQUEST_ID, sources.CLI))
 
     return app.database.call(run)
 

@@ -9,6 +9,7 @@ from commonshub.core import audit
 from commonshub.core.errors import BadRequest
 from commonshub.core.identity import Identity
 
+from .. import sources
 from ..app import AuthApp
 from ..authz import store
 from ..trail.questions import moment
@@ -21,7 +22,6 @@ T = TypeVar("T")
 # The operator is nobody whom a token names; the trail knows him by this in place of a request's number.
 OPERATOR = Identity()
 REQUEST_ID = "cli"
-SOURCE = "cli"
 
 _SPAN = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -39,7 +39,7 @@ def change(
     def run(connection: "sa.Connection") -> T:
         store.lock(connection, app.schema)
         done = function(connection)
-        said = {"source": SOURCE, **(detail or {})}
+        said = {"source": sources.CLI, **(detail or {})}
         audit.write(
             connection,
             app.schema,

@@ -11,7 +11,8 @@ from commonshub.core.grants import load
 from commonshub.core.identity import Identity
 from commonshub.core.policy import Grant, Reason, Request, format_path
 
-from ..app import USER_FILE_SOURCE, AuthApp
+from .. import sources
+from ..app import AuthApp
 from ..exporting import export
 from ..importing import Report, import_file
 from ..names import username
@@ -28,7 +29,7 @@ def import_users(app: AuthApp, arguments: argparse.Namespace) -> Iterator[str]:
         report = import_file(
             app,
             file,
-            USER_FILE_SOURCE,
+            sources.USER_FILE,
             always=True,
             dry_run=arguments.dry_run,
             request_id=REQUEST_ID,
@@ -54,7 +55,7 @@ def _told(report: Report) -> Iterator[str]:
 
 def export_users(app: AuthApp, arguments: argparse.Namespace) -> str:
     """Write what came from user.yaml, or from anywhere, as a user.yaml."""
-    text, left_out = app.database.call(export, app.schema, None if arguments.all else USER_FILE_SOURCE)
+    text, left_out = app.database.call(export, app.schema, None if arguments.all else sources.USER_FILE)
     for line in left_out:
         print(f"Left out: {line}", file=sys.stderr)
     return text.rstrip("\n")

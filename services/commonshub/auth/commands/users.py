@@ -10,14 +10,15 @@ from typing import Any
 
 from commonshub.core.errors import BadRequest, TooLarge
 
-from ..app import USER_FILE_SOURCE, AuthApp
+from .. import sources
+from ..app import AuthApp
 from ..authz import groups, people
 from ..authz.forms import Grant
 from ..authz.store import Document, Page
 from ..importing import import_file
 from ..names import username
 from ..users import accounts, store
-from .operator import REQUEST_ID, SOURCE, change, future, printable
+from .operator import REQUEST_ID, change, future, printable
 
 ADMINISTRATOR = "administrator"
 PAGE = 1000
@@ -26,7 +27,7 @@ PAGE = 1000
 def add_user(app: AuthApp, arguments: argparse.Namespace) -> str:
     """Make a user, or change one."""
     try:
-        import_file(app, Path(app.user_file), USER_FILE_SOURCE, request_id=REQUEST_ID)
+        import_file(app, Path(app.user_file), sources.USER_FILE, request_id=REQUEST_ID)
     except (BadRequest, TooLarge) as error:
         # A fault in the file must not keep the operator from making the administrator who mends it.
         print(f"{app.user_file} was not imported. {error}", file=sys.stderr)
@@ -36,7 +37,7 @@ def add_user(app: AuthApp, arguments: argparse.Namespace) -> str:
         app,
         "change_user" if known else "create_user",
         name,
-        lambda connection: store.put_user(connection, app.schema, name, SOURCE, arguments.email),
+        lambda connection: store.put_user(connection, app.schema, name, sources.CLI, arguments.email),
     )
     if arguments.admin:
         _give(app, name, ADMINISTRATOR, None)
@@ -101,7 +102,7 @@ def delete_user(app: AuthApp, arguments: argparse.Namespace) -> str:
 
     def delete(connection: Any) -> None:
         store.get_user(connection, app.schema, name)
-        people.delete_user(connection, app.schema, name, SOURCE, ttl_s)
+        people.delete_user(connection, app.schema, name, sources.CLI, ttl_s)
 
     change(app, "delete_user", name, delete)
     return f"{name} is no user of this commons any more."
@@ -120,7 +121,7 @@ def _give(app: AuthApp, name: str, policy: str, until: datetime | None) -> None:
         app,
         "grant",
         name,
-        lambda connection: people.grant_to_user(connection, app.schema, name, [Grant(policy, until)], SOURCE),
+        lambda connection: people.grant_to_user(connection, app.schema, name, [Grant(policy, until)], sources.CLI),
         {"policy": policy, "until": until and until.isoformat()},
     )
 
@@ -132,7 +133,7 @@ def revoke(app: AuthApp, arguments: argparse.Namespace) -> str:
         app,
         "revoke",
         name,
-        lambda connection: people.revoke_from_user(connection, app.schema, name, policy, SOURCE),
+        lambda connection: people.revoke_from_user(connection, app.schema, name, policy, sources.CLI),
         {"policy": policy},
     )
     return f"{name} does not have the policy {policy} by a command any more."
@@ -146,7 +147,7 @@ def join_group(app: AuthApp, arguments: argparse.Namespace) -> str:
         app,
         "grant",
         name,
-        lambda connection: groups.join_group(connection, app.schema, group, name, until, SOURCE),
+        lambda connection: groups.join_group(connection, app.schema, group, name, until, sources.CLI),
         {"group": group, "until": until and until.isoformat()},
     )
     return f"{name} is in the group {group}{f' until {until:%Y-%m-%d %H:%M} UTC' if until else ''}."
@@ -159,7 +160,7 @@ def leave_group(app: AuthApp, arguments: argparse.Namespace) -> str:
         app,
         "revoke",
         name,
-        lambda connection: groups.leave_group(connection, app.schema, group, name, SOURCE),
+        lambda connection: groups.leave_group(connection, app.schema, group, name, sources.CLI),
         {"group": group},
     )
     return f"{name} is not in the group {group}."

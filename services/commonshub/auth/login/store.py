@@ -11,11 +11,10 @@ from sqlalchemy.dialects.postgresql import INTERVAL, JSONB, insert
 from commonshub.core.errors import PermissionDenied
 from commonshub.core.grants import revoke, tables
 
+from .. import sources
 from ..users.store import UserRow, admit
 from .person import Person
 
-# Source of the groups that every commons has.
-BUILT_IN = "built-in"
 # How much of the idle time must have passed before a sign-in is written to again, as one part of it.
 TOUCH_PARTS = 10
 
@@ -162,7 +161,7 @@ def put_groups(
     Groups that nobody defined here, and those that are built in, are left out.
     """
     t, source = tables(schema), f"provider:{idp}"
-    wanted = sa.select(t.group.c.name).where(t.group.c.name.in_(names), t.group.c.source != BUILT_IN)
+    wanted = sa.select(t.group.c.name).where(t.group.c.name.in_(names), t.group.c.source != sources.BUILT_IN)
     found = connection.execute(wanted).scalars().all()
     theirs = sa.and_(t.user_group.c.user_id == user.id, t.user_group.c.source == source)
     connection.execute(t.user_group.delete().where(theirs, t.user_group.c.group_name.not_in(found)))

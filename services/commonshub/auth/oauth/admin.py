@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .. import sources
 from ..handlers import AuthHandler
 from .registry import Registered, Registry, read_fields
 
@@ -19,7 +20,7 @@ class RegistryHandler(AuthHandler):
         """Do `work` in one transaction."""
 
         def call(connection: "sa.Connection") -> T:
-            return work(Registry(connection, self.auth, self.identity, self.request_id, "api"))
+            return work(Registry(connection, self.auth, self.identity, self.request_id, sources.API))
 
         return await self.auth.database.run(call)
 

@@ -11,10 +11,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from commonshub.core.errors import Conflict, NotFound
 from commonshub.core.grants import tables
 
+from .. import sources
 from .clients import Client
 
 # Where policies come from that belong to a registered client, and not to a name in a file.
-SOURCES = ("cli", "api")
+SOURCES = (sources.CLI, sources.API)
 
 
 @lru_cache

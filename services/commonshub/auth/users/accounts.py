@@ -10,12 +10,10 @@ from commonshub.core.errors import BadRequest, NotFound
 from commonshub.core.grants import tables
 
 from ..credentials.store import end_keys
+from ..login.providers import HUB
 from ..login.store import end_all, identity_table
 from ..oauth.sessions import end_sessions_of
 from .store import UserRow, columns, get_user
-
-# Who vouches for users that no provider of ours signed in.
-HUB = "jupyterhub"
 
 
 def find_account(connection: sa.Connection, schema: str, username: str) -> tuple[UserRow, str] | None:

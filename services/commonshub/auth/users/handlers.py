@@ -8,12 +8,12 @@ from commonshub.core.audit import Action, Entry
 from commonshub.core.errors import AuthenticationRequired, BadRequest, PermissionDenied
 from commonshub.core.identity import Identity
 
+from .. import sources
 from ..handlers import AuthHandler
 from ..names import username
 from . import accounts, userinfo
 from .store import UserRow
 
-SOURCE = "api"
 MAX_TEXT = 1000
 MAX_TAGS = 100
 _TEXTS = ("email", "display_name", "phone_number")
@@ -94,7 +94,7 @@ class AccountsHandler(AdminHandler):
         # Who signs a user in is known when he signs in.
         self.text(body, "idp_name")
         found = await self.change(
-            [Entry(self.action, name)], lambda c, schema: accounts.create_account(c, schema, name, SOURCE, known)
+            [Entry(self.action, name)], lambda c, schema: accounts.create_account(c, schema, name, sources.API, known)
         )
         self.reply_user(*found)
 

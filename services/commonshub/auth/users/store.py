@@ -10,6 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from commonshub.core.errors import NotFound, PermissionDenied
 from commonshub.core.grants import tables
 
+from .. import sources
+
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
@@ -62,7 +64,7 @@ def admit(connection: sa.Connection, schema: str, username: str, allow_new: bool
     user = find_user(connection, schema, username)
     if user is None and allow_new:
         table = tables(schema).user
-        connection.execute(insert(table).values(username=username, source="hub").on_conflict_do_nothing())
+        connection.execute(insert(table).values(username=username, source=sources.HUB).on_conflict_do_nothing())
         user = find_user(connection, schema, username)
     if user is None:
         raise PermissionDenied(f"This commons does not know {username}. Ask an administrator to add you.")
