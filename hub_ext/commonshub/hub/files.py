@@ -1,6 +1,5 @@
 """Files that are whole or absent, and private from their first byte."""
 
-import contextlib
 import json
 import os
 import tempfile
@@ -19,10 +18,9 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         os.replace(fresh, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(fresh)
-        raise
+    finally:
+        # There is nothing left to remove where it has taken the file's place.
+        Path(fresh).unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -227,9 +227,9 @@ def write_key(file: Path, key: Key) -> None:
             fresh.flush()
             os.fsync(fresh.fileno())
             os.replace(fresh.name, file)
-        except BaseException:
+        finally:
+            # There is nothing left to remove where it has taken the file's place.
             Path(fresh.name).unlink(missing_ok=True)
-            raise
 
 
 def _object(body: bytes) -> dict[str, Any]:
