@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
-from tornado import httpserver, httputil, netutil, web
+from tornado import httpserver, netutil
 from traitlets import Integer, Unicode, default
 from traitlets.config import Application
 
@@ -26,19 +26,12 @@ from .errors import AuthenticationRequired, CommonsError
 from .identity import Identity
 from .logs import to_stdout
 from .policy import Snapshot
+from .running import CountingApplication
 from .settings import Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings
 from .tokens import KeySet, Verifier, identity_of, marks_of
 from .web import MetricsHandler, NotFoundHandler, StatusHandler, VersionHandler, log_request
 
 Route = tuple[Any, ...]
-
-
-class _Application(web.Application):
-    def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> Any:
-        # Gen3's own client joins an origin and a path that both bring a slash.
-        if request.path.startswith("//"):
-            request.path = "/" + request.path.lstrip("/")
-        return super().find_handler(request, **kwargs)
 
 
 class ServiceApplication(Application):
@@ -157,7 +150,7 @@ class ServiceApplication(Application):
             self.database = Database(DatabaseSettings(parent=self))
             self.grants = Grants(self.database)
 
-    def make_application(self) -> web.Application:
+    def make_application(self) -> CountingApplication:
         """The tornado application with the service's routes and the common ones under each prefix."""
         common: list[Route] = []
         for prefix in ("", *self.prefixes):
@@ -166,7 +159,7 @@ class ServiceApplication(Application):
                 (rf"{prefix}/_version/?", VersionHandler),
                 (rf"{prefix}/metrics/?", MetricsHandler),
             ]
-        return _Application(
+        return CountingApplication(
             [*common, *self.routes()],
             service=self,
             default_handler_class=NotFoundHandler,
@@ -180,7 +173,8 @@ class ServiceApplication(Application):
             await self.grants.start()
         await self.start_service()
         limit = self.max_body_bytes
-        self._server = httpserver.HTTPServer(self.make_application(), max_body_size=limit, max_buffer_size=limit)
+        self._application = self.make_application()
+        self._server = httpserver.HTTPServer(self._application, max_body_size=limit, max_buffer_size=limit)
         sockets = self._listen()
         self._server.add_sockets(sockets)
         self.port = sockets[0].getsockname()[1]
@@ -190,11 +184,14 @@ class ServiceApplication(Application):
     async def close(self) -> None:
         """Answer what is running, then stop."""
         self._server.stop()
-        await self.stop_service()
+        # Who sends one request after the other on a connection would keep this from ending.
+        self._server.conn_params.no_keep_alive = True
         try:
-            await asyncio.wait_for(self._server.close_all_connections(), self.stop_timeout_s)
+            await asyncio.wait_for(self._application.answered(), self.stop_timeout_s)
         except TimeoutError:
             self.log.warning("Some requests were still running after %d s.", self.stop_timeout_s)
+        await self._server.close_all_connections()
+        await self.stop_service()
         if self.uses_database:
             await self.grants.stop()
             self.database.close()

@@ -26,6 +26,7 @@ from .errors import AuthenticationRequired, BadRequest, PermissionDenied
 from .hub import Attempt, Hub, Registration, Visitor
 from .hubapi import HubApi
 from .identity import Identity
+from .running import CountingApplication
 from .web import BaseHandler
 
 SESSION_DAYS = 14
@@ -138,7 +139,7 @@ class BrowserApplication(ServiceApplication):
         hub = Hub(self.commons.hub_url, HubApi(self.commons.hub_api_url, timeout_s), registration, ttl_s)
         self.sign_in = SignIn(hub, f"commonshub-{self.name}", self.cookie_path, self.commons.secure)
 
-    def make_application(self) -> web.Application:
+    def make_application(self) -> CountingApplication:
         """The common application, with what :class:`BrowserHandler` needs."""
         application = super().make_application()
         secret = read_secret(Path(self.cookie_secret_file))

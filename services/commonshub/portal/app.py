@@ -8,6 +8,7 @@ from traitlets import Integer, Unicode
 
 from commonshub.core.app import Route
 from commonshub.core.browser import BrowserApplication
+from commonshub.core.running import CountingApplication
 
 from . import handlers, session
 from .gateway import Gateway
@@ -66,7 +67,7 @@ class PortalApp(BrowserApplication):
         self.gateway.close()
         self.sign_in.hub.close()
 
-    def make_application(self) -> web.Application:
+    def make_application(self) -> CountingApplication:
         """The common application, with templates."""
         application = super().make_application()
         application.settings |= {

@@ -1,0 +1,209 @@
+"""A stop answers what is running."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from tornado import web
+
+from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.web import BaseHandler
+
+LARGE = b"#" * 2**24
+
+
+class SlowHandler(BaseHandler):
+    async def get(self) -> None:
+        self.service.events.append("asked")
+        await asyncio.sleep(0.3)
+        self.service.events.append("answered")
+        self.reply_text("late")
+
+    async def post(self) -> None:
+        self.reply_text(self.request.body.decode())
+
+
+class StreamHandler(BaseHandler):
+    async def get(self) -> None:
+        for _ in range(8):
+            self.write(LARGE[: 2**20])
+            await self.flush()
+            await asyncio.sleep(0.02)
+
+
+class LargeHandler(web.RequestHandler):
+    def get(self) -> None:
+        self.finish(LARGE)
+
+
+class StuckHandler(web.RequestHandler):
+    async def get(self) -> None:
+        await asyncio.sleep(1)
+
+
+class BrokenHandler(web.RequestHandler):
+    def initialize(self) -> None:
+        raise RuntimeError
+
+    get = web.RequestHandler._unimplemented_method
+
+
+class SlowApp(ServiceApplication):
+    name = "slow"
+    uses_database: ClassVar[bool] = False
+    events: list[str]
+
+    def routes(self) -> list[Route]:
+        self.events = []
+        return [
+            (r"/slow", SlowHandler),
+            (r"/stream", StreamHandler),
+            (r"/large", LargeHandler),
+            (r"/stuck", StuckHandler),
+            (r"/broken", BrokenHandler),
+        ]
+
+    async def stop_service(self) -> None:
+        self.events.append("stopped")
+
+
+class Client:
+    """One connection, so that a test says what is sent and read when."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, text: str) -> None:
+        self.writer.write(text.encode())
+        await self.writer.drain()
+        await asyncio.sleep(0.1)
+
+    async def get(self, path: str) -> None:
+        await self.send(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+    async def read(self) -> bytes:
+        """All until the end of the connection."""
+        return await asyncio.wait_for(self.reader.read(-1), 5)
+
+
+Test = Callable[[SlowApp, Client], Awaitable[None]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[[Test], None]:
+    """Run a test with a service and a connection to it."""
+
+    async def with_service(test: Test) -> None:
+        app = SlowApp()
+        app.config.Commons.data_dir = str(tmp_path)
+        app.url = "http://127.0.0.1:0"
+        app.load_settings()
+        await app.open()
+        client = Client(*await asyncio.open_connection("127.0.0.1", app.port))
+        try:
+            await test(app, client)
+        finally:
+            client.writer.close()
+            with suppress(ConnectionError):
+                await client.writer.wait_closed()
+
+    return lambda test: asyncio.run(with_service(test))
+
+
+def test_a_request_is_answered_before_the_service_stops(run: Callable[[Test], None]) -> None:
+    async def test(app: SlowApp, client: Client) -> None:
+        await client.get("/slow")
+        await app.close()
+        assert app.events == ["asked", "answered", "stopped"]
+        assert (await client.read()).endswith(b"late")
+
+    run(test)
+
+
+def test_a_request_whose_body_is_on_its_way_is_answered(run: Callable[[Test], None]) -> None:
+    async def test(app: SlowApp, client: Client) -> None:
+        await client.send("POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbo")
+        closing = asyncio.create_task(app.close())
+        await client.send("dy")
+        await closing
+        assert (await client.read()).endswith(b"body")
+
+    run(test)
+
+
+@pytest.mark.parametrize(("path", "size"), [("/large", len(LARGE)), ("/stream", 2**23)])
+def test_an_answer_that_is_on_its_way_arrives_whole(run: Callable[[Test], None], path: str, size: int) -> None:
+    async def test(app: SlowApp, client: Client) -> None:
+        await client.get(path)
+        closing = asyncio.create_task(app.close())
+        await asyncio.sleep(0.1)
+        assert not closing.done()
+        assert (await client.read()).count(b"#") == size
+        await closing
+
+    run(test)
+
+
+def test_a_connection_that_asks_on_and_on_is_told_to_close(run: Callable[[Test], None]) -> None:
+    async def test(app: SlowApp, client: Client) -> None:
+        await client.get("/slow")
+        closing = asyncio.create_task(app.close())
+        await client.get("/slow")
+        await client.get("/slow")
+        await closing
+        assert (await client.read()).count(b"late") == 2
+
+    run(test)
+
+
+def test_a_connection_that_asks_nothing_holds_nothing_up(run: Callable[[Test], None]) -> None:
+    async def test(app: SlowApp, client: Client) -> None:
+        began = time.monotonic()
+        await app.close()
+        assert time.monotonic() - began < 1
+        assert await client.read() == b""
+
+    run(test)
+
+
+def test_a_request_that_does_not_end_is_cut(run: Callable[[Test], None], caplog: pytest.LogCaptureFixture) -> None:
+    async def test(app: SlowApp, client: Client) -> None:
+        app.stop_timeout_s = 0
+        await client.get("/stuck")
+        await app.close()
+        assert "still running" in caplog.text
+        assert await client.read() == b""
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /broken HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "PUT /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+        "POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999999999\r\n\r\n",
+        "POST /slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbo",
+        "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "nonsense\r\n\r\n",
+    ],
+)
+def test_nothing_runs_for_a_client_that_is_gone(run: Callable[[Test], None], sent: str) -> None:
+    async def test(app: SlowApp, client: Client) -> None:
+        await client.send(sent)
+        client.writer.close()
+        await asyncio.sleep(0.4)
+        application: Any = app._application
+        assert not application.running
+        assert not application.busy
+        await app.close()
+
+    run(test)
