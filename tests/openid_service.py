@@ -23,7 +23,7 @@ from tests.conftest import free_port, wait_for_port
 from commonshub.auth.app import AuthApp
 from commonshub.auth.login.store import identity_table, login_table
 from commonshub.core.errors import CommonsError
-from commonshub.core.signin import ASSERTION_HEADER, COOKIE
+from commonshub.core.signin import ASSERTION_HEADER, COOKIE, MAX_GROUPS_CHARS
 from commonshub.hub import proxy
 
 PACKAGE = "oidc-provider"  # MIT; certified by the OpenID Foundation
@@ -36,6 +36,12 @@ ACCOUNTS: dict[str, dict[str, Any]] = {
     "s-alice": {"email": "Alice@example.org", "email_verified": True, "preferred_username": "Alice", "groups": ["lab"]},
     "s-bob": {"email": "bob@example.org", "email_verified": True, "preferred_username": "bob", "groups": []},
 }
+
+
+def most_groups() -> list[str]:
+    """As many groups as a sign-in can carry."""
+    length = 125
+    return [f"{number:0{length}}" for number in range(MAX_GROUPS_CHARS // (length + len('"",')))]
 
 
 def home() -> Path:

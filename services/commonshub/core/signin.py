@@ -26,6 +26,9 @@ ASSERTION_S = 30
 NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 GROUP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 MAX_GROUPS = 500
+# Characters of all groups of a user together, as JSON: an assertion with more would be longer than tokens may be
+# (`tokens.MAX_TOKEN_CHARS`), and than proxies take for a header.
+MAX_GROUPS_CHARS = 4096
 
 
 class SignInSettings(Configurable):

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.front import MAIN, Front, echo, front, headers_of, nginx
-from tests.openid_service import provider_package, start_provider
+from tests.openid_service import ACCOUNTS, most_groups, provider_package, start_provider
 from tornado import websocket
 from traitlets.config import Config
 
@@ -23,6 +23,7 @@ from commonshub.hub.nginx import configuration
 __all__ = ["echo", "front", "nginx", "provider_package", "start_provider"]
 
 HOME = "/jupyter/hub/home"
+MANY = {"email": "many@example.org", "email_verified": True, "preferred_username": "many"}
 
 
 def test_a_visitor_signs_in_to_the_hub_and_to_the_portal(front: Front) -> None:
@@ -33,6 +34,13 @@ def test_a_visitor_signs_in_to_the_hub_and_to_the_portal(front: Front) -> None:
     profile = browser.follow("/portal/login?next=/portal/profile")
     assert profile.status_code == 200, profile.text
     assert "alice@example.org" in profile.text
+
+
+def test_a_user_with_as_many_groups_as_can_be_gets_through(front: Front) -> None:
+    front.provider.accounts({**ACCOUNTS, "s-many": {**MANY, "groups": most_groups()}})
+    answer = front.browser().follow(HOME, account="s-many")
+    assert answer.status_code == 200, answer.text
+    assert MANY["email"] in answer.text
 
 
 def test_programs_with_a_token_need_no_sign_in(front: Front) -> None:

@@ -9,7 +9,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from tests.conftest import free_port, wait_for_port
-from tests.openid_service import ACCOUNTS, Browser, SignInService, people, provider_package, service, start_provider
+from tests.openid_service import (
+    ACCOUNTS,
+    Browser,
+    SignInService,
+    most_groups,
+    people,
+    provider_package,
+    service,
+    start_provider,
+)
 from tests.servers import HUB_WITHOUT_PROXY
 
 from commonshub.core.grants import tables
@@ -121,6 +130,19 @@ def test_another_user_in_the_same_browser_takes_over_at_once(browser: Browser, p
 
 def test_a_user_whom_the_hub_blocks_is_told_so_and_goes_in_no_circle(browser: Browser) -> None:
     assert browser.follow(HOME, account="s-bob").status_code == 403
+
+
+def test_whoever_has_as_many_groups_as_can_be_gets_in_and_with_more_is_told(
+    browser: Browser, people: SignInService
+) -> None:
+    groups = most_groups()
+    alice = {**ACCOUNTS["s-alice"], "email": f"{'a' * 52}@example.org"}
+    people.provider.accounts({"s-alice": {**alice, "groups": groups}})
+    assert user_of(browser.follow(HOME)) == alice["email"]
+    people.provider.accounts({"s-alice": {**alice, "groups": [*groups, "more"]}})
+    answer = Browser(people.origin, browser.hub).follow(HOME)
+    assert answer.status_code == 401
+    assert f"{len(groups) + 1} groups of yours" in answer.text
 
 
 def test_a_browser_without_cookies_goes_in_no_circle(browser: Browser) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.openid_service import most_groups
 
 from commonshub.auth.login.person import person
 from commonshub.auth.login.providers import Provider, parse_providers
@@ -85,6 +86,13 @@ def test_an_unverified_address_is_not_kept() -> None:
 )
 def test_only_groups_that_the_hub_can_have_are_kept(told: Any, groups: tuple[str, ...]) -> None:
     assert person(provider(groups_claim="groups"), {**GOOD, "groups": told}).groups == groups
+
+
+def test_more_groups_than_a_sign_in_can_carry_are_refused_by_name_of_the_cause() -> None:
+    most = most_groups()
+    assert person(provider(groups_claim="groups"), {**GOOD, "groups": most}).groups == tuple(most)
+    with pytest.raises(AuthenticationRequired, match=r"33 groups.*4096"):
+        person(provider(groups_claim="groups"), {**GOOD, "groups": [*most, "x"]})
 
 
 SETTINGS = {"issuer": "https://provider.example", "client_id": "commons"}

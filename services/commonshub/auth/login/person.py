@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from commonshub.core.errors import AuthenticationRequired, BadRequest
-from commonshub.core.signin import GROUP, MAX_GROUPS, NAME
+from commonshub.core.signin import GROUP, MAX_GROUPS, MAX_GROUPS_CHARS, NAME
 
 from ..names import username
 from .providers import Provider
@@ -42,7 +42,8 @@ def person(provider: Provider, claims: Claims, deny_names: str = "") -> Person:
     Raises
     ------
     AuthenticationRequired
-        The claims lack a name or one that can be used here, or the provider's rules or `deny_names` keep him out.
+        The claims lack a name or one that can be used here, have more groups than the hub can be told, or the
+        provider's rules or `deny_names` keep him out.
     """
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT_CHARS or not subject.isprintable():
@@ -84,12 +85,26 @@ def verified_email(provider: Provider, claims: Claims) -> str:
 
 
 def groups(provider: Provider, claims: Claims) -> tuple[str, ...]:
-    """The groups that the hub can have; others are left out, and so give nothing."""
+    """The groups that the hub can have; others are left out, and so give nothing.
+
+    Raises
+    ------
+    AuthenticationRequired
+        They are more than an assertion can carry: leaving out some by chance would be no help to anybody.
+    """
     told = claims.get(provider.groups_claim) if provider.groups_claim else None
     if not isinstance(told, list):
         return ()
     names = {each for each in told if isinstance(each, str) and GROUP.fullmatch(each)}
-    return tuple(sorted(names)[:MAX_GROUPS])
+    found = tuple(sorted(names)[:MAX_GROUPS])
+    # Each in quotes, and a comma after it.
+    chars = sum(len(name) + 3 for name in found)
+    if chars > MAX_GROUPS_CHARS:
+        raise AuthenticationRequired(
+            f"{provider.label} names {len(names)} groups of yours, {chars} characters together; a sign-in can carry "
+            f"{MAX_GROUPS_CHARS}. Ask those who run this commons to have it tell only the groups that count here."
+        )
+    return found
 
 
 def wanted(provider: Provider) -> frozenset[str]:
