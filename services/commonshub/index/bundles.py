@@ -262,7 +262,9 @@ def objects(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: s
     known = families(
         connection, schema, {each.id: [each.id] for each in page if isinstance(each, Bundle)}, expand=False
     )
-    return [each if isinstance(each, Record) else known[each.id] for each in page]
+    # A bundle that was deleted since the page was read is left out.
+    found = [each if isinstance(each, Record) else known.get(each.id) for each in page]
+    return [each for each in found if each is not None]
 
 
 def _conditions(bundle: sa.Table, wanted: Filter, prefix: str) -> list[sa.ColumnElement[bool]]:

@@ -85,6 +85,34 @@ def check_nesting(bundle_id: str, members: Iterable[str], below: Bundles) -> Non
     raise BadRequest(f"Bundles can be nested at most {MAX_LEVELS} levels deep.")
 
 
+class Budget:
+    """Entries that one answer may still list, in all its bundles together.
+
+    Parameters
+    ----------
+    most
+        Entries of the whole answer.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._left = self._most = most
+
+    def spend(self, bundle: Bundle, level: int) -> None:
+        """Count the members of a bundle that is listed at a level of nesting, 1 for the outermost.
+
+        Raises
+        ------
+        TooLarge
+            There is more than one answer may hold, or a bundle of an older index is nested too deeply.
+        """
+        self._left -= len(bundle.members)
+        if self._left < 0 or level > MAX_LEVELS:
+            raise TooLarge(
+                f"{bundle.id}: one answer lists at most {self._most} entries (IndexApp.max_bundle_entries) on "
+                f"{MAX_LEVELS} levels; ask for fewer bundles, or without expand and then for each bundle."
+            )
+
+
 class Contents:
     """Lists the contents of bundles as DRS does.
 
@@ -96,15 +124,17 @@ class Contents:
         Names of the other objects there are: the file name, or None. What is in neither has been deleted.
     uri
         The DRS URI of an id.
-    most
-        Most entries of one answer.
+    budget
+        What the answer may still list.
     """
 
-    def __init__(self, below: Bundles, names: Mapping[str, str | None], uri: Callable[[str], str], most: int) -> None:
+    def __init__(
+        self, below: Bundles, names: Mapping[str, str | None], uri: Callable[[str], str], budget: Budget
+    ) -> None:
         self._below = below
         self._names = names
         self._uri = uri
-        self._left = self._most = most
+        self._budget = budget
 
     def of(self, bundle: Bundle, *, expand: bool, level: int = 1) -> list[dict[str, Any]]:
         """The members of a bundle, and with `expand` everything below.
@@ -117,12 +147,7 @@ class Contents:
         TooLarge
             There is more than one answer may hold, or a bundle of an older index is nested too deeply.
         """
-        self._left -= len(bundle.members)
-        if self._left < 0 or level > MAX_LEVELS:
-            raise TooLarge(
-                f"{bundle.id}: one answer lists at most {self._most} entries (IndexApp.max_bundle_entries) on "
-                f"{MAX_LEVELS} levels; ask without expand, and then for each bundle."
-            )
+        self._budget.spend(bundle, level)
         return [self._entry(member, expand=expand, level=level) for member in bundle.members]
 
     def _entry(self, member: Member, *, expand: bool, level: int) -> dict[str, Any]:

@@ -47,18 +47,18 @@ class ObjectReader(IndexHandler):
             there = await self.read(records.get_many, names)
             if name := next((each for each in names if each in there), None):
                 return there[name]
-            return await self.sql(bundles.resolve, names, expand=expand)
+            return await self.read(bundles.resolve, names, expand=expand)
 
     def object_of(self, found: Record | Family, *, expand: bool = False) -> dict[str, Any]:
         """The object of a record or bundle."""
         if isinstance(found, Record):
-            return drs.drs_object(found, self.index.site, self.open_to_all(found))
-        return drs.bundle_object(found.bundle, self.contents_of(found, expand=expand), self.index.site)
+            return drs.drs_object(found, self.site, self.open_to_all(found))
+        return drs.bundle_object(found.bundle, self.contents_of(found, expand=expand), self.site)
 
     def authorizations_of(self, found: Record | Family) -> dict[str, Any]:
         """How the bytes of a record or bundle can be had."""
         if isinstance(found, Record):
-            return drs.authorizations(found, self.index.site, self.open_to_all(found))
+            return drs.authorizations(found, self.site, self.open_to_all(found))
         return drs.open_bundle(found.bundle.id)
 
     @property
@@ -91,7 +91,7 @@ class DrsHandler(ObjectReader):
         found: dict[str, Record | Family] = {**await self.records_of(ids)}
         rest = {each: self.names(each) for each in ids if each not in found}
         if rest:
-            found |= await self.sql(bundles.families, rest, expand=expand)
+            found |= await self.read(bundles.families, rest, expand=expand)
         return ids, {each: one for each, one in found.items() if isinstance(one, Family) or drs.complete(one)}
 
     def bound(self, count: int) -> None:
@@ -147,7 +147,7 @@ class ObjectsHandler(DrsHandler):
 
     async def get(self) -> None:
         wanted = filters.record_filter(self.arguments(), self.index.max_list_limit, "all")
-        found = await self.sql(bundles.objects, wanted, prefix=self.prefix)
+        found = await self.read(bundles.objects, wanted, prefix=self.prefix)
         self.reply({"drs_objects": [self.object_of(each) for each in found]})
 
     async def post(self) -> None:

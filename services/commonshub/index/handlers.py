@@ -5,6 +5,7 @@ Everybody may read; who may write is decided in :mod:`.permissions`.
 
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 import sqlalchemy as sa
@@ -16,7 +17,7 @@ from commonshub.core.records import Draft, Record
 from commonshub.core.web import BaseHandler
 
 from . import bundles, drs, filters, ledger, permissions, reads, store, validate, writes
-from .contents import Contents
+from .contents import Budget, Contents
 from .documents import Document
 from .filters import Filter
 
@@ -74,6 +75,16 @@ class IndexHandler(BaseHandler):
         """The same for what only reads, without a transaction."""
         return await self.service.database.read(function, self.index.schema, *args, **kwargs)
 
+    @cached_property
+    def site(self) -> drs.Site:
+        """What this answer's objects say of the commons."""
+        return self.index.site
+
+    @cached_property
+    def budget(self) -> Budget:
+        """Entries of bundles that this answer may still list."""
+        return Budget(self.index.max_bundle_entries)
+
     @property
     def prefix(self) -> str:
         """Prefix of this commons' GUIDs."""
@@ -91,7 +102,7 @@ class IndexHandler(BaseHandler):
         NotFound
             There is none.
         """
-        record = await self.sql(records.get, did)
+        record = await self.read(records.get, did)
         if record is None:
             raise NotFound(f"no record found with the GUID {did}")
         return record
@@ -127,7 +138,7 @@ class IndexHandler(BaseHandler):
         try:
             document = await self.index.reads.document(name, aliases=aliases)
         except NotFound:
-            family = await self.sql(bundles.resolve, reads.spellings(name, self.prefix), expand=False)
+            family = await self.read(bundles.resolve, reads.spellings(name, self.prefix), expand=False)
             self.reply(drs.bundle_document(family.bundle) | {"bundle_data": self.contents_of(family, expand=False)})
         else:
             self.reply_document(document)
@@ -145,7 +156,7 @@ class IndexHandler(BaseHandler):
         if wanted.form == "object":
             found = [each.json for each in await self._records(wanted)]
         else:
-            both = await self.sql(bundles.listing, reads.DOCUMENT, wanted, prefix=self.prefix)
+            both = await self.read(bundles.listing, reads.DOCUMENT, wanted, prefix=self.prefix)
             found = [each.json if isinstance(each, Document) else drs.bundle_document(each) for each in both]
         self.reply({"records": found, **wanted.echo()})
 
@@ -162,9 +173,8 @@ class IndexHandler(BaseHandler):
 
     def contents_of(self, family: bundles.Family, *, expand: bool) -> list[dict[str, Any]]:
         """What is in a bundle."""
-        return Contents(
-            family.below, family.names, lambda name: drs.uri(name, self.index.site), self.index.max_bundle_entries
-        ).of(family.bundle, expand=expand)
+        contents = Contents(family.below, family.names, lambda name: drs.uri(name, self.site), self.budget)
+        return contents.of(family.bundle, expand=expand)
 
 
 class RecordsHandler(IndexHandler):
@@ -260,7 +270,7 @@ class VersionsHandler(IndexHandler):
 
     async def put(self, guid: str) -> None:
         changes = validate.grants(self.json())
-        found = await self.sql(store.versions, reads.RECORD, guid, prefix=self.prefix)
+        found = await self.read(store.versions, reads.RECORD, guid, prefix=self.prefix)
         for record in found:
             self.require("update", record.authz, changes.get("authz", []))
         changed = await self.sql(writes.assign, {record.did: record.rev for record in found}, changes)
@@ -280,7 +290,7 @@ class BlobHandler(IndexHandler):
     """``/index/index/{guid}/blob``: how far the upload of a record is."""
 
     async def get(self, did: str) -> None:
-        found = await self.sql(ledger.progress, did)
+        found = await self.read(ledger.progress, did)
         if found is None:
             raise NotFound(f"Nothing was uploaded for {did} through this commons.")
         if found.state == ledger.AWAITED:

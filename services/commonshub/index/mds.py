@@ -215,7 +215,7 @@ class ObjectHandler(MetadataHandler):
     async def delete(self, guid: str) -> None:
         if "delete_file_locations" in self.request.query_arguments:
             raise Unsupported("Ask DELETE /user/data/{guid} to delete a record and its bytes.")
-        record = await self.sql(records.get, guid)
+        record = await self.read(records.get, guid)
         if record is None:
             permissions.require_metadata(self.service.policy, self.identity)
         else:

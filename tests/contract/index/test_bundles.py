@@ -186,6 +186,17 @@ def test_an_expansion_too_large_for_one_answer_is_refused(
     assert ask("GET", f"{BASE}/objects/{level}?expand=true").status_code == 413
 
 
+def test_many_bundles_share_what_one_answer_may_hold(
+    ask: Ask, made: Any, bundled: Any, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = uuid.uuid4().hex
+    ids = [bundled(made(), made(), name=name) for _ in range(3)]
+    for most, status in ((6, 200), (5, 413)):
+        monkeypatch.setattr(running.app, "max_bundle_entries", most)
+        assert ask("POST", f"{BASE}/objects", json={"bulk_object_ids": ids, "expand": True}).status_code == status
+        assert ask("GET", f"{BASE}/objects?form=bundle&name={name}&file_name={name}").status_code == status
+
+
 @pytest.mark.parametrize(
     ("body", "status", "told"),
     [
