@@ -22,10 +22,13 @@ from commonshub.core.errors import BadRequest, ValidationFailed
 from commonshub.core.records import Record
 
 from .contents import Bundle
+from .validate import SPELLINGS
 
 VERSION = "1.5.0"
 EPOCH = "1970-01-01T00:00:00Z"
 CLOUDS = {"s3": "aws", "gs": "gcp", "az": "azure"}
+# Where DRS has another name for a hash than Gen3's records have.
+CHECKSUM_TYPES = {kind: spelling for spelling, kind in SPELLINGS.items()}
 
 
 class Site(NamedTuple):
@@ -71,7 +74,7 @@ def drs_object(record: Record, site: Site, public: bool) -> dict[str, Any]:
         "created_time": zulu(record.content_created_date) or created or EPOCH,
         "updated_time": zulu(record.content_updated_date) or updated or created or EPOCH,
         "mime_type": mimetypes.guess_type(record.file_name or "", strict=False)[0] or "application/octet-stream",
-        "checksums": [{"type": kind, "checksum": digest} for kind, digest in sorted(record.hashes.items())],
+        "checksums": checksums(record.hashes),
         "aliases": record.aliases,
         "form": "object",
         "index_created_time": created,
@@ -86,6 +89,13 @@ def drs_object(record: Record, site: Site, public: bool) -> dict[str, Any]:
 def uri(object_id: str, site: Site) -> str:
     """The DRS URI of an object, by host name."""
     return f"drs://{site.host}/{quote(object_id, safe='')}"
+
+
+def checksums(hashes: Mapping[str, str]) -> list[dict[str, str]]:
+    """The hashes of a record or bundle under DRS's names, each name once, in their order."""
+    # From the last: where both names are there, the one whose form is checked counts, and `crc` is before `crc32c`.
+    named = {CHECKSUM_TYPES.get(kind, kind): digest for kind, digest in sorted(hashes.items(), reverse=True)}
+    return [{"type": kind, "checksum": named[kind]} for kind in sorted(named)]
 
 
 def complete(record: Record) -> bool:
@@ -112,7 +122,7 @@ def bundle_object(bundle: Bundle, inside: Sequence[Mapping[str, Any]], site: Sit
         "size": bundle.size,
         "created_time": created,
         "updated_time": zulu(bundle.updated_time) or created,
-        "checksums": bundle.checksums,
+        "checksums": checksums({each["type"]: each["checksum"] for each in bundle.checksums}),
         "contents": inside,
         "aliases": bundle.aliases,
         "form": "bundle",

@@ -14,7 +14,7 @@ import orjson
 
 from commonshub.core.errors import BadRequest
 
-from .validate import HASHES, MAX_SIZE_BYTES
+from .validate import HASHES, MAX_SIZE_BYTES, SPELLINGS
 
 # Times the largest limit it must stay a bigint.
 MAX_PAGE = 10**9
@@ -112,8 +112,8 @@ def record_filter(arguments: Arguments, most: int, form: str = "object") -> Filt
 
 
 def hashes(arguments: Arguments) -> dict[str, str]:
-    """``hash=type:value``, repeatable; types and values as in a record."""
-    found = _pairs(arguments, "hash")
+    """``hash=type:value``, repeatable; types and values as in a record, or types as DRS has them."""
+    found = {SPELLINGS.get(kind, kind): digest for kind, digest in _pairs(arguments, "hash").items()}
     for kind, digest in found.items():
         if kind not in HASHES:
             raise BadRequest(f"hash: invalid hash types specified: {kind[:40]!r} is not one of {', '.join(HASHES)}.")

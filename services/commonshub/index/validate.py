@@ -30,6 +30,8 @@ HASHES = {
     "crc": re.compile(r"[0-9a-f]{8}"),
     "etag": re.compile(r"[0-9a-f]{32}(-\d+)?"),
 }
+# Other names under which a hash can be asked for, and given to a bundle: ``crc32c`` is DRS's.
+SPELLINGS = {"crc32c": "crc"}
 _GUID = re.compile(r"[^\x00-\x1f\x7f]*[a-fA-F0-9]{8}(-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:[^\x00-\x1f\x7f]+")
 _DATES = ("content_created_date", "content_updated_date")
@@ -151,7 +153,7 @@ def _checksums(value: Any) -> str | None:
     for place, each in enumerate(value):
         if not isinstance(each, dict) or each.keys() != {"type", "checksum"} or _text(each["type"]):
             return f"[{place}] {form}"
-        if fault := _hashes({each["type"]: each["checksum"]}):
+        if fault := _hashes({SPELLINGS.get(each["type"], each["type"]): each["checksum"]}):
             return f"[{place}] {fault}"
     return None
 

@@ -30,6 +30,25 @@ def record(**values: Any) -> Record:
     return Record(**(blank | {"did": "d"} | values))
 
 
+@pytest.mark.parametrize(
+    ("hashes", "told"),
+    [
+        ({"md5": "a", "crc": "b"}, [("crc32c", "b"), ("md5", "a")]),
+        ({"crc32c": "c"}, [("crc32c", "c")]),
+        ({"crc32c": "c", "crc": "b"}, [("crc32c", "b")]),
+        ({"sha256": "d", "own": "e"}, [("own", "e"), ("sha256", "d")]),
+    ],
+)
+def test_a_hash_has_the_name_that_drs_knows(hashes: dict[str, str], told: list[tuple[str, str]]) -> None:
+    assert [(each["type"], each["checksum"]) for each in drs.checksums(hashes)] == told
+
+
+def test_a_hash_is_found_by_the_name_that_drs_knows() -> None:
+    assert filters.hashes({"hash": ["crc32c:89abcdef"]}) == filters.hashes({"hash": ["crc:89abcdef"]})
+    with pytest.raises(BadRequest, match="crc"):
+        filters.hashes({"hash": ["crc32c:89abcdeg"]})
+
+
 names = st.sampled_from(
     "ids size hash metadata urls_metadata negate_params acl authz limit start page form".split(" ")  # noqa: SIM905
 )
