@@ -1,126 +1,92 @@
-"""What GA4GH DRS 1.5.0 and service-info 1.0.0 say of answers, as JSON Schema.
+"""Answers of the DRS against the published OpenAPI document of DRS 1.5.0 (``tests/data/drs``)."""
 
-Written from the published OpenAPI documents of both (ga4gh/data-repository-service-schemas, tag drs-1.5.0, and
-ga4gh-discovery/ga4gh-service-info, tag v1.0.0): the same types, required fields, choices and bounds under the same
-names. ``closed`` refuses fields that the documents do not have, save those that Gen3 adds.
-"""
-
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
+import requests
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
-Schema = dict[str, Any]
-TEXT: Schema = {"type": "string"}
-TEXTS: Schema = {"type": "array", "items": TEXT}
-WHOLE: Schema = {"type": "integer"}
-MOMENT: Schema = {"type": "string", "format": "date-time"}
-
-
-def ref(name: str) -> Schema:
-    return {"$ref": f"#/$defs/{name}"}
-
-
-def listed(name: str, **more: Any) -> Schema:
-    return {"type": "array", "items": ref(name), **more}
-
-
-def record(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
-    return {"type": "object", "required": list(required), "properties": properties, "unevaluatedProperties": False}
-
-
-def answers(kind: str, each: str) -> Schema:
-    """A bulk answer; Gen3's clients read ``resolved_drs_objects`` where DRS says ``resolved_drs_object``."""
-    resolved = {name: listed(each) for name in ({kind, "resolved_drs_objects"} if kind[-1] != "s" else {kind})}
-    return record({"summary": ref("Summary"), "unresolved_drs_objects": listed("Unresolved"), **resolved})
-
-
-ACCESS_TYPES = ["s3", "gs", "ftp", "gsiftp", "globus", "htsget", "https", "file"]
-AUTHORIZATION_TYPES = ["None", "BasicAuth", "BearerAuth", "PassportAuth"]
-# What Gen3 adds: `form` tells bundles from objects, the index times are those of the record.
-GEN3: Schema = {"form": {"enum": ["object", "bundle"]}, "index_created_time": MOMENT, "index_updated_time": MOMENT}
-
-DEFINITIONS: dict[str, Schema] = {
-    "AccessURL": record({"url": TEXT, "headers": TEXTS}, ("url",)),
-    "BulkAccessURL": record({"drs_object_id": TEXT, "drs_access_id": TEXT, "url": TEXT, "headers": TEXTS}, ("url",)),
-    "Authorizations": record(
-        {
-            "drs_object_id": TEXT,
-            "supported_types": {"type": "array", "items": {"enum": AUTHORIZATION_TYPES}},
-            "passport_auth_issuers": TEXTS,
-            "bearer_auth_issuers": TEXTS,
-        }
-    ),
-    "AccessMethod": record(
-        {
-            "type": {"enum": ACCESS_TYPES},
-            "access_url": ref("AccessURL"),
-            "access_id": TEXT,
-            "cloud": TEXT,
-            "region": TEXT,
-            "available": {"type": "boolean"},
-            "authorizations": ref("Authorizations"),
-        },
-        ("type",),
-    )
-    | {"anyOf": [{"required": ["access_url"]}, {"required": ["access_id"]}]},
-    "Checksum": record({"checksum": TEXT, "type": TEXT}, ("checksum", "type")),
-    "ContentsObject": record(
-        {"name": TEXT, "id": TEXT, "drs_uri": TEXTS, "contents": listed("ContentsObject")}, ("name",)
-    ),
-    "DrsObject": record(
-        {
-            "id": TEXT,
-            "name": TEXT,
-            "self_uri": {"type": "string", "pattern": "^drs://[^/]+/[^/]+$"},
-            "size": WHOLE,
-            "created_time": MOMENT,
-            "updated_time": MOMENT,
-            "version": TEXT,
-            "mime_type": TEXT,
-            "checksums": listed("Checksum", minItems=1),
-            "access_methods": listed("AccessMethod", minItems=1),
-            "contents": listed("ContentsObject"),
-            "description": TEXT,
-            "aliases": TEXTS,
-            **GEN3,
-        },
-        ("id", "self_uri", "size", "created_time", "checksums"),
-    ),
-    # An error of Gen3's has its message under this name too.
-    "Error": record({"msg": TEXT, "status_code": WHOLE, "message": TEXT}),
-    "Summary": record({"requested": WHOLE, "resolved": WHOLE, "unresolved": WHOLE}),
-    "Unresolved": record({"error_code": WHOLE, "object_ids": TEXTS}),
-    "DrsObjects": answers("resolved_drs_object", "DrsObject"),
-    "BulkAuthorizations": answers("resolved_drs_object", "Authorizations"),
-    "Accesses": answers("resolved_drs_object_access_urls", "BulkAccessURL"),
-    "ServiceInfo": record(
-        {
-            "id": TEXT,
-            "name": TEXT,
-            "type": record(
-                {"group": TEXT, "artifact": {"enum": ["drs"]}, "version": TEXT}, ("group", "artifact", "version")
-            ),
-            "description": TEXT,
-            "organization": record({"name": TEXT, "url": {"type": "string", "format": "uri"}}, ("name", "url")),
-            "contactUrl": {"type": "string", "format": "uri"},
-            "documentationUrl": {"type": "string", "format": "uri"},
-            "createdAt": MOMENT,
-            "updatedAt": MOMENT,
-            "environment": TEXT,
-            "version": TEXT,
-            "maxBulkRequestLength": {"type": "integer", "minimum": 1},
-            "drs": record(
-                {"maxBulkRequestLength": WHOLE, "objectCount": WHOLE, "totalObjectSize": WHOLE},
-                ("maxBulkRequestLength",),
-            ),
-        },
-        ("id", "name", "type", "organization", "version", "maxBulkRequestLength"),
-    ),
+DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "drs" / "openapi.json").read_text())
+BASE = "/ga4gh/drs/v1"
+# The most particular first, as an id may hold slashes.
+PATHS = {
+    "/service-info": r"/service-info",
+    "/objects": r"/objects",
+    "/objects/access": r"/objects/access",
+    "/objects/{object_id}/access/{access_id}": r"/objects/.+/access/[^/]+",
+    "/objects/{object_id}": r"/objects/.+",
 }
+# What the document does not have, and Gen3's clients read.
+GEN3 = {"form", "index_created_time", "index_updated_time", "message", "resolved_drs_objects"}
+
+_REGISTRY: Registry[Any] = Registry().with_resource("urn:drs", DRAFT202012.create_resource(DOCUMENT))
 
 
-def faults(kind: str, document: Any) -> list[str]:
-    """What is wrong with a document of one of the :data:`DEFINITIONS`, by path."""
-    schema = {"$defs": DEFINITIONS, **ref(kind)}
-    checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
-    return [f"{error.json_path}: {error.message}" for error in checker.iter_errors(document)]
+def faults(answer: requests.Response, status: int | None = None) -> list[str]:
+    """What in an answer is not as the document says, by path.
+
+    Parameters
+    ----------
+    status
+        Take it for an answer of this status: Gen3 gives a summary also where no URL is due.
+    """
+    path = urlsplit(answer.request.url or "").path.removeprefix(BASE).rstrip("/")
+    place = next(each for each, form in PATHS.items() if re.fullmatch(form, path))
+    method = str(answer.request.method).lower()
+    where = ["paths", place, method, "responses", str(status or answer.status_code)]
+    told: Any = DOCUMENT
+    for name in where:
+        if name not in told:
+            return [f"{method} {place}: the document has no {name}"]
+        told = told[name]
+    if "$ref" in told:
+        where = told["$ref"].split("/")[1:]
+    if "content" not in DOCUMENT["components"]["responses"][where[-1]]:
+        return []
+    if answer.headers["Content-Type"] != "application/json":
+        return [f"Content-Type: {answer.headers['Content-Type']}"]
+    return _faults([*where, "content", "application/json", "schema"], answer.json())
+
+
+def schema_faults(name: str, document: Any) -> list[str]:
+    """What is wrong with a document of one of the schemas that the published document has under ``components``."""
+    return _faults(["components", "schemas", name], document)
+
+
+def _faults(where: list[str], document: Any) -> list[str]:
+    pointer = "/".join(each.replace("~", "~0").replace("/", "~1") for each in where)
+    checker = jsonschema.Draft202012Validator(
+        {"$ref": f"urn:drs#/{pointer}"},
+        registry=_REGISTRY,
+        format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
+    )
+    wrong = [f"{error.json_path}: {error.message}" for error in checker.iter_errors(document)]
+    return [*wrong, *(f"{name} is no field of DRS" for name in sorted(_fields(document) - _known()))]
+
+
+def _fields(document: Any) -> set[str]:
+    if isinstance(document, list):
+        return {name for each in document for name in _fields(each)}
+    if not isinstance(document, dict):
+        return set()
+    return {*document, *(name for each in document.values() for name in _fields(each))}
+
+
+def _known() -> set[str]:
+    return {name for properties in _properties(DOCUMENT) for name in properties} | GEN3
+
+
+def _properties(document: Any) -> Iterator[dict[str, Any]]:
+    """What the schemas of a document name, wherever they are in it."""
+    if isinstance(document, dict):
+        if isinstance(document.get("properties"), dict):
+            yield document["properties"]
+        document = list(document.values())
+    for each in document if isinstance(document, list) else ():
+        yield from _properties(each)

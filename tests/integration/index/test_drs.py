@@ -4,10 +4,10 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-import jsonschema
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.drs_schema import faults
 
 from commonshub.core import records
 from commonshub.core.records import Draft
@@ -17,36 +17,6 @@ SCHEMA = "index"
 BASE = "/ga4gh/drs/v1"
 DATA = b"bytes of an object"
 PROJECT = "/programs/p/projects/q"
-
-# What the schema of DRS 1.5 demands of an object.
-OBJECT = {
-    "type": "object",
-    "required": ["id", "self_uri", "size", "created_time", "checksums", "access_methods"],
-    "properties": {
-        "self_uri": {"type": "string", "pattern": "^drs://[^/]+/[^/]+$"},
-        "size": {"type": "integer"},
-        "created_time": {"type": "string", "format": "date-time"},
-        "updated_time": {"type": "string", "format": "date-time"},
-        "checksums": {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "object", "required": ["checksum", "type"]},
-        },
-        "access_methods": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["type", "access_id", "access_url"],
-                "properties": {
-                    "type": {"enum": ["s3", "gs", "ftp", "gsiftp", "globus", "htsget", "https", "file"]},
-                    "access_url": {"type": "object", "required": ["url"]},
-                    "available": {"type": "boolean"},
-                },
-            },
-        },
-    },
-}
 
 
 @pytest.fixture
@@ -72,11 +42,11 @@ def stored(running: Any) -> Callable[..., records.Record]:
     return make
 
 
-def test_an_object_is_what_the_schema_demands(url: str, stored: Callable[..., records.Record]) -> None:
+def test_an_object_tells_what_its_record_says(url: str, stored: Callable[..., records.Record]) -> None:
     record = stored(authz=[PROJECT], version="3", description="d")
-    found = requests.get(f"{url}{BASE}/objects/{record.did}").json()
-    checker = jsonschema.Draft202012Validator(OBJECT, format_checker=jsonschema.FormatChecker())
-    assert [error.message for error in checker.iter_errors(found)] == []
+    answer = requests.get(f"{url}{BASE}/objects/{record.did}")
+    assert faults(answer) == []
+    found = answer.json()
     assert (found["id"], found["name"], found["size"], found["form"]) == (record.did, "a b.csv", len(DATA), "object")
     assert found["self_uri"] == f"drs://127.0.0.1:8000/{record.did.replace('/', '%2F')}"
     assert (found["mime_type"], found["version"], found["description"]) == ("text/csv", "3", "d")
