@@ -1,6 +1,7 @@
 """The object store, on a real S3 server."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,18 @@ def test_new_credentials_count_as_soon_as_they_are_in_the_file(s3: dict[str, Any
         storage.presign("GET", Location("commons", "x"), 60)
     file.write_text(Path(s3["credentials_file"]).read_text())
     assert put(storage, Location("commons", "rotated.txt"), b"x").status_code == 200
+
+
+def test_credentials_that_are_replaced_within_one_moment_are_told_apart(tmp_path: Path) -> None:
+    file, fresh = tmp_path / "s3.json", tmp_path / "fresh.json"
+    storage = Storage(StorageSettings(credentials_file=str(file)))
+    file.write_text('{"access_key": "first", "secret_key": "x"}')
+    assert "first" in storage.presign("GET", Location("commons", "x"), 60)
+    fresh.write_text('{"access_key": "other", "secret_key": "x"}')
+    moment = file.stat().st_mtime_ns
+    os.utime(fresh, ns=(moment, moment))
+    fresh.replace(file)
+    assert "other" in storage.presign("GET", Location("commons", "x"), 60)
 
 
 def test_the_usual_sources_count_where_no_file_is_named(s3: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:

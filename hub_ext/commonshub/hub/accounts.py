@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .files import write_private
+from commonshub.core.files import write_whole
+
 from .isolation import Account, enclose
 
 DEFAULT_FIRST_UID = 70_000
@@ -44,7 +45,7 @@ class Accounts:
         known = json.loads(self.file.read_text()) if self.file.exists() else {}
         if name not in known:
             known[name] = max([self.first_uid + RESERVED - 1, *known.values()]) + 1
-            write_private(self.file, json.dumps(known, indent=1))
+            write_whole(self.file, json.dumps(known, indent=1))
         return Account(name, known[name], home)
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from commonshub.core.errors import CommonsError
+from commonshub.core.files import write_whole
 from commonshub.core.settings import Commons, StorageSettings
 
 from . import objectstore, postgres, proxy
 from .accounts import Accounts, give, launcher
 from .configuration import BASE_URL, load
-from .files import read_json, write_private
+from .files import read_json
 from .folder import DataFolder, port_in_use
 from .processes import INSTANCE_VARIABLE, marked, stop
 from .services import HubSettings
@@ -127,8 +128,8 @@ class Embedded:
         if self.own_storage:
             keys = str(self.folder.secrets / "s3.json")
             values["StorageSettings"] = {"endpoint_url": self.store.url, "credentials_file": keys}
-        write_private(self.folder.run / "embedded.json", json.dumps(values, indent=1))
-        write_private(self.folder.run / "jupyterhub_config.py", HUB_CONFIG)
+        write_whole(self.folder.run / "embedded.json", json.dumps(values, indent=1))
+        write_whole(self.folder.run / "jupyterhub_config.py", HUB_CONFIG)
 
     def _database(self) -> Part:
         folder = self.folder.postgres
@@ -161,7 +162,7 @@ class Embedded:
         ):
             return Path(earlier)
         chosen = postgres.socket_folder(self.folder.run / "postgres")
-        write_private(file, json.dumps({"path": str(chosen)}))
+        write_whole(file, json.dumps({"path": str(chosen)}))
         return chosen
 
     def remove_sockets(self) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from commonshub.core.errors import CommonsError
+from commonshub.core.files import write_whole
 
-from .files import read_json, write_private
+from .files import read_json
 from .services import SERVICES
 
 CONTENT = ("dictionary", "user.yaml", "etlMapping.yaml", "profiles.yaml")
@@ -91,7 +92,7 @@ class DataFolder:
             fresh.rename(target)
             written.append(target)
         if not self.config_file.exists():
-            write_private(self.config_file, config_text())
+            write_whole(self.config_file, config_text())
             written.append(self.config_file)
         return written
 
@@ -110,10 +111,10 @@ class DataFolder:
             "postgres": {**passwords, **known.get("postgres", {})},
         }
         if made != known:
-            write_private(file, json.dumps(made, indent=1))
+            write_whole(file, json.dumps(made, indent=1))
         keys = self.secrets / "s3.json"
         if not read_json(keys):
-            write_private(keys, json.dumps({"access_key": secrets.token_hex(10), "secret_key": secrets.token_hex(20)}))
+            write_whole(keys, json.dumps({"access_key": secrets.token_hex(10), "secret_key": secrets.token_hex(20)}))
         return made
 
     def ports(self) -> dict[str, int]:
@@ -124,7 +125,7 @@ class DataFolder:
             for name in PORTS:
                 chosen[name] = _claim(held, earlier.get(name, 0)) or _claim(held, 0)
         if chosen != earlier:
-            write_private(self.run / "ports.json", json.dumps(chosen))
+            write_whole(self.run / "ports.json", json.dumps(chosen))
         return chosen
 
     @contextlib.contextmanager

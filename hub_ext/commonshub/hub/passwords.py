@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from commonshub.core.errors import ValidationFailed
+from commonshub.core.files import write_whole
 from commonshub.core.signin import NAME
 
-from .files import read_json, write_private
+from .files import read_json
 
 # Costs about 60 ms and 16 MB per check: OWASP's recommendation for scrypt with N = 2^14 asks for p = 5.
 N, R, P = 2**14, 8, 5
@@ -50,13 +51,13 @@ class Passwords:
         check_name(name)
         salt = secrets.token_bytes(16)
         account = Account(salt=_text(salt), hash=_text(derive(password, salt)), admin=admin)
-        write_private(self.file, json.dumps({**self.accounts(), name: account}, indent=1))
+        write_whole(self.file, json.dumps({**self.accounts(), name: account}, indent=1))
 
     def remove(self, name: str) -> None:
         """Remove an account, where there is one; who is signed in with it has to sign in again, which he cannot."""
         accounts = self.accounts()
         if accounts.pop(name, None):
-            write_private(self.file, json.dumps(accounts, indent=1))
+            write_whole(self.file, json.dumps(accounts, indent=1))
 
     def check(self, name: str, password: str) -> Account | None:
         """The account, when the password is right.

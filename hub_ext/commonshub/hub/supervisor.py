@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from commonshub.core.errors import CommonsError
+from commonshub.core.files import write_whole
 
-from .files import read_json, write_private
+from .files import read_json
 from .folder import DataFolder
 from .processes import Handle, marked, stop, wait_gone
 
@@ -217,7 +218,7 @@ class Supervisor:
             "parts": [watch.document() for watch in self.watches.values()],
             "services": self.services,
         }
-        write_private(self.folder.state_file, json.dumps(document, indent=1))
+        write_whole(self.folder.state_file, json.dumps(document, indent=1))
 
     def _launch(self, watch: Watch) -> None:
         part = watch.part

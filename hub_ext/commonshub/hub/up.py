@@ -12,12 +12,13 @@ from pathlib import Path
 from shlex import quote
 
 from commonshub.core.errors import CommonsError
+from commonshub.core.files import write_whole
 from commonshub.core.signin import SignInSettings
 
 from . import passwords, proxy
 from .configuration import load
 from .embedded import Embedded
-from .files import read_json, write_private
+from .files import read_json
 from .folder import DataFolder
 from .processes import Handle, command_line
 from .supervisor import Supervisor, answers, tail
@@ -113,7 +114,7 @@ def _make_administrator(commons: Embedded) -> bool:
     if "auth" in commons.settings.targets(commons.ports):
         run_command(commons.folder, "commonshub.auth", "user", "add", ADMIN, "--admin")
     password = passwords.generate()
-    write_private(password_file(commons.folder), password + "\n")
+    write_whole(password_file(commons.folder), password + "\n")
     store.set(ADMIN, password, admin=True)
     return True
 
@@ -124,7 +125,7 @@ def _load_demo(commons: Embedded, supervisor: Supervisor, say: Say) -> None:
         return
     say("Loading the demo data …")
     key = commons.folder.secrets / "demo-key.json"
-    write_private(key, run_command(commons.folder, "commonshub.auth", "key", "create", ADMIN, "--ttl", str(DEMO_KEY_S)))
+    write_whole(key, run_command(commons.folder, "commonshub.auth", "key", "create", ADMIN, "--ttl", str(DEMO_KEY_S)))
     command = [sys.executable, "-P", "-m", "commonshub.hub.demo"]
     command += ["--endpoint", commons.origin, "--credentials", str(key)]
     process = subprocess.Popen(command, env=commons.environment(), start_new_session=True)
@@ -140,7 +141,7 @@ def _load_demo(commons: Embedded, supervisor: Supervisor, say: Say) -> None:
             process.wait(10)
         key.unlink()
     if process.returncode == 0:
-        write_private(done, json.dumps({"loaded": int(time.time())}))
+        write_whole(done, json.dumps({"loaded": int(time.time())}))
     else:
         say("The demo data could not be loaded; the next start tries again.")
 

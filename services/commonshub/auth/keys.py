@@ -9,7 +9,6 @@ import asyncio
 import fcntl
 import json
 import logging
-import os
 import secrets
 import threading
 import time
@@ -26,7 +25,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 from jwt.algorithms import RSAAlgorithm
 
-from commonshub.core.tokens import ALGORITHM, Claims, Stamp, stamp
+from commonshub.core.files import Stamp, stamp, write_whole
+from commonshub.core.tokens import ALGORITHM, Claims
 
 KEY_BITS = 2048
 MOMENT = "%Y%m%dT%H%M%SZ"
@@ -159,15 +159,15 @@ class KeyPairs:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         kid = f"{moment:{MOMENT}}-{secrets.token_hex(4)}"
-        _write(self.folder / f"{kid}.pem", pem, 0o600)
+        write_whole(self.folder / f"{kid}.pem", pem.decode())
         return kid
 
     def _publish(self) -> None:
-        content = json.dumps(self.jwks(), indent=1).encode()
-        if self.jwks_file.exists() and self.jwks_file.read_bytes() == content:
+        content = json.dumps(self.jwks(), indent=1)
+        if self.jwks_file.exists() and self.jwks_file.read_text() == content:
             return
         self.jwks_file.parent.mkdir(parents=True, exist_ok=True)
-        _write(self.jwks_file, content, 0o644)
+        write_whole(self.jwks_file, content, 0o644)
 
 
 async def follow(keys: KeyPairs) -> None:
@@ -199,15 +199,3 @@ def _read(file: Path) -> RSAPrivateKey:
     if not isinstance(private, RSAPrivateKey):
         raise ValueError(f"{file} is not an RSA private key.")
     return private
-
-
-def _write(file: Path, content: bytes, mode: int) -> None:
-    """Write a file so that it is either absent, old or complete, and never readable beyond `mode`."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as stream:
-        os.fchmod(descriptor, mode)
-        stream.write(content)
-        stream.flush()
-        os.fsync(descriptor)
-    temporary.replace(file)

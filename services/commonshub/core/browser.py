@@ -10,9 +10,7 @@ neighbouring host name could plant), in the field ``_xsrf`` or the header ``X-XS
 
 import hmac
 import os
-import secrets
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -23,6 +21,7 @@ from traitlets import Unicode, default
 
 from .app import ServiceApplication
 from .errors import AuthenticationRequired, BadRequest, PermissionDenied
+from .files import kept_secret
 from .hub import Attempt, Hub, Registration, Visitor
 from .hubapi import HubApi
 from .identity import Identity
@@ -142,7 +141,7 @@ class BrowserApplication(ServiceApplication):
     def make_application(self) -> CountingApplication:
         """The common application, with what :class:`BrowserHandler` needs."""
         application = super().make_application()
-        secret = read_secret(Path(self.cookie_secret_file))
+        secret = kept_secret(Path(self.cookie_secret_file))
         application.settings |= {"sign_in": self.sign_in, "cookie_secret": secret}
         return application
 
@@ -289,16 +288,3 @@ class BrowserHandler(BaseHandler):
         if attempt is None or not hmac.compare_digest(attempt.state, state):
             raise PermissionDenied("This sign-in was not begun in this browser, or too long ago. Please sign in again.")
         return attempt
-
-
-def read_secret(file: Path) -> str:
-    """The secret kept in `file` (mode 0600), made when missing; two processes that start at once agree on one."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not file.exists():
-        fresh = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_hex(32))
-        with suppress(FileExistsError):
-            file.hardlink_to(fresh)
-        fresh.unlink()
-    return file.read_text()

@@ -5,7 +5,6 @@ loaded: its S3 client reads a model of the whole service, which would cost each 
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from urllib.parse import quote, unquote_plus
 
 from . import signature
 from .errors import BadRequest, NotFound, Unavailable, UpstreamError
+from .files import Stamp, stamp
 from .settings import StorageSettings
 from .signature import Deed, Secret
 
@@ -108,14 +108,14 @@ def _secret(file: str) -> Secret:
         # Asked each time: temporary ones are renewed.
         return Secret(*_aws_credentials().get_frozen_credentials()[:3])
     try:
-        return _stored(file, os.stat(file).st_mtime_ns)
+        return _stored(Path(file), stamp(Path(file)))
     except (OSError, ValueError, KeyError) as error:
         raise UpstreamError("The commons cannot read the credentials of its object store.") from error
 
 
 @lru_cache
-def _stored(file: str, _changed_ns: int) -> Secret:
-    stored = json.loads(Path(file).read_text())
+def _stored(file: Path, _stamp: Stamp | None) -> Secret:
+    stored = json.loads(file.read_text())
     return Secret(stored["access_key"], stored["secret_key"])
 
 

@@ -20,6 +20,7 @@ from typing import Any
 import jwt
 
 from .errors import AuthenticationRequired
+from .files import Stamp, stamp
 from .identity import Identity, account_mark
 
 ALGORITHM = "RS256"
@@ -31,19 +32,8 @@ LEEWAY_S = 5
 _CACHE_SIZE = 4096
 
 Claims = Mapping[str, Any]
-Stamp = tuple[int, int, int]
 
 log = logging.getLogger(__name__)
-
-
-def stamp(path: Path) -> Stamp | None:
-    """What changes when the file at `path` is written or replaced; None where there is none."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    # The moment alone is too coarse: two changes can fall into one tick of the filesystem's clock.
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 class KeySet:

@@ -6,6 +6,8 @@ import logging
 import sys
 from typing import Any
 
+from commonshub.core.files import Stamp, stamp
+
 from .command import EXIT_BUSY, EXIT_DATA, EXIT_FAULT
 from .settings import ExploreSettings
 
@@ -34,7 +36,7 @@ class Refresher:
         self._changed = asyncio.Event()
         self._again = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._seen = 0.0
+        self._seen: Stamp | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     def start(self) -> None:
@@ -84,15 +86,9 @@ class Refresher:
             try:
                 await asyncio.wait_for(self._changed.wait(), self.settings.watch_s)
             except TimeoutError:
-                if self._stamp() != self._seen:
+                if stamp(self.settings.mapping) != self._seen:
                     self._changed.set()
-        self._seen = self._stamp()
-
-    def _stamp(self) -> float:
-        try:
-            return self.settings.mapping.stat().st_mtime
-        except OSError:
-            return 0.0
+        self._seen = stamp(self.settings.mapping)
 
     async def _settle(self) -> None:
         """Wait until no submission came for a while, but not for ever."""

@@ -1,13 +1,11 @@
-"""Sessions of browsers: what a cookie holds, and the secret that signs it."""
+"""Sessions of browsers: what a cookie holds."""
 
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
 
-from commonshub.core.browser import Session, content_policy, read_secret, read_session
+from commonshub.core.browser import Session, content_policy, read_session
 from commonshub.core.hub import Attempt, Hub, Registration
 from commonshub.core.hubapi import HubApi
 
@@ -22,16 +20,6 @@ def test_a_session_is_what_was_kept(session: Session) -> None:
 @pytest.mark.parametrize("value", [b"a-bare-token", b"", b"{}", b'{"token": "x", "more": 1}', b"[]", b"1"])
 def test_a_cookie_of_another_form_is_no_session(value: bytes) -> None:
     assert read_session(value) is None
-
-
-def test_processes_that_start_at_once_agree_on_a_secret_that_nobody_else_reads(tmp_path: Path) -> None:
-    file = tmp_path / "secrets" / "cookie"
-    with ThreadPoolExecutor(8) as pool:
-        found = set(pool.map(read_secret, [file] * 16))
-    assert len(found) == 1
-    assert len(found.pop()) == 64
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert [each.name for each in file.parent.iterdir()] == ["cookie"]
 
 
 def test_a_policy_allows_no_script_and_no_frame_unless_told() -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from commonshub.core import audit
-from commonshub.core.browser import read_secret
 from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, PermissionDenied
+from commonshub.core.files import kept_secret
 from commonshub.core.identity import Identity
 from commonshub.core.signin import ASSERTION_AUDIENCE, ASSERTION_PURPOSE, ASSERTION_S, SignInSettings
 from commonshub.core.tokens import KeySet, Verifier
@@ -49,7 +49,7 @@ class Logins:
             idp: Upstream(provider, f"{issuer}/login/{idp}/login", settings.timeout_s, settings.documents_s)
             for idp, provider in self.providers.items()
         }
-        self._cookie_secret = read_secret(app.commons.secrets / "login-cookie")
+        self._cookie_secret = kept_secret(app.commons.secrets / "login-cookie")
         self._assertions = Verifier(KeySet(Path(app.tokens.jwks_file)), issuer, ASSERTION_AUDIENCE)
 
     def _check_settings(self) -> None:

@@ -5,13 +5,12 @@ The file holds one key a line. The first encrypts; to rotate, put a new one befo
 every connection has been renewed with the new one.
 """
 
-import secrets
-from contextlib import suppress
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from commonshub.core.errors import CommonsError
+from commonshub.core.files import kept_secret
 
 
 class Unreadable(CommonsError):
@@ -49,16 +48,8 @@ class Vault:
 
     def _keys(self) -> MultiFernet:
         """Read each time: a rotation needs no restart."""
-        if not self.file.exists():
-            self._make()
-        return MultiFernet([Fernet(key) for key in self.file.read_text().split()])
+        return MultiFernet([Fernet(key) for key in kept_secret(self.file, _make).split()])
 
-    def _make(self) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = self.file.with_name(f"{self.file.name}.{secrets.token_hex(4)}")
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(Fernet.generate_key())
-        # Of two processes that make one at once, both take the first's.
-        with suppress(FileExistsError):
-            self.file.hardlink_to(fresh)
-        fresh.unlink()
+
+def _make() -> str:
+    return Fernet.generate_key().decode()
