@@ -5,8 +5,6 @@ every process, and keeps the state of running sign-ins in memory, so that a rest
 Here that state travels in a signed cookie of the browser that began the sign-in.
 """
 
-import base64
-import hashlib
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import orjson
 
 from .errors import AuthenticationRequired, PermissionDenied
 from .hubapi import HubApi, Remembered, read_owner
+from .pkce import challenge_of
 
 # Page of the hub (see `commonshub.hub.reauthentication`) that signs the browser out and asks it to sign in.
 ANEW = "sign-in-anew"
@@ -53,8 +52,7 @@ class Attempt:
     @property
     def challenge(self) -> str:
         """What the hub is told of the verifier (S256)."""
-        digest = hashlib.sha256(self.verifier.encode()).digest()
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return challenge_of(self.verifier)
 
 
 @dataclass(frozen=True, slots=True)

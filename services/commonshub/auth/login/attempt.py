@@ -3,8 +3,6 @@
 It travels in a signed cookie of that browser, so that the service keeps nothing and any replica can go on with it.
 """
 
-import base64
-import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import orjson
 from tornado.web import create_signed_value, decode_signed_value
 
 from commonshub.core.errors import PermissionDenied
+from commonshub.core.pkce import challenge_of
 
 COOKIE = "commonshub_attempt_"
 PATH = "/user/login/"
@@ -50,8 +49,7 @@ class Attempt:
     @property
     def challenge(self) -> str:
         """What the provider is told of the verifier (S256)."""
-        digest = hashlib.sha256(self.verifier.encode()).digest()
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return challenge_of(self.verifier)
 
     def seal(self, secret: str) -> str:
         """Value of the cookie named :func:`cookie`."""

@@ -1,7 +1,5 @@
 """What may be asked at ``/user/oauth2/authorize``, judged without a database, and what follows from it."""
 
-import base64
-import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,6 +8,7 @@ from enum import Enum, auto
 from urllib.parse import parse_qsl, urlencode
 
 from commonshub.core.errors import CommonsError
+from commonshub.core.pkce import challenge_of
 
 from .clients import Client
 
@@ -217,8 +216,7 @@ def proves(verifier: str | None, challenge: str) -> bool:
         return not challenge and verifier is None
     if not _VERIFIER.fullmatch(verifier):
         return False
-    digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=")
-    return hmac.compare_digest(digest, challenge.encode())
+    return hmac.compare_digest(challenge_of(verifier).encode(), challenge.encode())
 
 
 def _check_response(parameters: Parameters, client: Client) -> None:
