@@ -248,22 +248,6 @@ def _by_guid(schema: str) -> sa.Select[Any]:
     return sa.select(table).where(table.c.guid == sa.any_(sa.bindparam("guids", type_=pg.ARRAY(sa.VARCHAR()))))
 
 
-def find_by_hash_and_size(
-    connection: sa.Connection, schema: str, hashes: Mapping[str, str], size: int | None
-) -> list[Record]:
-    """Records that have all of `hashes`, and this size in bytes where one is given, oldest first.
-
-    No hashes at all match nothing.
-    """
-    if not hashes:
-        return []
-    table = tables(schema).record
-    query = sa.select(table).where(table.c.hashes.contains(dict(hashes)))
-    if size is not None:
-        query = query.where(table.c.size == size)
-    return [of_row(row) for row in connection.execute(query.order_by(table.c.created_date, table.c.guid))]
-
-
 def update(connection: sa.Connection, schema: str, guid: str, rev: str | None, changes: Mapping[str, Any]) -> Record:
     """Change one record and give it a new revision, in one statement.
 

@@ -31,10 +31,6 @@ class Permission(NamedTuple):
     service: str
     method: str
 
-    def covers(self, service: str, method: str) -> bool:
-        """Whether having this permission is enough for `method` of `service`."""
-        return self.service in (ANY, service) and self.method in (ANY, method)
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:

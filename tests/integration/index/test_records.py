@@ -105,23 +105,6 @@ def test_a_guid_that_is_taken_is_named(connection: sa.Connection, dids: list[str
         records.create(connection, SCHEMA, [Draft(did=did) for did in dids])
 
 
-@pytest.mark.parametrize(
-    ("hashes", "size", "found"),
-    [
-        ({"md5": MD5}, 7, True),
-        ({"sha1": "x", "md5": MD5}, None, True),
-        ({"md5": MD5}, 8, False),
-        ({"md5": "other"}, 7, False),
-        ({}, 7, False),
-    ],
-)
-def test_find_by_hash_and_size(
-    connection: sa.Connection, hashes: dict[str, str], size: int | None, found: bool
-) -> None:
-    did = create(connection, size=7, hashes={"md5": MD5, "sha1": "x"}).did
-    assert (did in [each.did for each in records.find_by_hash_and_size(connection, SCHEMA, hashes, size)]) is found
-
-
 def test_an_update_changes_the_revision(connection: sa.Connection) -> None:
     before = create(connection, file_name="a", urls=["s3://b/k"])
     after = records.update(connection, SCHEMA, before.did, before.rev, {"file_name": None, "metadata": {"k": "v"}})

@@ -45,10 +45,14 @@ class Index:
         assert found is not None
         return found
 
-    def like(self, document: dict[str, Any]) -> list[Record]:
-        hashes = {"md5": document["md5sum"]}
+    def like(self, document: dict[str, Any]) -> list[str]:
+        """GUIDs of the records of these bytes."""
+        table = records.tables("index").record
+        query = sa.select(table.c.guid).where(
+            table.c.hashes["md5"].astext == document["md5sum"], table.c.size == document["file_size"]
+        )
         with self.engine.begin() as connection:
-            return records.find_by_hash_and_size(connection, "index", hashes, document["file_size"])
+            return list(connection.scalars(query))
 
 
 @pytest.fixture(scope="module")
