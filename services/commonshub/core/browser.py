@@ -10,7 +10,9 @@ neighbouring host name could plant), in the field ``_xsrf`` or the header ``X-XS
 
 import hmac
 import os
+import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -31,6 +33,9 @@ from .web import BaseHandler
 SESSION_DAYS = 14
 ATTEMPT_S = 600
 MAX_ATTEMPTS = 8
+# Characters of a state that tell the attempts of one browser apart: several may be under way, one in each tab.
+_STATE_MARK = 8
+_STATE = re.compile(r"[A-Za-z0-9_-]+")
 HARMLESS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -78,9 +83,16 @@ class SignIn:
     path: str
     secure: bool
 
-    def attempt_cookie(self, state: str) -> str:
-        """Name of the cookie of one sign-in; several may be under way, one in each tab."""
-        return f"{self.name}-attempt-{state[:8]}"
+    @property
+    def attempts(self) -> str:
+        """What the names of the cookies of sign-ins under way begin with."""
+        return f"{self.name}-attempt-"
+
+
+def unfinished(cookies: Iterable[str], prefix: str) -> list[str]:
+    """The cookies of what was begun and not finished, where they are so many that all are to be forgotten."""
+    begun = [name for name in cookies if name.startswith(prefix)]
+    return begun if len(begun) >= MAX_ATTEMPTS else []
 
 
 def content_policy(*directives: str) -> str:
@@ -230,15 +242,36 @@ class BrowserHandler(BaseHandler):
         """Delete a cookie of this service's own."""
         self.clear_cookie(name, path=self.sign_in.path, httponly=True, samesite="Lax", secure=self.sign_in.secure)
 
+    # -- what a browser comes back with ----------------------------------------
+
+    def keep_attempt(self, prefix: str, state: str, value: bytes) -> None:
+        """Keep what has begun in this tab until the browser comes back with its `state`."""
+        for name in unfinished(self.request.cookies, prefix):
+            self.drop(name)
+        self.keep(prefix + state[:_STATE_MARK], state.encode() + b" " + value, ATTEMPT_S)
+
+    def take_attempt(self, prefix: str) -> bytes | None:
+        """What was kept for the ``state`` that the browser brings; it is there once.
+
+        None where this browser began nothing, began something else, or did so too long ago.
+        """
+        state = self.get_query_argument("state", "")
+        # No other characters may be in the name of a cookie.
+        if not _STATE.fullmatch(state):
+            return None
+        name = prefix + state[:_STATE_MARK]
+        kept, _, value = (self.get_signed_cookie(name, max_age_days=ATTEMPT_S / 86400) or b"").partition(b" ")
+        if not hmac.compare_digest(kept, state.encode()):
+            return None
+        self.drop(name)
+        return value
+
     # -- through the hub -------------------------------------------------------
 
     def begin_sign_in(self, target: str, anew: bool = False) -> None:
         """Send the browser to the hub, and from there back to `target`, a path that was judged already."""
-        begun = [name for name in self.request.cookies if name.startswith(self.sign_in.attempt_cookie(""))]
-        for name in begun if len(begun) >= MAX_ATTEMPTS else ():
-            self.drop(name)
         attempt = Attempt.begin(target, anew)
-        self.keep(self.sign_in.attempt_cookie(attempt.state), orjson.dumps(attempt), ATTEMPT_S)
+        self.keep_attempt(self.sign_in.attempts, attempt.state, orjson.dumps(attempt))
         self.redirect(self.sign_in.hub.authorize_url(attempt))
 
     async def complete_sign_in(self) -> None:
@@ -253,8 +286,10 @@ class BrowserHandler(BaseHandler):
         Unavailable
             The hub does not answer.
         """
-        attempt = self._attempt(self.get_query_argument("state", ""))
-        self.drop(self.sign_in.attempt_cookie(attempt.state))
+        kept = self.take_attempt(self.sign_in.attempts)
+        if kept is None:
+            raise PermissionDenied("This sign-in was not begun in this browser, or too long ago. Please sign in again.")
+        attempt = Attempt(**orjson.loads(kept))
         code = self.get_query_argument("code", "")
         if not code:
             raise BadRequest("The hub did not complete the sign-in. Please sign in again.")
@@ -272,19 +307,3 @@ class BrowserHandler(BaseHandler):
             self.sign_in.hub.forget(session.token)
         self.drop(self.sign_in.name)
         return session.token if session else None
-
-    def _attempt(self, state: str) -> Attempt:
-        """The sign-in that this browser began.
-
-        Raises
-        ------
-        PermissionDenied
-            It began none, began another one, or did so too long ago.
-        """
-        known = state and state.replace("-", "").replace("_", "").isalnum() and state.isascii()
-        name = self.sign_in.attempt_cookie(state)
-        value = self.get_signed_cookie(name, max_age_days=ATTEMPT_S / 86400) if known else None
-        attempt = Attempt(**orjson.loads(value)) if value else None
-        if attempt is None or not hmac.compare_digest(attempt.state, state):
-            raise PermissionDenied("This sign-in was not begun in this browser, or too long ago. Please sign in again.")
-        return attempt

@@ -28,6 +28,7 @@ from commonshub.auth.oauth import store as clients
 from commonshub.auth.oauth.clients import Client, with_secret
 from commonshub.auth.wts import store
 from commonshub.auth.wts.external import External, parse_commons
+from commonshub.core.browser import MAX_ATTEMPTS
 
 __all__ = ["browser", "site"]
 
@@ -323,6 +324,13 @@ def test_s05_an_answer_is_good_once_and_in_the_browser_that_asked(person: Person
         assert person.come_back(back, foreign).status_code == 403
     assert person.come_back(back).status_code == 302
     assert person.come_back(back).status_code == 403
+
+
+def test_a_browser_keeps_few_unfinished_connections_and_the_last_can_be_finished(person: Person) -> None:
+    for _ in range(2 * MAX_ATTEMPTS):
+        begun = person.begin()
+    assert sum(cookie.name.startswith("commonshub-wts-") for cookie in person.browser.cookies) <= MAX_ATTEMPTS
+    assert person.come_back(person.decide(begun)).status_code == 302
 
 
 def test_s05_another_users_browser_cannot_be_given_a_connection_that_somebody_began(

@@ -15,8 +15,6 @@ from commonshub.core.pkce import challenge_of
 
 COOKIE = "commonshub_attempt_"
 PATH = "/user/login/"
-# More than this many unfinished ones in a browser are forgotten.
-MAX_ATTEMPTS = 8
 _STATE_CHARS = 32
 
 

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
-from commonshub.core.browser import content_policy, secure_headers
+from commonshub.core.browser import content_policy, secure_headers, unfinished
 from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError
 from commonshub.core.identity import Identity
 from commonshub.core.redirects import own_path
@@ -12,7 +12,7 @@ from commonshub.core.web import CredentialHandler
 
 from ..handlers import AuthHandler
 from .attempt import COOKIE as ATTEMPT_COOKIE
-from .attempt import MAX_ATTEMPTS, PATH, Attempt, cookie, is_state
+from .attempt import PATH, Attempt, cookie, is_state
 from .logins import Logins, listing
 from .providers import HUB
 
@@ -99,8 +99,7 @@ class BeginHandler(LoginHandler):
         upstream = self.logins.upstream(idp)
         attempt = Attempt.begin(idp, target)
         url = await upstream.authorize_url(attempt, anew=bool(self.get_query_argument("anew", "")))
-        begun = [name for name in self.request.cookies if name.startswith(ATTEMPT_COOKIE)]
-        for name in begun if len(begun) >= MAX_ATTEMPTS else ():
+        for name in unfinished(self.request.cookies, ATTEMPT_COOKIE):
             self.drop(name, PATH)
         self.keep(cookie(attempt.state), self.logins.seal(attempt), PATH, self.logins.settings.attempt_s)
         self.redirect(url)

@@ -4,7 +4,6 @@ Gen3's paths are below ``/wts/``, where a browser sends no cookie of ours; they 
 know who is visiting.
 """
 
-import hmac
 from dataclasses import asdict, dataclass
 from urllib.parse import urlencode
 
@@ -21,9 +20,8 @@ from ..oauth.pages import PageHandler
 from ..users.store import admit
 
 BEGIN = "/user/wts/authorization_url"
-COOKIE = "commonshub-wts-"
-ATTEMPT_S = 600
-MAX_ATTEMPTS = 8
+# What the names of the cookies of connections under way begin with.
+ATTEMPTS = "commonshub-wts-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +59,8 @@ class ConnectHandler(PageHandler):
             return
         name = as_the_hub_has_it(self.visitor.name)
         user = await self.auth.database.run(admit, self.auth.schema, name, self.auth.allow_new_users)
-        begun = [name for name in self.request.cookies if name.startswith(COOKIE)]
-        for old in begun if len(begun) >= MAX_ATTEMPTS else ():
-            self.drop(old)
         connecting = Connecting(external.idp, user.username, Attempt.begin(target))
-        self.keep(cookie(connecting.attempt.state), orjson.dumps(asdict(connecting)), ATTEMPT_S)
+        self.keep_attempt(ATTEMPTS, connecting.attempt.state, orjson.dumps(asdict(connecting)))
         self.redirect(external.authorize_url(connecting.attempt, self.auth.connections.redirect_uri))
 
 
@@ -73,8 +68,10 @@ class ReturnHandler(PageHandler):
     """``/user/wts/authorize``: the browser comes back, and the connection is kept."""
 
     async def get(self) -> None:
-        connecting = self._connecting(self.get_query_argument("state", ""))
-        self.drop(cookie(connecting.attempt.state))
+        kept = self.take_attempt(ATTEMPTS)
+        if kept is None:
+            raise PermissionDenied("This connection was not begun in this browser, or too long ago. Connect again.")
+        connecting = Connecting.read(kept)
         if self.visitor is None:
             raise AuthenticationRequired("You are not signed in any more. Connect again.")
         if self.visitor.name != connecting.username:
@@ -97,23 +94,3 @@ class ReturnHandler(PageHandler):
             detail={"commons": external.base_url},
         )
         self.redirect(connecting.attempt.target)
-
-    def _connecting(self, state: str) -> Connecting:
-        """The connection that this browser began.
-
-        Raises
-        ------
-        PermissionDenied
-            It began none, began another one, or did so too long ago.
-        """
-        known = state.isascii() and state.replace("-", "").replace("_", "").isalnum()
-        value = self.get_signed_cookie(cookie(state), max_age_days=ATTEMPT_S / 86400) if known else None
-        connecting = Connecting.read(value) if value else None
-        if connecting is None or not hmac.compare_digest(connecting.attempt.state, state):
-            raise PermissionDenied("This connection was not begun in this browser, or too long ago. Connect again.")
-        return connecting
-
-
-def cookie(state: str) -> str:
-    """Name of the cookie of one connection; several may be under way, one in each tab."""
-    return COOKIE + state[:8]
