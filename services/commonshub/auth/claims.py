@@ -76,7 +76,7 @@ class Minter:
             Type of a task token: it is for the service of that name alone, and for none of this commons.
         """
         claims = self._common("access", account, ttl_s, scopes, client)
-        context: dict[str, Any] = {"user": {"name": account.username, "is_admin": account.admin}}
+        context: dict[str, Any] = {"user": _user(account, scopes)}
         if session:
             claims["sid"] = session
         if task:
@@ -110,7 +110,7 @@ class Minter:
         claims
             ``at_hash``, ``nonce``, ``auth_time``…; None leaves one out.
         """
-        user = {"name": account.username, "is_admin": account.admin, **profile}
+        user = {**_user(account, scopes), **profile}
         told = {name: value for name, value in claims.items() if value is not None}
         return {**self._common("id", account, ttl_s, scopes, client), **told, "context": {"user": user}}
 
@@ -133,6 +133,11 @@ class Minter:
             "exp": now + ttl_s,
             "jti": str(uuid.uuid4()),
         }
+
+
+def _user(account: Account, scopes: Iterable[str]) -> dict[str, Any]:
+    """What a token with these scopes says of its user; that he administrates is for whoever may know what he may do."""
+    return {"name": account.username, **({"is_admin": account.admin} if "user" in scopes else {})}
 
 
 def key_scopes(caller: Iterable[str], body: Mapping[str, Any]) -> frozenset[str]:

@@ -91,8 +91,9 @@ def test_c12_the_id_token_knows_the_projects_that_userinfo_tells(site: Auth, ali
 
 
 def test_c12_without_the_scope_user_it_knows_no_more_than_the_name(application: Application, alice: Browser) -> None:
-    token = claims(application.redeem(alice.code(application, scope="openid")).json()["id_token"])
-    assert token["context"]["user"] == {"name": "alice", "is_admin": False}
+    tokens = application.redeem(alice.code(application, scope="openid")).json()
+    for name in ("id_token", "access_token"):
+        assert claims(tokens[name])["context"] == {"user": {"name": "alice"}}
 
 
 @pytest.fixture

@@ -19,6 +19,16 @@ def test_an_access_token_has_gen3s_claims() -> None:
     assert claims["context"] == {"user": {"name": "alice", "is_admin": True}}
 
 
+@pytest.mark.parametrize(
+    ("scopes", "told"),
+    [({"openid", "data"}, {"name": "alice"}), ({"openid", "user"}, {"name": "alice", "is_admin": True})],
+    ids=str,
+)
+def test_only_with_the_scope_user_a_token_says_who_administrates(scopes: Any, told: Any) -> None:
+    assert MINTER.access(ALICE, 60, scopes)["context"] == {"user": told}
+    assert MINTER.identity(ALICE, 60, scopes, "app", {})["context"] == {"user": told}
+
+
 def test_an_api_key_says_nothing_of_the_user_but_his_number() -> None:
     claims = MINTER.api_key(ALICE, 60)
     assert (claims["pur"], claims["sub"]) == ("api_key", "7")

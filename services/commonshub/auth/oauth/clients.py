@@ -17,7 +17,7 @@ from commonshub.core.errors import BadRequest
 
 # What an application can be allowed, and what its user is told of it.
 SCOPES = {
-    "openid": "know that you have signed in here, and your user number",
+    "openid": "know that you have signed in here, your user name, and your user number",
     "user": "read your name, e-mail address, groups, and what you may access",
     "data": "download and upload data in your name, where both of you may",
 }
