@@ -13,6 +13,7 @@ from commonshub.core.redirects import own_path
 
 from .assertion import Refused
 from .ending import SETTING, Endings
+from .reauthentication import leading_back
 
 # Tells a browser that came back from the sign-in apart from one that is sent there for the first time.
 RETURNED = "returned"
@@ -112,13 +113,20 @@ class RemoteUserLoginHandler(LoginHandler):  # type: ignore[misc]  # JupyterHub 
 
 
 class RemoteUserAnewHandler(RemoteUserLogoutHandler):
-    """``/hub/sign-in-anew?next=``: ends the browser's sign-in, and has the provider ask for the password again."""
+    """``/hub/sign-in-anew?next=``: ends the browser's sign-in, and has the provider ask for the password again.
+
+    ``next`` is judged as where the hub itself signs users in.
+    """
+
+    def following(self) -> str:
+        """No page of this commons: the browser goes on to the sign-in, and not by way of the provider's logout."""
+        return ""
 
     async def get(self) -> None:
         """The way that ``/hub/login`` goes, from the beginning."""
         await self.default_handle_logout()
         await self.handle_logout()
-        self.redirect(url_concat(sign_in_address(self, {"next": self.get_argument("next", "")}), {"anew": "1"}))
+        self.redirect(url_concat(sign_in_address(self, leading_back(self)), {"anew": "1"}))
 
 
 async def forget(handler: Any) -> None:

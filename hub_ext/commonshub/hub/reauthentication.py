@@ -8,6 +8,7 @@ An authenticator that signs users in elsewhere has a page of its own at this add
 """
 
 import re
+from typing import Any
 
 from jupyterhub.handlers.login import LogoutHandler
 from tornado.httputil import url_concat
@@ -31,9 +32,14 @@ class SignInAnewHandler(LogoutHandler):  # type: ignore[misc]  # JupyterHub ship
             # By what the hub knows of the user still, it tells what the session had been given to end with it.
             await self.handle_logout()
             self._jupyterhub_user = None
-        target = self.get_argument("next", "", strip=False)
-        leads_back = target.startswith(f"{self.hub.base_url}api/oauth2/authorize?") and QUERY.fullmatch(target)
-        self.redirect(url_concat(self.settings["login_url"], {"next": target} if leads_back else {}))
+        self.redirect(url_concat(self.settings["login_url"], leading_back(self)))
+
+
+def leading_back(handler: Any) -> dict[str, str]:
+    """``next`` of a request to sign in anew, for the sign-in page; nothing where it leads anywhere else."""
+    target = handler.get_argument("next", "", strip=False)
+    leads_back = target.startswith(f"{handler.hub.base_url}api/oauth2/authorize?") and QUERY.fullmatch(target)
+    return {"next": target} if leads_back else {}
 
 
 HANDLERS = [(f"/{ANEW}", SignInAnewHandler)]

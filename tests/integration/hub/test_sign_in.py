@@ -178,9 +178,27 @@ def test_a_logout_that_would_lead_elsewhere_is_refused_before_anything_ends(brow
 
 def test_asking_for_the_password_anew_reaches_the_provider(browser: Browser, people: SignInService) -> None:
     browser.follow(HOME)
-    answer = browser.open(f"/jupyter/hub/sign-in-anew?next={HOME}")
+    answer = browser.open("/jupyter/hub/sign-in-anew")
     assert people.assertion(browser).status_code == 401
     choice = browser.open(answer.headers["Location"])
     assert "anew=1" in choice.text
     at_provider = browser.open(f"/user/login/test?redirect={HOME}&anew=1").headers["Location"]
     assert parse_qs(urlsplit(at_provider).query)["prompt"] == ["login"]
+
+
+@pytest.mark.parametrize(
+    ("following", "kept"),
+    [
+        ("/jupyter/hub/api/oauth2/authorize?client_id=service-auth&state=x", True),
+        (HOME, False),
+        ("/jupyter/user/mallory/", False),
+        ("//evil.example", False),
+        ("https://evil.example/", False),
+    ],
+)
+def test_a_sign_in_anew_leads_back_to_the_authorization_of_a_service_and_nowhere_else(
+    browser: Browser, following: str, kept: bool
+) -> None:
+    address = browser.open("/jupyter/hub/sign-in-anew", params={"next": following}).headers["Location"]
+    [back] = parse_qs(urlsplit(address).query)["redirect"]
+    assert parse_qs(urlsplit(back).query) == ({"next": [following]} if kept else {})
