@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from commonshub.core import audit
-from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, PermissionDenied
+from commonshub.core import administrators, audit
+from commonshub.core.errors import BadRequest, CommonsError, PermissionDenied
 from commonshub.core.web import BaseHandler
 
 from .claims import Account
 from .users.store import UserRow
-from .users.userinfo import ADMIN, is_admin
+from .users.userinfo import is_admin
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -54,14 +54,10 @@ class AuthHandler(BaseHandler):
         PermissionDenied
             The policies do not make him an administrator.
         """
-        if self.identity.anonymous:
-            raise AuthenticationRequired("Authentication Error: no authorization header provided")
-        self.auth.policy.require(self.identity, ADMIN)
+        administrators.require_administrator(self.auth.policy, self.identity)
 
     def require_governor(self) -> None:
-        """Raise unless the caller may change what concerns others: an administrator whose token has scope ``admin``.
-
-        No API key and no workspace has that scope: what a stolen notebook holds cannot hand out rights.
+        """Raise unless the caller may change what concerns others; see :mod:`commonshub.core.administrators`.
 
         Raises
         ------
@@ -70,12 +66,7 @@ class AuthHandler(BaseHandler):
         PermissionDenied
             He is no administrator, or his token is not for this.
         """
-        self.require_administrator()
-        if "admin" not in self.identity.scopes:
-            raise PermissionDenied(
-                "This token lacks the scope admin, since it came from an API key, a workspace or an application. "
-                "Use one of your own session."
-            )
+        administrators.require_governor(self.auth.policy, self.identity)
 
     async def govern(self, action: audit.Action) -> None:
         """:meth:`require_governor`, with a row in the trail where somebody who is signed in is refused.

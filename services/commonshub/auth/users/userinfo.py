@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
+from commonshub.core.administrators import ADMIN
 from commonshub.core.identity import Identity
-from commonshub.core.policy import ANY, Path, Request, Snapshot, format_path
+from commonshub.core.policy import ANY, Path, Snapshot, format_path
 
 from .store import UserRow
 
-ADMIN = Request("fence", ANY, "/services/fence/admin")
 # What a grant of every method means in the older vocabulary of project privileges.
 PRIVILEGES = ("create", "delete", "read", "read-storage", "update", "upload", "write-storage")
 
