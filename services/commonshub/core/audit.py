@@ -25,8 +25,9 @@ TokenAction = Literal[
 UserAction = Literal["create_user", "change_user", "deactivate_user", "reactivate_user", "delete_user"]
 ClientAction = Literal["create_client", "change_client", "delete_client"]
 # `grant` and `revoke` bind a policy or a group to somebody; `put` and `drop` make and remove what can be bound.
+BucketAction = Literal["add_bucket", "change_bucket", "remove_bucket"]
 PolicyAction = Literal["import_policies", "grant", "revoke", "put", "drop"]
-Action = DataAction | SignInAction | TokenAction | UserAction | ClientAction | PolicyAction
+Action = DataAction | SignInAction | TokenAction | UserAction | ClientAction | BucketAction | PolicyAction
 
 # Longest name of a subject that is kept, in characters.
 MAX_SUBJECT = 1024
@@ -41,7 +42,7 @@ class Entry:
     action
         What was asked for.
     subject
-        What it was asked for: a GUID, the ``jti`` of a key, the name of a user, a client, a policy.
+        What it was asked for: a GUID, the ``jti`` of a key, the name of a user, a client, a bucket, a policy.
     detail
         More, as JSON: no secret, and nothing of unbounded size.
     """

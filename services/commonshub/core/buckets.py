@@ -7,8 +7,10 @@ the configuration says of a bucket goes before.
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -17,15 +19,17 @@ from traitlets import TraitError
 
 from .catalog import tables
 from .database import Database
-from .errors import BadRequest, CommonsError, NotFound, Unavailable
+from .errors import BadRequest, CommonsError, Conflict, NotFound, Unavailable
 from .listen import Listener
 from .policy import parse_path
 from .settings import StorageSettings
-from .storage import Location
 
 CHANNEL = "commonshub_bucket"
 RETRY_S = 5.0
 EVERYBODY = "*"
+# Both become part of a host name at AWS, where nothing else may begin.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
+_REGION = re.compile(r"[A-Za-z0-9-]{0,64}")
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +57,16 @@ class Bucket(NamedTuple):
         BadRequest
             A name, a field, a prefix or a path is malformed; the message names it.
         """
-        if Location.parse(f"s3://{self.name}/key").bucket != self.name:
-            raise BadRequest(f"{self.name!r} is not the name of a bucket.")
+        if not _NAME.fullmatch(self.name):
+            raise BadRequest(f"{self.name[:80]!r} is not the name of a bucket.")
         try:
             StorageSettings(stores={self.name: dict(self.store)})
         except TraitError as error:
             raise BadRequest(str(error)) from error
+        if not _REGION.fullmatch(self.store.get("region", "")):
+            raise BadRequest("region must be made of letters, digits and hyphens.")
+        if endpoint := self.store.get("endpoint_url"):
+            _check_endpoint(endpoint)
         for prefix, paths in self.resources.items():
             if f"{prefix.rstrip('/')}/".partition(f"s3://{self.name}/")[0]:
                 raise BadRequest(f"The prefix {prefix!r} is not in the bucket: it must begin with s3://{self.name}.")
@@ -67,12 +75,44 @@ class Bucket(NamedTuple):
                     parse_path(path)
 
 
-def save(connection: sa.Connection, schema: str, bucket: Bucket) -> None:
-    """Register a bucket, or change it; every service hears of it."""
+def _check_endpoint(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        sound = url.startswith(("http://", "https://")) and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or not url.isprintable() or any(sign in url for sign in "@?#\\ "):
+        raise BadRequest(f"endpoint_url must be an http(s) URL without user, query and fragment, not {url[:200]!r}.")
+
+
+def add(connection: sa.Connection, schema: str, bucket: Bucket) -> None:
+    """Register a bucket; every service hears of it.
+
+    Raises
+    ------
+    Conflict
+        It is registered already.
+    """
     table = tables(schema).bucket
     values = {"store": dict(bucket.store), "resources": dict(bucket.resources)}
     statement = pg.insert(table).values(name=bucket.name, created=sa.func.clock_timestamp(), **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+    if connection.execute(statement.on_conflict_do_nothing().returning(table.c.name)).one_or_none() is None:
+        raise Conflict(f"A bucket {bucket.name!r} is registered already.")
+    _tell(connection)
+
+
+def change(connection: sa.Connection, schema: str, bucket: Bucket) -> None:
+    """Replace what is registered of a bucket; every service hears of it.
+
+    Raises
+    ------
+    NotFound
+        It is not registered.
+    """
+    table = tables(schema).bucket
+    values = {"store": dict(bucket.store), "resources": dict(bucket.resources)}
+    if connection.execute(sa.update(table).where(table.c.name == bucket.name).values(values)).rowcount == 0:
+        raise _unknown(bucket.name)
     _tell(connection)
 
 
@@ -86,8 +126,63 @@ def remove(connection: sa.Connection, schema: str, name: str) -> None:
     """
     table = tables(schema).bucket
     if connection.execute(sa.delete(table).where(table.c.name == name)).rowcount == 0:
-        raise NotFound(f"No bucket {name!r} is registered. (Those of the configuration are changed there.)")
+        raise _unknown(name)
     _tell(connection)
+
+
+def get(connection: sa.Connection, schema: str, name: str) -> Bucket:
+    """One registered bucket, which nobody else changes until the transaction ends.
+
+    Raises
+    ------
+    NotFound
+        It is not registered.
+    """
+    table = tables(schema).bucket
+    query = sa.select(table.c.name, table.c.store, table.c.resources).where(table.c.name == name).with_for_update()
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise _unknown(name)
+    return Bucket(*row)
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"No bucket {name[:80]!r} is registered. (Those of the configuration are changed there.)")
+
+
+def pointing(connection: sa.Connection, schema: str, name: str) -> int:
+    """How many records point into a bucket. This reads all records."""
+    record = tables(schema).record
+    prefix = f"s3://{name}/"
+    urls = sa.func.unnest(record.c.urls).table_valued("url").render_derived(name="urls")
+    points = sa.exists(sa.select(urls.c.url).where(sa.func.starts_with(urls.c.url, prefix)))
+    return connection.execute(sa.select(sa.func.count()).select_from(record).where(points)).scalar_one()
+
+
+def deleting(connection: sa.Connection, schema: str, name: str) -> int:
+    """In how many places of a bucket bytes are still being deleted."""
+    deletion = tables(schema).deletion
+    here = sa.func.starts_with(deletion.c.location, f"s3://{name}/")
+    return connection.execute(sa.select(sa.func.count()).select_from(deletion).where(here)).scalar_one()
+
+
+def require_free(settings: StorageSettings, bucket: Bucket) -> None:
+    """Raise unless a bucket may be registered beside what the configuration says.
+
+    Raises
+    ------
+    Conflict
+        The configuration has a bucket of this name, or ties a part of it to resource paths.
+    """
+    name, registered = bucket.name, settings.registered
+    if name in {settings.upload_bucket, *settings.buckets, *settings.stores} - registered:
+        raise Conflict(f"The bucket {name} stands in the configuration; change it there.")
+    if bucket.resources and name not in registered and _tied(settings.bucket_resources, name):
+        raise Conflict(f"The configuration (StorageSettings.bucket_resources) names parts of {name}; change it there.")
+
+
+def _tied(resources: Mapping[str, Any], name: str) -> bool:
+    return any(f"{prefix.rstrip('/')}/".startswith(f"s3://{name}/") for prefix in resources)
 
 
 def _tell(connection: sa.Connection) -> None:
@@ -169,6 +264,13 @@ class Buckets:
                 log.warning("The bucket %s is registered, but what the configuration says of it counts.", bucket.name)
                 continue
             added[bucket.name] = bucket.store
+            if bucket.resources and _tied(resources, bucket.name):
+                # A longer prefix would count before the configuration's.
+                log.warning("Only what the configuration ties parts of the bucket %s to counts.", bucket.name)
+                continue
             tied |= bucket.resources
+        # At no moment may one of these be taken for a store of the operator's.
+        self.settings.registered |= frozenset(added)
         self.settings.stores = {**added, **stores}
+        self.settings.registered = frozenset(added)
         self.settings.bucket_resources = {**tied, **resources}

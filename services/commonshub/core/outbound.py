@@ -14,6 +14,7 @@ credentials. Redirects are not followed, answers are bounded in size and time.
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient
 from .errors import CommonsError, Unavailable, UpstreamError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 # Also where clouds answer with the credentials of a machine, in a range that is otherwise private.
 _METADATA = (ipaddress.ip_address("fd00:ec2::254"), ipaddress.ip_address("100.100.100.200"))
@@ -38,7 +40,7 @@ class Forbidden(OSError):
     """The host has only addresses that this commons does not go to."""
 
 
-def reachable(address: str, *, trusted: bool, loopback: bool) -> bool:
+def reachable(address: str, *, trusted: bool, loopback: bool, networks: Iterable[Network] = ()) -> bool:
     """Whether a connection may be made to an address.
 
     Parameters
@@ -47,10 +49,14 @@ def reachable(address: str, *, trusted: bool, loopback: bool) -> bool:
         The operator named the host: private addresses are fine.
     loopback
         The operator named a host on this machine: so are loopback addresses.
+    networks
+        The operator named these themselves: all of their addresses are fine.
     """
     ip: Address = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(ip, "ipv4_mapped", None)
     ip = mapped or ip
+    if any(ip in network for network in networks):
+        return True
     if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip in _METADATA:
         return False
     if ip.is_loopback:

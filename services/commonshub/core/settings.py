@@ -111,15 +111,16 @@ class LimitSettings(Configurable):
 
     @validate("proxy_addresses")
     def _networks(self, proposal: Bunch) -> list[str]:
-        networks: list[str] = proposal.value
-        for text in networks:
-            try:
-                ip_network(text, strict=False)
-            except ValueError as error:
-                raise TraitError(
-                    f"LimitSettings.proxy_addresses: {text!r} is no address or network, such as 10.0.0.0/8."
-                ) from error
-        return networks
+        return _checked_networks("LimitSettings.proxy_addresses", proposal.value)
+
+
+def _checked_networks(name: str, networks: list[str]) -> list[str]:
+    for text in networks:
+        try:
+            ip_network(text, strict=False)
+        except ValueError as error:
+            raise TraitError(f"{name}: {text!r} is no address or network, such as 10.0.0.0/8.") from error
+    return networks
 
 
 class DatabaseSettings(Configurable):
@@ -148,7 +149,15 @@ class DatabaseSettings(Configurable):
 
 
 class StorageSettings(Configurable):
-    """Object stores."""
+    """Object stores.
+
+    Attributes
+    ----------
+    registered
+        Those of `stores` that an administrator has registered while the commons runs (:mod:`.buckets`).
+    """
+
+    registered: frozenset[str] = frozenset()
 
     endpoint_url = Unicode(help="S3 endpoint that clients and services reach; empty for AWS itself.").tag(config=True)
 
@@ -180,6 +189,17 @@ class StorageSettings(Configurable):
         "for reading.",
     ).tag(config=True)
 
+    registered_networks = List(
+        Unicode(),
+        help="Networks of stores that administrators may register although they are on this machine or link-local: "
+        "the services connect to a registered store in private networks, but to loopback addresses only where the "
+        "commons' own store has one, and to link-local ones, where clouds keep credentials, never.",
+    ).tag(config=True)
+
+    probe_timeout_s = Integer(
+        10, min=1, help="How long a store that an administrator registers may take to answer, in seconds."
+    ).tag(config=True)
+
     presigned_url_ttl_s = Integer(
         3600,
         help="Default and longest life of a presigned URL, in seconds.",
@@ -198,6 +218,10 @@ class StorageSettings(Configurable):
     download_batches = Integer(
         2, min=1, help="Transactions with downloads that one process has open at the same time; the others wait."
     ).tag(config=True)
+
+    @validate("registered_networks")
+    def _networks(self, proposal: Bunch) -> list[str]:
+        return _checked_networks("StorageSettings.registered_networks", proposal.value)
 
     @validate("stores")
     def _known_fields(self, proposal: Bunch) -> dict[str, dict[str, Any]]:

@@ -30,6 +30,8 @@ Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE"]
 _OWN_TTL_S = 300
 _ATTEMPTS = 3
 _TIMEOUT_S = 30.0
+# A thousand of S3's longest keys, each byte escaped, are half of this.
+_MAX_LIST_BYTES = 8 * 2**20
 
 
 class Location(NamedTuple):
@@ -135,6 +137,12 @@ def _begins(answer: "BaseHTTPResponse") -> int:
     return int(found[1]) if found else 0
 
 
+def _size(text: str | None, location: Location) -> int:
+    if text is None or not re.fullmatch(r"[0-9]{1,19}", text):
+        raise UpstreamError(f"The object store gave no size of {location}.")
+    return int(text)
+
+
 def _listed(bucket: str, text: bytes) -> tuple[list[Listed], str]:
     """The objects on a page of a list, and the token of the next page; empty after the last."""
     from xml.etree import ElementTree
@@ -143,21 +151,33 @@ def _listed(bucket: str, text: bytes) -> tuple[list[Listed], str]:
         root = ElementTree.fromstring(text)  # noqa: S314 - expat expands no external entity, and bounds the others
     except ElementTree.ParseError as error:
         raise UpstreamError(f"The object store gave a list of {bucket!r} that cannot be read.") from error
+    if root.tag.rpartition("}")[2] != "ListBucketResult":
+        raise UpstreamError(f"What answered for {bucket!r} is no object store: it gave no list of a bucket.")
     encoded = root.findtext("{*}EncodingType") == "url"
     found = []
     for each in root.iterfind("{*}Contents"):
         key = each.findtext("{*}Key", "")
         # S3 and others write spaces as +, and + as %2B.
         location = Location(bucket, unquote_plus(key) if encoded else key)
-        found.append(Listed(location, int(each.findtext("{*}Size", "0"))))
+        found.append(Listed(location, _size(each.findtext("{*}Size", "0"), location)))
     return found, root.findtext("{*}NextContinuationToken", "")
 
 
 class Storage:
-    """The S3-compatible object stores of a commons."""
+    """The S3-compatible object stores of a commons.
 
-    def __init__(self, settings: StorageSettings) -> None:
+    Parameters
+    ----------
+    timeout_s
+        How long a store may be silent, in seconds.
+    attempts
+        How often a request is sent again that a store did not answer.
+    """
+
+    def __init__(self, settings: StorageSettings, timeout_s: float = _TIMEOUT_S, attempts: int = _ATTEMPTS) -> None:
         self.settings = settings
+        self._timeout_s = timeout_s
+        self._attempts = attempts
 
     @property
     def buckets(self) -> set[str]:
@@ -173,7 +193,20 @@ class Storage:
     def _pool(self) -> "PoolManager":
         from urllib3 import PoolManager, Retry
 
-        return PoolManager(retries=Retry(_ATTEMPTS, backoff_factor=0.2), timeout=_TIMEOUT_S, maxsize=8)
+        return PoolManager(retries=Retry(self._attempts, backoff_factor=0.2), timeout=self._timeout_s, maxsize=8)
+
+    @cached_property
+    def _guarded_pool(self) -> "PoolManager":
+        from urllib3 import Retry
+
+        from .guard import guarded_pool
+
+        retries = Retry(self._attempts, redirect=False, backoff_factor=0.2)
+        return guarded_pool(self.settings, retries=retries, timeout=self._timeout_s, maxsize=8)
+
+    def _pool_of(self, bucket: str) -> "PoolManager":
+        """Connections to what holds a bucket; those to a store that the operator has not named are guarded."""
+        return self._guarded_pool if bucket in self.settings.registered else self._pool
 
     def address(self, location: Location) -> str:
         """The unsigned URL of an object: by path at an endpoint of ours, by host name at AWS."""
@@ -236,7 +269,8 @@ class Storage:
         none = (403, 404) if method in ("HEAD", "GET") else (404,)
         headers = {"Range": f"bytes={start}-"} if start else {}
         try:
-            answer = self._pool.request(method, url, preload_content=False, decode_content=False, headers=headers)
+            pool = self._pool_of(location.bucket)
+            answer = pool.request(method, url, preload_content=False, decode_content=False, headers=headers)
             try:
                 if answer.status in none:
                     yield None
@@ -257,7 +291,9 @@ class Storage:
             if answer is None:
                 return None
             found = answer.headers
-            return Head(int(found["Content-Length"]), found.get("ETag", ""), found.get("Last-Modified", ""))
+            return Head(
+                _size(found.get("Content-Length"), location), found.get("ETag", ""), found.get("Last-Modified", "")
+            )
 
     def stream(self, location: Location, chunk_bytes: int = 2**20, start: int = 0) -> Iterator[bytes]:
         """The bytes of an object in order, from byte `start` on, a chunk at a time.
@@ -289,11 +325,39 @@ class Storage:
             with self._request("GET", Location(bucket, ""), query) as answer:
                 if answer is None:
                     raise NotFound(f"The bucket {bucket!r} does not exist, or the commons may not list it.")
-                text = answer.read()
+                text = answer.read(_MAX_LIST_BYTES)
             found, token = _listed(bucket, text)
             yield found
             if not token:
                 return
+
+    def probe(self, bucket: str) -> None:
+        """Raise unless a bucket is there, and the commons may list it; of a public one, unless its store answers.
+
+        Raises
+        ------
+        NotFound
+            There is no such bucket, or none that the commons may list.
+        UpstreamError
+            What answers is no store, refuses, or is where this commons does not go.
+        Unavailable
+            Nothing answers.
+        """
+        if not self.store(bucket).public:
+            next(self.listing(bucket, page=1))
+            return
+        from urllib3.exceptions import HTTPError
+
+        url = self.address(Location(bucket, ""))
+        try:
+            status = self._pool_of(bucket).request("HEAD", url).status
+        except HTTPError as error:
+            raise Unavailable(f"The object store broke off at HEAD {url}: {type(error).__name__}.") from error
+        if status == 404:
+            raise NotFound(f"The bucket {bucket!r} does not exist.")
+        # Whose objects everybody may read may not be asked for itself; stores refuse that in several ways.
+        if not (status == 200 or 400 <= status < 500):
+            raise UpstreamError(f"The object store answered {status} to HEAD {url}.")
 
     def post(self, location: Location, body: bytes = b"", **query: str) -> bytes:
         """Speak S3's protocol of uploads in parts about one object; the answer's XML.
@@ -314,7 +378,7 @@ class Storage:
 
         url = self.presign("POST", location, _OWN_TTL_S, query)
         try:
-            answer = self._pool.request("POST", url, body=body, retries=False)
+            answer = self._pool_of(location.bucket).request("POST", url, body=body, retries=False)
         except HTTPError as error:
             raise Unavailable(f"The object store broke off at POST {location}: {type(error).__name__}.") from error
         # The store may find a fault when it has begun to answer 200: then the fault is in the body.

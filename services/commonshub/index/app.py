@@ -16,12 +16,13 @@ from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
 from commonshub.core.storage import Storage
 
-from . import bulk, compounds, ga4gh, handlers, legacy, mds, queries, store
+from . import administration, bulk, compounds, ga4gh, handlers, legacy, mds, queries, store
 from .blobs import BlobSettings, Worker
 from .creations import Creations
 from .drs import CLOUDS, Site
 from .pages import Pages
 from .reads import Reads
+from .registration import Registration
 from .sweeper import Sweeper
 
 HEAD = "0005"
@@ -118,6 +119,11 @@ class IndexApp(ServiceApplication):
         """PostgreSQL schema of the index."""
         return str(self.database.settings.index_schema)
 
+    @property
+    def kept_credentials(self) -> Path:
+        """Folder with the credentials of buckets that were sent over HTTP."""
+        return self.commons.secrets / "buckets"
+
     def prepare_database(self) -> None:
         """Bring the tables up to date."""
         migrate(self.database.engine, self.schema, MIGRATIONS, HEAD)
@@ -127,6 +133,7 @@ class IndexApp(ServiceApplication):
         await asyncio.to_thread(self.prepare_database)
         self.buckets = Buckets(self.database, self.storage_settings)
         await self.buckets.start()
+        self.registration = Registration(self.database, self.storage_settings, self.kept_credentials)
         await self.tell_of_old_tables()
         storage = Storage(self.storage_settings)
         prefix, most, at_once = self.commons.guid_prefix, self.read_batch, self.read_batches
@@ -161,6 +168,7 @@ class IndexApp(ServiceApplication):
         """Leave unfinished uploads and deletions to the next process."""
         await self.sweeper.stop()
         await self.worker.stop()
+        self.registration.close()
         await self.buckets.stop()
 
     def routes(self) -> list[Route]:
@@ -178,6 +186,8 @@ class IndexApp(ServiceApplication):
             (r"/index/bulk/documents/?", queries.DocumentsHandler),
             (r"/index/bulk/records/?", bulk.BulkHandler),
             (r"/index/bulk/hashes/?", bulk.HashesHandler),
+            (r"/index/buckets/?", administration.BucketsHandler),
+            (r"/index/buckets/([^/]+?)/?", administration.BucketHandler),
             (r"/index/urls/?", queries.UrlsHandler),
             (r"/index/_query/urls/q/?", queries.UrlQueryHandler),
             (r"/index/_query/urls/metadata/q/?", queries.UrlMetadataQueryHandler),

@@ -33,7 +33,7 @@ def eventually(condition: Callable[[], Any], timeout_s: float = 20) -> Any:
 def registered(auth: Auth, second_store: StoppableStore) -> Iterator[Bucket]:
     """The bucket of another store, of which one folder belongs to a project."""
     bucket = Bucket("second", second_store.settings, {"s3://second/one": [ONE]})
-    auth.app.database.call(buckets.save, SCHEMA, bucket)
+    auth.app.database.call(buckets.add, SCHEMA, bucket)
     assert eventually(lambda: "second" in auth.app.downloads.storage.buckets)
     yield bucket
     if auth.app.database.call(buckets.read, SCHEMA):
@@ -70,7 +70,7 @@ def test_a_bucket_that_is_removed_is_served_no_more(auth: Auth, registered: Buck
 def test_a_registered_bucket_is_changed_in_place(auth: Auth, registered: Bucket) -> None:
     record = record_at(auth, f"two/{uuid.uuid4()}")
     changed = registered._replace(resources={"s3://second": [ONE]})
-    auth.app.database.call(buckets.save, SCHEMA, changed)
+    auth.app.database.call(buckets.change, SCHEMA, changed)
     assert eventually(lambda: download(auth, record).status_code == 200)
     assert auth.app.database.call(buckets.read, SCHEMA) == [changed]
 
@@ -83,8 +83,8 @@ def test_new_credentials_in_the_file_count_at_once(auth: Auth, registered: Bucke
 
 
 def test_the_configuration_goes_before(auth: Auth) -> None:
-    auth.app.database.call(buckets.save, SCHEMA, Bucket("commons", {"endpoint_url": "http://127.0.0.1:1"}, {}))
-    auth.app.database.call(buckets.save, SCHEMA, Bucket("sign", {"public": True}, {}))
+    auth.app.database.call(buckets.add, SCHEMA, Bucket("commons", {"endpoint_url": "http://127.0.0.1:1"}, {}))
+    auth.app.database.call(buckets.add, SCHEMA, Bucket("sign", {"public": True}, {}))
     storage = auth.app.downloads.storage
     assert eventually(lambda: "sign" in storage.buckets)
     assert storage.store("commons").endpoint_url == auth.app.storage_settings.endpoint_url
@@ -102,7 +102,7 @@ def test_what_is_not_registered_cannot_be_removed(auth: Auth) -> None:
     ("bucket", "words"),
     [
         (Bucket("a/b", {}, {}), "not the name"),
-        (Bucket("", {}, {}), "not of the form"),
+        (Bucket("", {}, {}), "not the name"),
         (Bucket("b", {"secret_key": "x"}, {}), "may have"),
         (Bucket("b", {"public": "yes"}, {}), "may have"),
         (Bucket("b", {}, {"s3://other/folder": ["/programs"]}), "begin with s3://b"),

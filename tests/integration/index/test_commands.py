@@ -84,7 +84,9 @@ def test_a_bucket_is_added_listed_verified_and_removed(run: Run, running: Any, s
     }
     [record] = running.app.database.call(records.create, SCHEMA, [Draft(urls=["s3://second/nothing"], size=1)])
     assert run("verify", record.did)[0] == 1
-    assert run("bucket", "remove", "second")[0] == 0
+    status, _, told = run("bucket", "remove", "second")
+    assert (status, "1 record points into the bucket second" in told) == (1, True)
+    assert run("bucket", "remove", "second", "--force")[0] == 0
     assert run("verify", record.did)[0] == 0
     assert run("bucket", "list")[1] == []
 

@@ -1,15 +1,21 @@
 """``commonshub index bucket add|list|remove``: buckets beside those of the configuration, without a restart."""
 
 import argparse
+import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from commonshub.core import buckets
 from commonshub.core.buckets import Bucket
-from commonshub.core.errors import BadRequest, Conflict
-from commonshub.core.storage import Storage
+from commonshub.core.errors import BadRequest, NotFound
+from commonshub.core.identity import ANONYMOUS
 
 from ..app import IndexApp
+from ..registration import Author, Registration
+
+# The operator is nobody whom a token names.
+OPERATOR = Author(ANONYMOUS, "cli")
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -35,22 +41,37 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     listing.set_defaults(run=_list)
     remove = commands.add_parser("remove", description="Forget a bucket; what lies in it stays.")
     remove.add_argument("name", metavar="NAME")
+    remove.add_argument("--force", action="store_true", help="even if records point into it")
     remove.set_defaults(run=_remove)
 
 
 def _add(app: IndexApp, arguments: argparse.Namespace) -> int:
     bucket = _bucket(arguments)
-    bucket.check()
-    settings = app.storage_settings
-    if bucket.name in {settings.upload_bucket, *settings.buckets, *settings.stores}:
-        raise Conflict(f"The bucket {bucket.name} stands in the configuration; change it there.")
-    if not bucket.store.get("public") and not arguments.unchecked:
-        settings.stores = {**settings.stores, bucket.name: dict(bucket.store)}
-        # Whether it is there, and the credentials are good for it.
-        next(Storage(settings).listing(bucket.name, page=1))
-    app.database.call(buckets.save, app.schema, bucket)
+
+    async def register(registration: Registration) -> None:
+        probe = not arguments.unchecked
+        try:
+            seen = await registration.read(bucket.name)
+        except NotFound:
+            await registration.add(OPERATOR, bucket, probe=probe)
+        else:
+            await registration.change(OPERATOR, seen, bucket, probe=probe)
+
+    _run(app, register)
     print(f"The bucket {bucket.name} is registered.")
     return 0
+
+
+def _run(app: IndexApp, work: Callable[[Registration], Awaitable[None]]) -> None:
+    registration = Registration(app.database, app.storage_settings, app.kept_credentials)
+
+    async def run() -> None:
+        await work(registration)
+
+    try:
+        asyncio.run(run())
+    finally:
+        registration.close()
 
 
 def _bucket(arguments: argparse.Namespace) -> Bucket:
@@ -82,6 +103,6 @@ def _list(app: IndexApp, arguments: argparse.Namespace) -> int:
 
 
 def _remove(app: IndexApp, arguments: argparse.Namespace) -> int:
-    app.database.call(buckets.remove, app.schema, arguments.name)
+    _run(app, lambda registration: registration.remove(OPERATOR, arguments.name, force=arguments.force))
     print(f"The bucket {arguments.name} is registered no more.")
     return 0
