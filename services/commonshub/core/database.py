@@ -18,10 +18,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import orjson
 import psycopg2
 import sqlalchemy as sa
-from psycopg2.errors import QueryCanceled
+from psycopg2.errors import ProgramLimitExceeded, QueryCanceled
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 
-from .errors import Unavailable
+from .errors import BadRequest, Unavailable
 from .settings import DatabaseSettings
 
 AWAY = "The database cannot be reached just now; try again in a few seconds."
@@ -112,6 +112,8 @@ class Database:
         ------
         Unavailable
             PostgreSQL cannot be reached, the connection was lost before the commit, or a statement took too long.
+        BadRequest
+            One value, an answer in JSON say, would be larger than PostgreSQL's limit of 1 GB.
         """
         return await self._on_thread(lambda: self.call(function, *args, **kwargs))
 
@@ -151,6 +153,8 @@ class Database:
             if isinstance(error.orig, QueryCanceled):
                 limit = self.settings.statement_timeout_ms
                 raise Unavailable(f"This took the database longer than {limit} ms; ask for less at once.") from error
+            if isinstance(error.orig, ProgramLimitExceeded):
+                raise BadRequest("This is larger than the database can take or give at once; ask for less.") from error
             if error.connection_invalidated or isinstance(error, OperationalError):
                 raise Unavailable(AWAY) from error
             raise

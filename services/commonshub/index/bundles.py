@@ -233,7 +233,7 @@ def listing(
     if wanted.form != "bundle":
         known = [record.c.size.is_not(None), record.c.hashes != {}] if complete else []
         chosen = _key(record.c.guid, record.c.updated_date, bundle=False)
-        parts.append(chosen.where(*conditions.of_filter(record, wanted, prefix), *known))
+        parts.append(chosen.where(*conditions.of_filter(record, wanted), *known))
     if wanted.form != "object":
         chosen = _key(bundle.c.bundle_id, bundle.c.updated_time, bundle=True)
         parts.append(chosen.where(*_conditions(bundle, wanted, prefix)))
@@ -243,7 +243,7 @@ def listing(
         query = query.order_by(both.c.id)
     else:
         query = query.order_by(both.c.moment, both.c.id).offset((wanted.limit or 0) * wanted.page)
-    page = connection.execute(query.limit(wanted.limit)).all()
+    page = connection.execute(query.limit(wanted.limit), conditions.values(wanted, prefix)).all()
     guids = [row.id for row in page if not row.bundle]
     read: list[T | None] = reads.find(connection, schema, form, [Name(guid) for guid in guids])
     found = dict(zip(guids, read, strict=True))

@@ -6,6 +6,8 @@ exact condition
     Says which records pass.
 candidate condition
     Lets all of them pass, and perhaps others, from an index. It stands beside an exact one that no index answers.
+plain part
+    What a filter asks of fields that all records have. Filters that ask of the same fields differ in values alone.
 """
 
 import math
@@ -22,48 +24,77 @@ from .reads import TEXTS, spellings
 # A number in a filter is no longer than this; what is longer is no number that somebody stored.
 MAX_NUMBER_CHARS = 32
 EMPTY: dict[str, Any] = {}
+_PLAIN = ("size", "file_name", "version", "uploader", "ids", "start", "hashes", "urls", "acl", "authz")
 Condition = sa.ColumnElement[bool]
 
 
-def of_filter(table: sa.Table, wanted: Filter, prefix: str) -> list[Condition]:
-    """What holds for the records that pass a filter."""
+def names(wanted: Filter) -> frozenset[str]:
+    """What a filter asks for, of that what :func:`named` has conditions for."""
+    given = {name for name in _PLAIN if getattr(wanted, name) not in (None, {}, [])}
+    nobody = {name for name in ("acl", "authz") if getattr(wanted, name) == []}
+    return frozenset(given | {f"no_{name}" for name in nobody})
+
+
+def values(wanted: Filter, prefix: str) -> dict[str, Any]:
+    """The values for :func:`named` conditions."""
+    found = {name: getattr(wanted, name) for name in _PLAIN}
+    if wanted.ids is not None:
+        found["ids"] = [name for each in wanted.ids for name in spellings(each, prefix)]
+    return found
+
+
+@lru_cache(maxsize=256)
+def named(table: sa.Table, asked: frozenset[str]) -> list[Condition]:
+    """What holds for the records that pass the plain part of a filter, with its :func:`values` to come.
+
+    To make conditions costs SQLAlchemy more than it costs PostgreSQL to look a record up by them.
+    """
     columns = table.c
     conditions: list[Condition] = [
-        columns[name] == getattr(wanted, name)
-        for name in ("size", "file_name", "version", "uploader")
-        if getattr(wanted, name) is not None
+        columns[name] == sa.bindparam(name) for name in ("size", "file_name", "version", "uploader") if name in asked
     ]
-    if wanted.ids is not None:
-        names = [name for each in wanted.ids for name in spellings(each, prefix)]
-        conditions.append(columns.guid == sa.any_(sa.literal(names, TEXTS)))
-    if wanted.start is not None:
-        conditions.append(columns.guid > wanted.start)
-    if wanted.hashes or wanted.urls:
-        conditions.append(_among_few(table, wanted))
-    for name, holders in (("acl", wanted.acl), ("authz", wanted.authz)):
-        if holders is not None:
-            # The zeros stand in the text, where PostgreSQL looks for the index's own condition.
-            none = sa.func.coalesce(sa.func.cardinality(columns[name]), sa.literal_column("0"))
-            conditions.append(columns[name].contains(holders) if holders else none == sa.literal_column("0"))
-    if wanted.metadata:
-        conditions.append(columns.record_metadata != EMPTY)
-    for key, value in wanted.metadata.items():
-        conditions += [_may_hold(columns.record_metadata, key, value), _holds(columns.record_metadata, key, value)]
-    for part, pairs in wanted.urls_metadata.items():
-        conditions += [*some_url_may_hold(table, pairs), _on_url(table, part, pairs)]
-    return conditions + (_negated(table, wanted.negation) if wanted.negation else [])
+    if "ids" in asked:
+        conditions.append(columns.guid == sa.any_(sa.bindparam("ids", type_=TEXTS)))
+    if "start" in asked:
+        conditions.append(columns.guid > sa.bindparam("start"))
+    if asked & {"hashes", "urls"}:
+        conditions.append(_among_few(table, asked))
+    conditions += [
+        columns[name].contains(sa.bindparam(name, type_=TEXTS)) for name in ("acl", "authz") if name in asked
+    ]
+    # The zeros stand in the text, where PostgreSQL looks for the index's own condition.
+    zero: sa.ColumnClause[int] = sa.literal_column("0")
+    nobody = [columns[name] for name in ("acl", "authz") if f"no_{name}" in asked]
+    return conditions + [sa.func.coalesce(sa.func.cardinality(each), zero) == zero for each in nobody]
 
 
-def _among_few(table: sa.Table, wanted: Filter) -> Condition:
+def _among_few(table: sa.Table, asked: frozenset[str]) -> Condition:
     """Hashes and URLs are looked up first, whatever the rest: few records have them.
 
     PostgreSQL knows that of no single value. Where the first record is wanted it would rather try all in their order.
     """
     few = _again(table)
-    having = [few.c.hashes.contains(wanted.hashes)] if wanted.hashes else []
-    having += [few.c.urls.contains(wanted.urls)] if wanted.urls else []
+    held: dict[str, sa.types.TypeEngine[Any]] = {"hashes": pg.JSONB(), "urls": TEXTS}
+    having = [few.c[name].contains(sa.bindparam(name, type_=kind)) for name, kind in held.items() if name in asked]
     guids = sa.select(few.c.guid).where(*having).scalar_subquery()
     return table.c.guid == sa.any_(sa.func.array(guids, type_=TEXTS))
+
+
+def special(table: sa.Table, wanted: Filter) -> list[Condition]:
+    """What holds besides: the part of a filter that names keys of its own, with its values."""
+    conditions: list[Condition] = []
+    if wanted.metadata:
+        conditions.append(table.c.record_metadata != EMPTY)
+    for key, value in wanted.metadata.items():
+        conditions += [_may_hold(table.c.record_metadata, key, value), _holds(table.c.record_metadata, key, value)]
+    for part, pairs in wanted.urls_metadata.items():
+        conditions += [*some_url_may_hold(table, pairs), _on_url(table, part, pairs)]
+    return conditions + (_negated(table, wanted.negation) if wanted.negation else [])
+
+
+def of_filter(table: sa.Table, wanted: Filter) -> list[Condition]:
+    """What holds for the records that pass a filter; execute it with the filter's :func:`values`."""
+    return [*named(table, names(wanted)), *special(table, wanted)]
 
 
 @lru_cache(maxsize=8)

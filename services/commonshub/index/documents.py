@@ -25,6 +25,7 @@ COLUMNS: list[sa.ColumnElement[Any]] = [
     sa.literal_column("document.size is null", sa.Boolean),
     sa.literal_column("cast(row_to_json(document) as text)", sa.Text),
 ]
+_ITEMS: sa.ColumnElement[str] = sa.literal_column("string_agg(cast(row_to_json(document) as text), ',')", sa.Text)
 CHANGED: sa.ColumnClause[datetime] = sa.literal_column("document.updated_date", sa.TIMESTAMP)
 
 
@@ -67,6 +68,19 @@ def fields(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
 def select(chosen: sa.Select[Any]) -> sa.Select[Any]:
     """A statement for the documents of those records whose :func:`fields` a statement selects, in its order."""
     return sa.select(*COLUMNS).select_from(chosen.subquery(NAME))
+
+
+def listed(chosen: sa.Select[Any]) -> sa.Select[str]:
+    """The same, with all documents in one text, to be read by :func:`read_list`.
+
+    PostgreSQL puts them together in the order of the subquery, and Python has no work with each.
+    """
+    return sa.select(_ITEMS).select_from(chosen.subquery(NAME))
+
+
+def read_list(items: sa.Result[str]) -> str:
+    """A JSON list of the documents of :func:`listed`."""
+    return f"[{items.scalar_one() or ''}]"
 
 
 def read(rows: Iterable[Sequence[Any]]) -> list[Document]:

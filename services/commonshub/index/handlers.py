@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
+import orjson
 import sqlalchemy as sa
 
 from commonshub.core import records
@@ -152,24 +153,24 @@ class IndexHandler(BaseHandler):
     async def reply_list(self, form: str) -> None:
         """Answer a list; of what, the query says, or else `form`."""
         wanted = filters.record_filter(self.arguments(), self.index.max_list_limit, form)
-        found: list[Any]
         if wanted.form == "object":
-            found = [each.json for each in await self._records(wanted)]
+            found = await self._records(wanted)
         else:
             both = await self.read(bundles.listing, reads.DOCUMENT, wanted, prefix=self.prefix)
             found = [each.json if isinstance(each, Document) else drs.bundle_document(each) for each in both]
         self.reply({"records": found, **wanted.echo()})
 
-    async def _records(self, wanted: Filter) -> list[Document]:
+    async def _records(self, wanted: Filter) -> Any:
+        """The records of a list, to be put into the answer."""
         if wanted.limit == 0:
             return []
         if wanted.page is None:
-            return await self.read(store.listing, wanted, prefix=self.prefix)
+            return orjson.Fragment(await self.read(store.listing, wanted, prefix=self.prefix))
         pages, listed = self.index.pages, wanted.all_pages()
         start = pages.start(listed, wanted.page, time.monotonic())
         found, places = await self.read(store.page, wanted, start, prefix=self.prefix)
         pages.note(listed, wanted.page, places, time.monotonic())
-        return found
+        return [each.json for each in found]
 
     def contents_of(self, family: bundles.Family, *, expand: bool) -> list[dict[str, Any]]:
         """What is in a bundle."""

@@ -17,8 +17,7 @@ class DocumentsHandler(IndexHandler):
 
     async def post(self) -> None:
         guids = validate.guids(self.json(), self.index.max_bulk_guids)
-        found = await self.read(store.documents_of, guids)
-        self.reply([found[guid].json for guid in dict.fromkeys(guids) if guid in found])
+        self.finish(await self.read(store.documents_of, guids))
 
 
 class UrlsHandler(IndexHandler):

@@ -28,17 +28,18 @@ class Totals(NamedTuple):
     size_bytes: int
 
 
-def documents_of(connection: sa.Connection, schema: str, guids: Sequence[str]) -> dict[str, Document]:
-    """The records with exactly these GUIDs, by GUID; what does not exist is left out."""
-    found = connection.execute(_documents_of(schema), {"guids": list(guids)})
-    return {document.did: document for document in documents.read(found.all())}
+def documents_of(connection: sa.Connection, schema: str, guids: Sequence[str]) -> str:
+    """The records with exactly these GUIDs, as a JSON list in their order; what does not exist is left out."""
+    return documents.read_list(connection.execute(_documents_of(schema), {"guids": list(dict.fromkeys(guids))}))
 
 
 @lru_cache(maxsize=8)
-def _documents_of(schema: str) -> sa.Select[Any]:
+def _documents_of(schema: str) -> sa.Select[str]:
     table = records.tables(schema).record
-    wanted = sa.any_(sa.bindparam("guids", type_=TEXTS))
-    return documents.select(sa.select(*documents.fields(table)).where(table.c.guid == wanted))
+    names = sa.func.unnest(sa.bindparam("guids", type_=TEXTS))
+    asked = names.table_valued(sa.column("guid", sa.VARCHAR()), with_ordinality="place").render_derived(name="asked")
+    chosen = sa.select(*documents.fields(table)).join(asked, asked.c.guid == table.c.guid).order_by(asked.c.place)
+    return documents.listed(chosen)
 
 
 def latest(
@@ -96,12 +97,24 @@ def _same_object(table: sa.Table, identifier: str, prefix: str) -> sa.ColumnElem
     return sa.or_(same, table.c.guid == sa.select(known.c.guid).scalar_subquery())
 
 
-def listing(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: str = "") -> list[Document]:
-    """The records that pass a filter, in order of GUID."""
+def listing(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: str = "") -> str:
+    """The records that pass a filter, in order of GUID, as a JSON list."""
+    special = conditions.special(records.tables(schema).record, wanted)
+    names = conditions.names(wanted)
+    statement = _special_listing(schema, names, special) if special else _plain_listing(schema, names)
+    values = conditions.values(wanted, prefix) | {"limit": wanted.limit}
+    return documents.read_list(connection.execute(statement, values))
+
+
+def _special_listing(schema: str, names: frozenset[str], special: list[conditions.Condition]) -> sa.Select[str]:
     table = records.tables(schema).record
-    query = sa.select(*documents.fields(table)).where(*conditions.of_filter(table, wanted, prefix))
-    query = query.order_by(table.c.guid).limit(wanted.limit)
-    return documents.read(connection.execute(documents.select(query)).all())
+    chosen = sa.select(*documents.fields(table)).where(*conditions.named(table, names), *special)
+    return documents.listed(chosen.order_by(table.c.guid).limit(sa.bindparam("limit", type_=sa.Integer())))
+
+
+@lru_cache(maxsize=256)
+def _plain_listing(schema: str, names: frozenset[str]) -> sa.Select[str]:
+    return _special_listing(schema, names, [])
 
 
 def page(
@@ -113,12 +126,12 @@ def page(
     """
     table = records.tables(schema).record
     limit = wanted.limit or 0
-    query = sa.select(*documents.fields(table)).where(*conditions.of_filter(table, wanted, prefix))
+    query = sa.select(*documents.fields(table)).where(*conditions.of_filter(table, wanted))
     if start.place:
         query = query.where(sa.tuple_(table.c.updated_date, table.c.guid) >= start.place)
     query = query.order_by(table.c.updated_date.nulls_first(), table.c.guid).offset(limit * start.pages)
     read = documents.select(query.limit(limit + 1)).add_columns(documents.CHANGED)
-    rows = connection.execute(read).all()
+    rows = connection.execute(read, conditions.values(wanted, prefix)).all()
     begins = [(updated, did) for did, _, _, updated in rows[:: limit or 1]]
     places = [Place(updated, did) if updated else None for updated, did in begins]
     return documents.read(row[:-1] for row in rows[:limit]), places
@@ -133,12 +146,13 @@ def urls(
     query = (
         sa.select(url.c.url, table.c.url_metadata[url.c.url].label("metadata"))
         .select_from(table.join(url, sa.true()))
-        .where(*conditions.of_filter(table, wanted, prefix))
+        .where(*conditions.of_filter(table, wanted))
         .order_by(table.c.guid, url.c.place)
         .offset(offset)
         .limit(limit)
     )
-    return [{"url": row.url, "metadata": row.metadata or {}} for row in connection.execute(query)]
+    rows = connection.execute(query, conditions.values(wanted, prefix))
+    return [{"url": row.url, "metadata": row.metadata or {}} for row in rows]
 
 
 def _each_url(table: sa.Table) -> sa.TableValuedAlias:
