@@ -7,12 +7,12 @@ from typing import ClassVar
 from traitlets import Bool, Dict, Integer, Unicode, default, validate
 from traitlets.utils.bunch import Bunch
 
-from commonshub.core.app import Route
 from commonshub.core.browser import BrowserApplication
 from commonshub.core.buckets import Buckets
 from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
 from commonshub.core.errors import BadRequest, TooLarge
+from commonshub.core.routing import Route
 from commonshub.core.signin import SignInSettings
 from commonshub.core.storage import Storage
 from commonshub.core.tokens import CLOCK_SKEW_S

@@ -21,17 +21,17 @@ from tornado import httpserver, netutil
 from traitlets import Integer, Unicode, default
 from traitlets.config import Application
 
+from . import routing
 from .attempts import Attempts
 from .errors import AuthenticationRequired, CommonsError
 from .identity import Identity
 from .logs import to_stdout
 from .policy import Snapshot
+from .routing import Route
 from .running import CountingApplication
 from .settings import Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings
 from .tokens import KeySet, Verifier, identity_of, marks_of
 from .web import MetricsHandler, NotFoundHandler, StatusHandler, VersionHandler, log_request
-
-Route = tuple[Any, ...]
 
 
 class ServiceApplication(Application):
@@ -152,15 +152,10 @@ class ServiceApplication(Application):
 
     def make_application(self) -> CountingApplication:
         """The tornado application with the service's routes and the common ones under each prefix."""
-        common: list[Route] = []
-        for prefix in ("", *self.prefixes):
-            common += [
-                (rf"{prefix}/_status/?", self.status_handler),
-                (rf"{prefix}/_version/?", VersionHandler),
-                (rf"{prefix}/metrics/?", MetricsHandler),
-            ]
+        shared = {"_status": self.status_handler, "_version": VersionHandler, "metrics": MetricsHandler}
+        common = [(routing.common(self.prefixes, rf"/{name}/?"), handler) for name, handler in shared.items()]
         return CountingApplication(
-            [*common, *self.routes()],
+            [*common, *routing.grouped(self.routes())],
             service=self,
             default_handler_class=NotFoundHandler,
             log_function=log_request,

@@ -7,13 +7,14 @@ from typing import Any, ClassVar, TypeVar
 
 from traitlets.config import Configurable
 
-from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.app import ServiceApplication
 from commonshub.core.database import migrate
 from commonshub.core.errors import CommonsError
 from commonshub.core.graph import CHANNEL as GRAPH_CHANNEL
 from commonshub.core.identity import Identity
 from commonshub.core.listen import Listener
 from commonshub.core.policy import covers
+from commonshub.core.routing import Route
 
 from . import store
 from .handlers import DownloadHandler, GraphqlHandler, GuppyStatusHandler

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 from commonshub.core import records, web
 from commonshub.core.access import Asker
-from commonshub.core.app import Route
 from commonshub.core.downloads import Options, Wanted
 from commonshub.core.errors import BadRequest, Conflict, NotFound, TooLarge, Unsupported, ValidationFailed
+from commonshub.core.routing import Route
 
 from . import metadata, permissions, store, validate
 from .filters import Arguments

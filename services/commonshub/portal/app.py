@@ -6,8 +6,8 @@ from typing import ClassVar
 from tornado import web
 from traitlets import Integer, Unicode
 
-from commonshub.core.app import Route
 from commonshub.core.browser import BrowserApplication
+from commonshub.core.routing import Route
 from commonshub.core.running import CountingApplication
 
 from . import handlers, session

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from traitlets import Bool, Integer
 
-from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.app import ServiceApplication
+from commonshub.core.routing import Route
 
 from .answers import Answers
 from .document import Limits

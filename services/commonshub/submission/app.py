@@ -5,10 +5,11 @@ from typing import ClassVar
 
 from traitlets import Integer, Unicode
 
-from ..core.app import Route, ServiceApplication
+from ..core.app import ServiceApplication
 from ..core.buckets import Buckets
 from ..core.dictionary import load
 from ..core.graph import Graph
+from ..core.routing import Route
 from ..core.storage import Storage
 from . import handlers, readers
 from .projects import Roots

@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.app import ServiceApplication
+from commonshub.core.routing import Route
 
 from . import handlers
 

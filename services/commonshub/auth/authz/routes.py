@@ -1,6 +1,6 @@
 """Routes of :mod:`commonshub.auth.authz`: Arborist's below ``/authz``, and the shorter ones of Gen3's public side."""
 
-from commonshub.core.app import Route
+from commonshub.core.routing import Route
 
 from . import definitions as d
 from . import handlers as h

@@ -1,6 +1,6 @@
 """Routes of :mod:`commonshub.auth.credentials`."""
 
-from commonshub.core.app import Route
+from commonshub.core.routing import Route
 
 from . import denylist, endings, exchange, handlers
 

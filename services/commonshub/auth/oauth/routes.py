@@ -1,6 +1,6 @@
 """Routes of :mod:`commonshub.auth.oauth`."""
 
-from commonshub.core.app import Route
+from commonshub.core.routing import Route
 
 from . import admin, discovery, handlers, pages, revocation
 

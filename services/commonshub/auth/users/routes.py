@@ -1,6 +1,6 @@
 """Routes of :mod:`commonshub.auth.users`."""
 
-from commonshub.core.app import Route
+from commonshub.core.routing import Route
 
 from . import handlers as h
 
