@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
 from traitlets import Integer
 
-from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.app import ServiceApplication
 from commonshub.core.batches import Batches
 from commonshub.core.buckets import Buckets
 from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
+from commonshub.core.routing import Route
 from commonshub.core.storage import Storage
 
 from . import administration, bulk, compounds, ga4gh, handlers, legacy, mds, queries, store
@@ -93,7 +95,7 @@ class IndexApp(ServiceApplication):
         60, min=0, help="How long the beginning of a page is remembered, in seconds; 0: count at every page."
     ).tag(config=True)
 
-    @property
+    @cached_property
     def site(self) -> Site:
         """What DRS objects say of this commons."""
         clouds = {scheme: cloud for scheme, cloud in CLOUDS.items() if scheme != "s3" or not self.foreign_store}

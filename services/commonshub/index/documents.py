@@ -13,8 +13,12 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from commonshub.core.records import Record
+
 EMPTY_LIST = sa.cast(pg.array([]), pg.ARRAY(sa.VARCHAR()))
 EMPTY_OBJECT = sa.cast(sa.literal_column("'{}'"), pg.JSONB())
+
+_DATES = ("created_date", "updated_date", "content_created_date", "content_updated_date")
 
 # What a subquery with the fields of documents is called, and what is made of it. The text is constant, since to build
 # it of parts takes SQLAlchemy longer than a small list takes PostgreSQL. It is cast, because the driver would parse
@@ -63,6 +67,22 @@ def fields(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
         *(c[name] for name in ("created_date", "updated_date", "description")),
         *(c[name] for name in ("content_created_date", "content_updated_date")),
     ]
+
+
+def all_fields(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+    """The same and those that documents leave out."""
+    return [*fields(table), sa.func.coalesce(table.c.alias, EMPTY_LIST).label("aliases")]
+
+
+def record(text: str) -> Record:
+    """The record that a document of :func:`all_fields` tells of.
+
+    One text costs a third of what psycopg2 and SQLAlchemy take to make values of twenty columns.
+    """
+    values = orjson.loads(text)
+    for name in _DATES:
+        values[name] = values[name] and datetime.fromisoformat(values[name])
+    return Record(**values)
 
 
 def select(chosen: sa.Select[Any]) -> sa.Select[Any]:

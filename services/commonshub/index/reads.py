@@ -59,7 +59,7 @@ class Form(Generic[T]):
     make: Callable[[Any], T]
 
 
-RECORD = Form(lambda table: list(table.c), lambda chosen: list(chosen.c), records.of_row)
+RECORD = Form(documents.all_fields, lambda chosen: documents.COLUMNS, lambda row: documents.record(row[-1]))
 DOCUMENT = Form(documents.fields, lambda chosen: documents.COLUMNS, lambda row: Document(*row[-3:]))
 
 

@@ -69,7 +69,7 @@ def stored(connection: sa.Connection, schema: str, did: str) -> dict[str, Any]:
     record = records.get(connection, schema, did)
     assert record is not None
     dates = [name for name in indexd.EMPTY if name.endswith("_date")]
-    values = {name: getattr(record, name) for name in records.Record.__slots__}
+    values = {name: getattr(record, name) for name in records.Record._fields}
     return values | {name: values[name].isoformat() if values[name] else None for name in dates}
 
 

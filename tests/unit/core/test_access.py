@@ -33,7 +33,7 @@ WORLD = Snapshot(
 
 
 def record(**fields: Any) -> Record:
-    empty = dict.fromkeys(Record.__dataclass_fields__)
+    empty = dict.fromkeys(Record._fields)
     lists: dict[str, Any] = {name: [] for name in ("urls", "acl", "authz", "aliases")}
     maps: dict[str, Any] = {name: {} for name in ("urls_metadata", "hashes", "metadata")}
     return Record(**{**empty, **lists, **maps, "did": GUID, **fields})

@@ -24,7 +24,7 @@ SITE = drs.Site("commons.example.org", "https://commons.example.org/user", drs.C
 
 
 def record(**values: Any) -> Record:
-    blank: dict[str, Any] = dict.fromkeys(Record.__slots__)
+    blank: dict[str, Any] = dict.fromkeys(Record._fields)
     blank |= {name: [] for name in ("urls", "acl", "authz", "aliases")}
     blank |= {name: {} for name in ("urls_metadata", "hashes", "metadata")}
     return Record(**(blank | {"did": "d"} | values))
