@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import requests
-from tests.integration.hub.conftest import wait_until
+from tests.waiting import eventually
 
 LOGGER = "commonshub.access"
 
@@ -19,4 +19,4 @@ def settle(url: str, caplog: pytest.LogCaptureFixture) -> None:
     """Wait until a service has written the line of every request that it answered: it does so after the answer."""
     mark = uuid.uuid4().hex
     requests.get(f"{url}/_version", headers={"X-Request-Id": mark}, timeout=30)
-    wait_until(lambda: any(entry["request_id"] == mark for entry in entries(caplog)))
+    eventually(lambda: any(entry["request_id"] == mark for entry in entries(caplog)))

@@ -1,6 +1,5 @@
 """Auth, index and submission behind one origin, as data pass through all of them."""
 
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,8 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.servers import Router, answering
+from tests.tokens import bearer
+from tests.waiting import eventually
 from tornado import netutil, web
 
 from commonshub.auth.app import AuthApp
@@ -87,7 +88,7 @@ class DataCommons:
         return self.auth.keys.sign({**claims, "azp": client, "context": {"user": {"name": name}} if name else {}})
 
     def request(self, method: str, path: str, user: str | None = None, **options: Any) -> requests.Response:
-        headers = {"Authorization": f"bearer {self.token(user)}"} if user else {}
+        headers = bearer(self.token(user)) if user else {}
         headers |= options.pop("headers", {})
         return requests.request(method, self.url + path, headers=headers, timeout=60, allow_redirects=False, **options)
 
@@ -126,13 +127,12 @@ class DataCommons:
 
     def verified(self, guid: str, timeout_s: float = 60) -> dict[str, Any]:
         """The record of an upload once its size and hashes are known."""
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
+
+        def known() -> dict[str, Any] | None:
             found: dict[str, Any] = self.get(f"/index/index/{guid}").json()
-            if found["size"] is not None:
-                return found
-            time.sleep(0.05)
-        raise AssertionError(f"{guid} was not verified within {timeout_s} s")
+            return found if found["size"] is not None else None
+
+        return eventually(known, timeout_s) or {}
 
     def submit(self, user: str, *documents: dict[str, Any]) -> dict[str, Any]:
         """Submit records to the project."""
@@ -190,7 +190,4 @@ def register_client(auth: AuthApp) -> None:
         connection.execute(sa.text("insert into auth.client_policy values ('app', 'one_reader', 'test')"))
 
     auth.database.call(write)
-    end = time.monotonic() + 30
-    while not auth.policy.knows(CLIENT):
-        assert time.monotonic() < end, "the auth service did not notice the client"
-        time.sleep(0.02)
+    eventually(lambda: auth.policy.knows(CLIENT))

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-import jwt
 import pytest
 import requests
 from tests import hub_browser
@@ -160,15 +159,6 @@ def tokens(application: Application, alice: Browser) -> dict[str, Any]:
     answer = application.redeem(alice.code(application))
     assert answer.status_code == 200, answer.text
     told: dict[str, Any] = answer.json()
-    return told
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"bearer {token}"}
-
-
-def claims(token: str) -> dict[str, Any]:
-    told: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     return told
 
 

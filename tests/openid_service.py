@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-import jwt
 import pytest
 import requests
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from tests.auth_service import USER_FILE, Auth
 from tests.conftest import free_port, wait_for_port
+from tests.tokens import claims_of
 
 from commonshub.auth.app import AuthApp
 from commonshub.auth.login.store import identity_table, login_table
@@ -254,7 +254,7 @@ class SignInService(Auth):
     def claims(self, browser: Browser) -> dict[str, Any]:
         answer = self.assertion(browser)
         assert answer.status_code == 200, answer.text
-        claims: dict[str, Any] = jwt.decode(answer.headers[ASSERTION_HEADER], options={"verify_signature": False})
+        claims: dict[str, Any] = claims_of(answer.headers[ASSERTION_HEADER])
         return claims
 
     def execute(self, statement: Any) -> Any:

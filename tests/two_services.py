@@ -1,6 +1,5 @@
 """An auth service and an index on one database: what one of them ends, the other must refuse."""
 
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.tokens import bearer
+from tests.waiting import eventually
 
 from commonshub.core.grants import tables
 from commonshub.core.tokens import KeySet, Verifier
@@ -30,7 +31,7 @@ class Commons:
 
     def statuses(self, token: str) -> tuple[int, int]:
         """What auth and index answer to somebody who may do everything, or to whom that is taken for."""
-        headers = {"Authorization": f"bearer {token}"}
+        headers = bearer(token)
         question = {"service": "indexd", "method": "create", "resource": PROJECT}
         return (
             self.auth.get("/authz", params=question, headers=headers).status_code,
@@ -38,7 +39,7 @@ class Commons:
         )
 
     def refuse_soon(self, token: str) -> bool:
-        return soon(lambda: 200 not in self.statuses(token))
+        return eventually(lambda: 200 not in self.statuses(token), EFFECTIVE_S)
 
     def sql(self, statement: Any) -> None:
         self.auth.app.database.call(lambda connection: connection.execute(statement))
@@ -53,15 +54,6 @@ class Commons:
 def draft() -> dict[str, Any]:
     """A record that the index takes from who may create it."""
     return {"form": "object", "size": 1, "hashes": {"md5": uuid.uuid4().hex}, "urls": [], "authz": [PROJECT]}
-
-
-def soon(condition: Callable[[], bool]) -> bool:
-    end = time.monotonic() + EFFECTIVE_S
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 @pytest.fixture(scope="module")

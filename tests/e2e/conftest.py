@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.tokens import bearer
 
 COMMAND = Path(sys.executable).with_name("commonshub")
 
@@ -49,7 +50,7 @@ class CommonsUnderTest:
         key = json.loads(self.run("key", "create", username))
         answer = requests.post(f"{self.origin}/user/credentials/api/access_token", json=key, timeout=30)
         assert answer.status_code == 200, answer.text
-        return {"Authorization": f"bearer {answer.json()['access_token']}"}
+        return bearer(answer.json()["access_token"])
 
     @cached_property
     def admin(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 from tests.servers import answering
+from tests.tokens import bearer
 from tornado import netutil, web
 
 from .test_browser import Visitor, visitor  # noqa: F401
@@ -81,8 +82,8 @@ def test_a_person_allows_an_application_by_keyboard_is_not_asked_again_and_ends_
     form = {"grant_type": "authorization_code", "code": landed(visitor, callback)["code"][0], "redirect_uri": callback}
     proof = (application["client_id"], application["client_secret"])
     tokens = requests.post(f"{visitor.origin}/user/oauth2/token", data=form, auth=proof, timeout=30).json()
-    bearer = {"Authorization": f"bearer {tokens['access_token']}"}
-    assert requests.get(f"{visitor.origin}/user/user", headers=bearer, timeout=30).json()["username"] == "olga"
+    held = bearer(tokens["access_token"])
+    assert requests.get(f"{visitor.origin}/user/user", headers=held, timeout=30).json()["username"] == "olga"
     ask(visitor, application, callback)
     assert "code" in landed(visitor, callback)
     ask(visitor, application, callback, prompt="login")
@@ -94,7 +95,7 @@ def test_a_person_allows_an_application_by_keyboard_is_not_asked_again_and_ends_
     visitor.shoot("applications")
     button.send_keys(Keys.ENTER)
     visitor.wait_until_gone("#applications")
-    assert requests.get(f"{visitor.origin}/user/user", headers=bearer, timeout=30).status_code == 401
+    assert requests.get(f"{visitor.origin}/user/user", headers=held, timeout=30).status_code == 401
     ask(visitor, application, callback)
     visitor.find("#yes")
 

@@ -1,13 +1,13 @@
 """A workspace started through the hub: nothing to paste, and nobody else's files."""
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 from browserless import Person, code_cells
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,4 @@ def test_s10_what_a_workspace_was_given_ends_with_its_server(commons: Any, sign_
         assert exchange(text) == 200
     finally:
         person.stop_workspace()
-    end = time.monotonic() + 5
-    while exchange(text) != 401:
-        assert time.monotonic() < end, "the key outlived its server"
-        time.sleep(0.1)
+    eventually(lambda: exchange(text) == 401, 5)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 import requests
+from tests.tokens import bearer
 
 from commonshub.core.app import Route, ServiceApplication
 from commonshub.core.errors import NotFound
@@ -59,7 +60,7 @@ def test_a_bearer_token_names_the_caller(url: str, token: Callable[..., str], sc
 def test_a_token_that_is_not_a_valid_access_token_is_refused(
     url: str, token: Callable[..., str], claims: dict[str, Any]
 ) -> None:
-    answer = requests.get(f"{url}/demo/who", headers={"Authorization": f"bearer {token('alice', **claims)}"})
+    answer = requests.get(f"{url}/demo/who", headers=bearer(token("alice", **claims)))
     assert answer.status_code == 401
     assert answer.json()["message"].startswith("Authentication Error")
 

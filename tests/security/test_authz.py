@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from tests.administration import ONE, TWO, ask, make_client, make_policy, make_user, run
 from tests.auth_service import Auth
+from tests.tokens import bearer
 from tornado.web import RequestHandler
 
 from commonshub.auth.authz import routes as authz
@@ -129,7 +130,7 @@ def test_s15_only_an_administrators_own_session_changes_anything(
     auth: Auth, tokens: dict[str, str], caller: str, method: str, path: str, body: Any
 ) -> None:
     before, denied = stored(auth), denials(auth)
-    headers = {"Authorization": f"bearer {tokens[caller]}"} if caller in tokens else {}
+    headers = bearer(tokens[caller]) if caller in tokens else {}
     answer = auth.request(method, path, json=body, headers={**headers, "X-AuthZ-Provider": "self"})
     assert answer.status_code == CALLERS[caller]
     assert stored(auth) == before
@@ -273,7 +274,7 @@ ASKED = [("POST", f"/authz/auth/{name}", None) for name in ("request", "mapping"
     ids=lambda each: each,
 )
 def test_s25_no_body_breaks_a_route(auth: Auth, method: str, path: str) -> None:
-    headers = {"Authorization": f"bearer {auth.access_token('root')}"}
+    headers = bearer(auth.access_token("root"))
     found = {body[:80]: auth.request(method, path, data=body, headers=headers).status_code for body in BODIES}
     allowed = dict.fromkeys(("", "{}"), 200) if path in EMPTY else {}
     assert found == {body: allowed.get(body, 400) for body in found}
@@ -290,7 +291,7 @@ def test_s03_a_user_who_is_made_again_inherits_nothing(auth: Auth) -> None:
     user = make_user(auth, "again03", "one_reader")
     run(auth, ("POST", "/group", {"name": "group03", "users": [user], "policies": ["two_reader"]}, 201))
     token, key = auth.access_token(user), auth.api_key(user)
-    held = {"Authorization": f"bearer {token}"}
+    held = bearer(token)
     assert auth.get("/authz/auth/mapping", headers=held).json().keys() >= {ONE, TWO}
     run(auth, ("DELETE", f"/user/{user}", None, 204))
     assert auth.get("/authz/auth/mapping", headers=held).status_code == 401
@@ -428,7 +429,7 @@ def test_s21_everybody_may_ask_about_himself(auth: Auth) -> None:
 @pytest.mark.parametrize("path", ["/authz/user/bob", "/authz/user/bob/resources"])
 def test_s21_an_application_is_told_of_its_user_by_userinfo_alone(auth: Auth, path: str) -> None:
     client = make_client(auth, f"curious21-{path.count('/')}")
-    headers = {"Authorization": f"bearer {auth.client_token(client, 'bob')}"}
+    headers = bearer(auth.client_token(client, "bob"))
     assert auth.get(path, "bob").status_code == 200
     assert auth.get(path, headers=headers).status_code == 403
 

@@ -11,6 +11,7 @@ import requests
 from tests.auth_service import Auth
 from tests.hub_browser import NAVIGATION
 from tests.oauth_client import AUTHORIZE, Application, Browser, alice, approved, parameters, register
+from tests.tokens import bearer
 
 from commonshub.auth.app import AuthApp
 
@@ -165,7 +166,7 @@ def test_s04_a_page_of_another_cannot_say_yes(
 
 def test_s04_a_valid_bearer_token_is_no_consent_either(site: Auth, alice: Browser) -> None:
     address, _ = consent(alice, register(site))
-    headers = {"Authorization": f"bearer {site.access_token('alice')}"}
+    headers = bearer(site.access_token("alice"))
     assert alice.post(address, data={"confirm": "yes"}, headers=headers, allow_redirects=False).status_code == 403
 
 
@@ -261,7 +262,7 @@ def test_s23_a_sign_in_makes_a_new_session(site: Auth, approved: Application, br
     second = session()
     assert (first is None, second is None, first != second) == (False, False, True)
     tokens = approved.redeem(parameters(answer.headers["Location"])["code"]).json()
-    me = site.get("/user/user", headers={"Authorization": f"bearer {tokens['access_token']}"}).json()
+    me = site.get("/user/user", headers=bearer(tokens["access_token"])).json()
     assert me["username"] == "carol"
 
 

@@ -4,6 +4,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +14,8 @@ import requests
 import sqlalchemy as sa
 from tests.front import Front, echo, front, nginx
 from tests.openid_service import HOST, Browser, SignInService
+from tests.tokens import bearer
+from tests.waiting import eventually
 
 from commonshub.auth.login.store import login_table
 from commonshub.core.grants import tables
@@ -103,7 +106,7 @@ def test_s01_an_assertion_that_was_caught_serves_nobody_twice(front: Front, alic
 
 
 def test_s01_an_assertion_is_no_token_and_a_token_no_assertion(front: Front, alice: Browser) -> None:
-    headers = {"Authorization": f"bearer {assertion_of(front, alice)}"}
+    headers = bearer(assertion_of(front, alice))
     assert requests.get(f"{front.origin}/user/user", headers=headers, timeout=20).status_code == 401
     alice.follow("/portal/login?next=/portal/profile")
     token = access_token(front, alice)
@@ -350,10 +353,8 @@ def forget_provider(browser: Browser) -> None:
 
 def until_refused(url: str, headers: dict[str, str]) -> None:
     """Ask until the answer is not 200 any more, as it must soon be."""
-    end = time.monotonic() + 30
-    while requests.get(url, headers=headers, allow_redirects=False, timeout=20).status_code == 200:
-        assert time.monotonic() < end, f"{url} is still answered"
-        time.sleep(0.2)
+    ask = partial(requests.get, url, headers=headers, allow_redirects=False, timeout=20)
+    eventually(lambda: ask().status_code != 200, 30)
 
 
 def signed_in_everywhere(front: Front) -> tuple[Browser, dict[str, str]]:
@@ -361,25 +362,22 @@ def signed_in_everywhere(front: Front) -> tuple[Browser, dict[str, str]]:
     browser = front.browser()
     browser.follow("/jupyter/hub/home")
     browser.follow("/portal/login?next=/portal/profile")
-    bearer = {"Authorization": f"bearer {access_token(front, browser)}"}
-    assert requests.get(f"{front.origin}/user/user", headers=bearer, timeout=20).status_code == 200
-    return browser, bearer
+    held = bearer(access_token(front, browser))
+    assert requests.get(f"{front.origin}/user/user", headers=held, timeout=20).status_code == 200
+    return browser, held
 
 
 def test_s23_a_logout_ends_at_the_server_what_the_browser_had(front: Front) -> None:
-    browser, bearer = signed_in_everywhere(front)
+    browser, held = signed_in_everywhere(front)
     kept = [f"{each.name}={each.value}" for each in browser.cookies if each.path == "/jupyter/hub/"]
     browser.sign_out_here()
-    until_refused(f"{front.origin}/user/user", bearer)
+    until_refused(f"{front.origin}/user/user", held)
     until_refused(f"{front.origin}/jupyter/hub/home", {"Cookie": "; ".join(kept)})
 
 
 def test_s23_a_sign_in_that_ended_by_itself_takes_along_what_came_from_it(front: Front) -> None:
-    browser, bearer = signed_in_everywhere(front)
+    browser, held = signed_in_everywhere(front)
     front.execute(login_table("auth").delete())
-    end = time.monotonic() + 30
-    while "/hub/login" not in browser.open("/jupyter/hub/home").headers.get("Location", ""):
-        assert time.monotonic() < end, "the hub's session outlived the sign-in"
-        time.sleep(0.2)
+    eventually(lambda: "/hub/login" in browser.open("/jupyter/hub/home").headers.get("Location", ""), 30)
     assert browser.open(LOGIN).headers["Location"].startswith("/user/login?")
-    until_refused(f"{front.origin}/user/user", bearer)
+    until_refused(f"{front.origin}/user/user", held)

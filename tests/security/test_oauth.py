@@ -1,14 +1,15 @@
 """Threats to codes, tokens and secrets of applications: S7, S22 and S24, with a real hub."""
 
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
 from tests.auth_service import Auth
-from tests.oauth_client import TOKEN, Application, Browser, alice, approved, claims, pkce, register
+from tests.oauth_client import TOKEN, Application, Browser, alice, approved, pkce, register
+from tests.tokens import bearer, claims_of
+from tests.waiting import eventually
 
 from commonshub.auth.oauth import sessions
 from commonshub.core.attempts import Attempts
@@ -21,7 +22,7 @@ CALLBACK = "/user/oauth_callback"
 
 
 def usable(site: Auth, token: str) -> bool:
-    return site.get("/user/user", headers={"Authorization": f"bearer {token}"}).status_code == 200
+    return site.get("/user/user", headers=bearer(token)).status_code == 200
 
 
 # -- S7: redirect addresses, codes ---------------------------------------------------
@@ -116,10 +117,7 @@ def test_s07_of_many_who_come_at_once_one_is_served(
 def wait_for_a_lock(site: Auth) -> None:
     """Until somebody waits for what another transaction holds."""
     waiting = sa.text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-    deadline = time.monotonic() + 10
-    while not site.app.database.call(lambda c: c.execute(waiting).scalar()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: site.app.database.call(lambda c: c.execute(waiting).scalar()))
 
 
 def is_revoked(site: Auth, session_id: str) -> bool:
@@ -132,7 +130,7 @@ def is_revoked(site: Auth, session_id: str) -> bool:
 def test_s07_a_reuse_ends_the_session_that_is_being_renewed(site: Auth, approved: Application, alice: Browser) -> None:
     first = approved.redeem(alice.code(approved)).json()
     second = approved.refresh(first["refresh_token"]).json()
-    jti = claims(second["refresh_token"])["jti"]
+    jti = claims_of(second["refresh_token"])["jti"]
     with ThreadPoolExecutor(1) as pool:
         with site.app.database.engine.begin() as connection:
             found = sessions.find_refresh(connection, "auth", jti)

@@ -5,7 +5,6 @@ The hub and its proxy are at DEBUG. The services write no line of that level, an
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ import requests
 from browserless import Person
 from tests.conftest import free_port
 from tests.integration.hub.conftest import Commons
+from tests.tokens import bearer
+from tests.waiting import eventually
 
 CONFIG = """
 c.HubSettings.managed_services = ["auth", "index", "portal"]
@@ -44,10 +45,10 @@ class Story:
 
     def tell(self) -> None:
         token = self._sign_in()
-        bearer = {"Authorization": f"bearer {token}"}
-        self._keys(bearer)
-        self._applications(bearer)
-        self._data(bearer)
+        held = bearer(token)
+        self._keys(held)
+        self._applications(held)
+        self._data(held)
         self._faults(token)
 
     def _sign_in(self) -> str:
@@ -75,17 +76,17 @@ class Story:
             self.keep(**{f"workspace {what}": given.json()[what]})
         return str(found)
 
-    def _keys(self, bearer: dict[str, str]) -> None:
-        made = self.ask("POST", "/user/credentials/api/", headers=bearer).json()
+    def _keys(self, held: dict[str, str]) -> None:
+        made = self.ask("POST", "/user/credentials/api/", headers=held).json()
         exchange = "/user/credentials/api/access_token"
         for options in ({"json": made}, {"data": {"api_key": made["api_key"]}}):
             assert self.ask("POST", exchange, **options).status_code == 200
         self.ask("POST", exchange, json={"api_key": made["api_key"][:-4]})
-        self.ask("DELETE", f"/user/credentials/api/{made['key_id']}", headers=bearer)
+        self.ask("DELETE", f"/user/credentials/api/{made['key_id']}", headers=held)
         self.ask("POST", exchange, json=made)
         self.keep(api_key=made["api_key"])
 
-    def _applications(self, bearer: dict[str, str]) -> None:
+    def _applications(self, held: dict[str, str]) -> None:
         made = json.loads(self.commons.run("client", "create", "robot", "--grant-types", "client_credentials").stdout)
         client = (made["client_id"], made["client_secret"])
         form = {"grant_type": "client_credentials", "scope": "openid user"}
@@ -96,30 +97,28 @@ class Story:
         # What belongs into the body is refused in the address, but was sent there.
         self.ask("POST", f"/user/oauth2/token?client_secret={client[1]}", data=form)
         self.ask("POST", "/user/oauth2/token", auth=(client[0], client[1][:-1]), data=form)
-        own = self.ask("GET", "/wts/token/", headers=bearer)
+        own = self.ask("GET", "/wts/token/", headers=held)
         assert own.status_code == 200, own.text
         self.keep(client_secret=client[1], client_token=given.json()["access_token"], wts_token=own.json()["token"])
 
-    def _data(self, bearer: dict[str, str]) -> None:
-        made = self.ask("POST", "/user/data/upload", headers=bearer, json={"file_name": "x.txt"})
+    def _data(self, held: dict[str, str]) -> None:
+        made = self.ask("POST", "/user/data/upload", headers=held, json={"file_name": "x.txt"})
         assert made.status_code == 201, made.text
         guid = made.json()["guid"]
-        again = self.ask("GET", f"/user/data/upload/{guid}?file_name=x.txt", headers=bearer)
+        again = self.ask("GET", f"/user/data/upload/{guid}?file_name=x.txt", headers=held)
         assert requests.put(again.json()["url"], data=b"x", timeout=60).ok
-        part = self.ask("POST", "/user/data/multipart/init", headers=bearer, json={"file_name": "y"}).json()
+        part = self.ask("POST", "/user/data/multipart/init", headers=held, json={"file_name": "y"}).json()
         wish = {"key": f"{part['guid']}/y", "uploadId": part["uploadId"], "partNumber": 1}
-        self.ask("POST", "/user/data/multipart/upload", headers=bearer, json=wish)
-        end = time.monotonic() + 60
-        while self.ask("GET", f"/index/index/{guid}/blob", headers=bearer).json()["state"] != "verified":
-            assert time.monotonic() < end, "the upload was not verified"
-            time.sleep(0.2)
-        got = self.ask("GET", f"/user/data/download/{guid}", headers=bearer)
+        self.ask("POST", "/user/data/multipart/upload", headers=held, json=wish)
+        blob = f"/index/index/{guid}/blob"
+        eventually(lambda: self.ask("GET", blob, headers=held).json()["state"] == "verified")
+        got = self.ask("GET", f"/user/data/download/{guid}", headers=held)
         assert requests.get(got.json()["url"], timeout=60).content == b"x"
         self.keep(signature=got.json()["url"].partition("X-Amz-Signature=")[2].partition("&")[0])
-        self.ask("GET", f"/user/data/download/{guid}?redirect=true", headers=bearer)
-        self.ask("GET", f"/ga4gh/drs/v1/objects/{guid}/access/s3", headers=bearer)
-        self.ask("POST", "/user/data/download/bulk", headers=bearer, json={"guids": [guid]})
-        self.ask("POST", "/index/index", headers=bearer, json={"size": "many"})
+        self.ask("GET", f"/user/data/download/{guid}?redirect=true", headers=held)
+        self.ask("GET", f"/ga4gh/drs/v1/objects/{guid}/access/s3", headers=held)
+        self.ask("POST", "/user/data/download/bulk", headers=held, json={"guids": [guid]})
+        self.ask("POST", "/index/index", headers=held, json={"size": "many"})
 
     def _faults(self, token: str) -> None:
         for path in ("/user/user", "/index/index", "/authz/mapping", "/portal/profile", "/audit/log"):
@@ -127,7 +126,7 @@ class Story:
                 self.ask("GET", f"{path}?{name}={token}")
             self.ask("GET", path, headers={"Authorization": f"bearer {token}x"})
             self.ask("GET", path, headers={"Authorization": f"Basic {token}"})
-            self.ask("PATCH", f"{path}?token={token}", headers={"Authorization": f"bearer {token}"})
+            self.ask("PATCH", f"{path}?token={token}", headers=bearer(token))
             self.ask("POST", path, data=token, headers={"Content-Type": "application/json"})
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from tests.administration import ONE, TWO, ask, end_grant, make_client, make_policy, make_user
 from tests.auth_service import Auth
+from tests.tokens import bearer
 
 # -- mapping -----------------------------------------------------------------------------------------------------------
 
@@ -57,14 +58,14 @@ def test_c68_a_client_has_its_own_and_not_what_everybody_has(auth: Auth) -> None
     client = make_client(auth, "client68", "one_reader")
     expected = {ONE: READ}
     assert auth.post("/authz/auth/mapping", "root", json={"clientID": client}).json() == expected
-    headers = {"Authorization": f"bearer {auth.client_token(client)}"}
+    headers = bearer(auth.client_token(client))
     assert auth.get("/authz/auth/mapping", headers=headers).json() == expected
     assert auth.post("/authz/auth/mapping", json={"clientID": client}, headers=headers).json() == expected
 
 
 def test_c68_a_client_that_acts_for_a_user_has_what_both_have(auth: Auth) -> None:
     client = make_client(auth, "client68b", "one_reader")
-    headers = {"Authorization": f"bearer {auth.client_token(client, 'both')}"}
+    headers = bearer(auth.client_token(client, "both"))
     assert auth.post("/authz/auth/mapping", headers=headers).json() == {ONE: READ}
 
 
@@ -284,7 +285,7 @@ def test_c71_a_bad_header_is_401(auth: Auth, header: str) -> None:
 
 def test_c71_an_expired_token_is_401(auth: Auth) -> None:
     query = f"service=fence&method=read-storage&resource={ONE}"
-    headers = {"Authorization": f"bearer {auth.access_token('alice', ttl_s=-60)}"}
+    headers = bearer(auth.access_token("alice", ttl_s=-60))
     assert auth.get(f"/authz/auth/proxy?{query}", headers=headers).status_code == 401
 
 
@@ -302,7 +303,7 @@ def test_a_proxy_asks_for_clients_too(
 ) -> None:
     client = make_client(auth, f"c71{request.node.callspec.id}", policy)
     query = f"service=fence&method=read-storage&resource={ONE}"
-    headers = {"Authorization": f"bearer {auth.client_token(client, user)}"}
+    headers = bearer(auth.client_token(client, user))
     assert auth.get(f"/authz/auth/proxy?{query}", headers=headers).status_code == status
 
 

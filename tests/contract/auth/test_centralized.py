@@ -4,7 +4,6 @@ The policies are those of Gen3's own suite: a user and a client each with a name
 name consents beside it.
 """
 
-import time
 import uuid
 from typing import Any
 
@@ -12,6 +11,8 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.data_service import BYTES, DataCommons
+from tests.tokens import bearer
+from tests.waiting import eventually
 
 from commonshub.auth import importing
 from commonshub.auth.userfile import parse
@@ -57,14 +58,11 @@ def policies(commons: DataCommons) -> None:
         connection.execute(tables("auth").client.insert(), clients)
 
     commons.auth.database.call(write)
-    end = time.monotonic() + 30
-    while not all(app.policy.knows("basic-gen3") for app in (commons.auth, commons.index)):
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    eventually(lambda: all(app.policy.knows("basic-gen3") for app in (commons.auth, commons.index)))
 
 
-def bearer(commons: DataCommons, user: str | None, client: str | None = None) -> dict[str, str]:
-    return {"Authorization": f"bearer {commons.token(user, client or '')}"} if user or client else {}
+def headers_of(commons: DataCommons, user: str | None, client: str | None = None) -> dict[str, str]:
+    return bearer(commons.token(user, client or "")) if user or client else {}
 
 
 def draft(*authz: str) -> dict[str, Any]:
@@ -105,14 +103,14 @@ def create_update_delete(commons: DataCommons, authz: str, headers: dict[str, st
 def test_records_are_changed_by_those_who_may(
     commons: DataCommons, user: str | None, client: str | None, authz: str, statuses: list[int]
 ) -> None:
-    found = create_update_delete(commons, authz, bearer(commons, user, client))
+    found = create_update_delete(commons, authz, headers_of(commons, user, client))
     assert [200 if status == 201 else status for status in found] == statuses
 
 
 @pytest.mark.parametrize("user", ["user2", None])
 def test_c54_everybody_reads_records(commons: DataCommons, user: str | None) -> None:
     record = commons.record(authz=[ABC])
-    assert commons.get(f"/index/index/{record.did}", headers=bearer(commons, user)).json()["authz"] == [ABC]
+    assert commons.get(f"/index/index/{record.did}", headers=headers_of(commons, user)).json()["authz"] == [ABC]
 
 
 @pytest.mark.parametrize(
@@ -143,10 +141,10 @@ def test_bytes_are_for_those_who_may_read_every_path(
     commons: DataCommons, user: str | None, client: str | None, authz: list[str], status: int
 ) -> None:
     record = commons.stored(authz=authz)
-    answer = commons.download(record.did, headers=bearer(commons, user, client))
+    answer = commons.download(record.did, headers=headers_of(commons, user, client))
     assert answer.status_code == status
     if status == 200:
         assert requests.get(answer.json()["url"], timeout=30).content == BYTES
     asked = [{"resource": path, "action": {"service": "fence", "method": "read-storage"}} for path in authz]
-    said = commons.post("/authz/auth/request", json={"requests": asked}, headers=bearer(commons, user, client))
+    said = commons.post("/authz/auth/request", json={"requests": asked}, headers=headers_of(commons, user, client))
     assert said.json() == {"auth": status == 200}

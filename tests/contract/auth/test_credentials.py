@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import jwt
 import pytest
 import requests
 import sqlalchemy as sa
 from tests.auth_service import Auth
+from tests.tokens import bearer, claims_of
 
 from commonshub.auth.claims import SESSION_SCOPES, Account
 from commonshub.core.grants import revoke, tables
@@ -41,11 +41,6 @@ def task_tokens(auth: Auth) -> None:
     auth.running.call(auth.app.grants.reload())
 
 
-def claims_of(token: str) -> dict[str, Any]:
-    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    return claims
-
-
 def exchange(auth: Auth, key: str, **query: Any) -> requests.Response:
     return auth.post(EXCHANGE, json={"api_key": key}, params=query)
 
@@ -66,7 +61,7 @@ def test_c34_a_new_key_comes_with_its_identifier(auth: Auth, path: str) -> None:
 
 
 def test_c35_an_expired_access_token_makes_no_key_in_gen3s_words(auth: Auth) -> None:
-    headers = {"Authorization": f"bearer {auth.access_token('alice', ttl_s=-60)}"}
+    headers = bearer(auth.access_token("alice", ttl_s=-60))
     answer = auth.post(API, headers=headers)
     assert answer.status_code == 401
     assert "Authentication Error: Signature has expired" in answer.text
@@ -79,7 +74,7 @@ def test_c36_a_key_is_exchanged_as_json_and_as_a_form(auth: Auth, form: str) -> 
     assert answer.status_code == 200
     claims = claims_of(answer.json()["access_token"])
     assert (claims["pur"], claims["aud"], claims["context"]["user"]["name"]) == ("access", ["gen3"], "alice")
-    headers = {"Authorization": f"bearer {answer.json()['access_token']}"}
+    headers = bearer(answer.json()["access_token"])
     assert auth.get("/user/user", headers=headers).json()["username"] == "alice"
 
 
@@ -161,7 +156,7 @@ def test_c42_a_task_token_needs_its_type_and_the_right_to_its_life(
 
 def test_c42_a_task_token_is_for_its_task_alone(auth: Auth) -> None:
     token = exchange(auth, auth.api_key("alice"), task_token=TYPE, expires_in=600).json()["access_token"]
-    headers = {"Authorization": f"bearer {token}"}
+    headers = bearer(token)
     for path in ("/user/user", "/user/credentials/api", "/user/data/buckets"):
         assert auth.get(path, headers=headers).status_code == 401
 
@@ -177,7 +172,7 @@ def test_c27_what_was_revoked_is_401_in_use_and_403_on_the_denylist(auth: Auth, 
     assert auth.post(REVOKE, "alice", data={"token": what}).status_code == 200
     assert exchange(auth, key["api_key"]).status_code == (200 if task else 401)
     assert auth.post(DENYLISTED, json={"token": what}).status_code == 403
-    assert auth.post(DENYLISTED, headers={"Authorization": f"bearer {what}"}).status_code == 403
+    assert auth.post(DENYLISTED, headers=bearer(what)).status_code == 403
 
 
 def test_c27_a_revoked_key_takes_its_task_tokens_along(auth: Auth) -> None:

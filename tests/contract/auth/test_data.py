@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 import requests
 from tests.data_service import BYTES, CLIENT, OPEN, PROJECT, SECRET, DataCommons
+from tests.tokens import bearer
 
 DRS = "/ga4gh/drs/v1/objects"
 NO_PERMISSION = "You don't have access permission on this file"
@@ -111,7 +112,7 @@ def test_who_may_download(commons: DataCommons, fields: dict[str, Any], user: st
 def test_c86_public_data_are_served_whatever_token_comes_along(commons: DataCommons, token: str, status: int) -> None:
     text = commons.token("alice", ttl_s=-60) if token == "stale" else "x.y.z"
     record = commons.stored(authz=[OPEN])
-    assert commons.download(record.did, headers={"Authorization": f"bearer {text}"}).status_code == status
+    assert commons.download(record.did, headers=bearer(text)).status_code == status
 
 
 def test_c86_a_public_bucket_needs_no_signature(commons: DataCommons, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +136,7 @@ def test_c89_a_client_alone_downloads_where_that_is_switched_on(
     commons: DataCommons, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     controlled, other, public = (commons.stored(authz=[path]).did for path in (PROJECT, SECRET, OPEN))
-    headers = {"Authorization": f"bearer {commons.token(None, CLIENT)}"}
+    headers = bearer(commons.token(None, CLIENT))
 
     def statuses() -> list[int]:
         return [commons.download(guid, headers=headers).status_code for guid in (controlled, other, public)]
@@ -149,7 +150,7 @@ def test_c89_a_client_alone_downloads_where_that_is_switched_on(
     ("user", "status"), [pytest.param("alice", 200, id="C89-both-may"), pytest.param("eve", 401, id="C89-only-one-may")]
 )
 def test_a_client_acting_for_a_user_may_what_both_may(commons: DataCommons, user: str, status: int) -> None:
-    headers = {"Authorization": f"bearer {commons.token(user, CLIENT)}"}
+    headers = bearer(commons.token(user, CLIENT))
     assert commons.download(commons.stored(authz=[PROJECT]).did, headers=headers).status_code == status
 
 

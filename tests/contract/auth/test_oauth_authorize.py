@@ -11,13 +11,13 @@ from tests.oauth_client import (
     Browser,
     alice,
     application,
-    claims,
     parameters,
     pkce,
     register,
     title,
     tokens,
 )
+from tests.tokens import claims_of
 
 __all__ = ["alice", "application", "tokens"]
 
@@ -121,7 +121,7 @@ def test_c18_who_is_asked_to_sign_in_anew_comes_back_to_the_same_request(site: A
     application = register(site, auto_approve=True)
     browser.authorize(application.query(), "alice")
     told = parameters(browser.authorize(application.query(prompt="login", nonce="n-1"), "bob").headers["Location"])
-    token = claims(application.redeem(told["code"]).json()["id_token"])
+    token = claims_of(application.redeem(told["code"]).json()["id_token"])
     assert (token["context"]["user"]["name"], token["nonce"]) == ("bob", "n-1")
     assert abs(token["auth_time"] - time.time()) < 60
 
@@ -146,7 +146,7 @@ def test_c19_max_age_asks_for_a_recent_sign_in_and_auth_time_tells_it(applicatio
     assert "/hub/sign-in-anew?" in alice.open(application.query(max_age="3600")).headers["Location"]
     for max_age in ("0", "3600"):
         answer = alice.authorize(application.query(max_age=max_age))
-        token = claims(application.redeem(parameters(answer.headers["Location"])["code"]).json()["id_token"])
+        token = claims_of(application.redeem(parameters(answer.headers["Location"])["code"]).json()["id_token"])
         assert abs(token["auth_time"] - time.time()) < 60
     assert parameters(alice.open(application.query(max_age="3600", prompt="none")).headers["Location"])["code"]
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import requests
 from tests.auth_service import Auth
-from tests.oauth_client import Application, Browser, alice, application, bearer, refused, register, tokens
+from tests.oauth_client import Application, Browser, alice, application, refused, register, tokens
+from tests.tokens import bearer
 
 from commonshub.auth.claims import Account
 from commonshub.auth.oauth import store

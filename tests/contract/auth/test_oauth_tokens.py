@@ -16,13 +16,12 @@ from tests.oauth_client import (
     Browser,
     alice,
     application,
-    bearer,
-    claims,
     pkce,
     refused,
     register,
     tokens,
 )
+from tests.tokens import bearer, claims_of
 
 from commonshub.auth.oauth import store
 from commonshub.auth.oauth.clients import SCOPES
@@ -76,7 +75,7 @@ def test_c08_the_access_token_tells_userinfo_who_the_user_is(
     site: Auth, application: Application, tokens: dict[str, Any]
 ) -> None:
     me = site.get("/user/user", headers=bearer(tokens["access_token"])).json()
-    assert (me["username"], me["azp"], me["sub"]) == ("alice", application.id, claims(tokens["id_token"])["sub"])
+    assert (me["username"], me["azp"], me["sub"]) == ("alice", application.id, claims_of(tokens["id_token"])["sub"])
 
 
 def test_c12_the_id_token_knows_the_projects_that_userinfo_tells(site: Auth, alice: Browser) -> None:
@@ -85,7 +84,7 @@ def test_c12_the_id_token_knows_the_projects_that_userinfo_tells(site: Auth, ali
     site.running.call(site.app.grants.reload())
     tokens = application.redeem(alice.code(application)).json()
     me = site.get("/user/user", headers=bearer(tokens["access_token"])).json()
-    user = claims(tokens["id_token"])["context"]["user"]
+    user = claims_of(tokens["id_token"])["context"]["user"]
     assert user["projects"] == me["project_access"] == {"a-one": ["read-storage"]}
     assert (user["name"], user["email"], user["tags"]) == ("alice", "alice@example.org", {"team": "a"})
 
@@ -93,7 +92,7 @@ def test_c12_the_id_token_knows_the_projects_that_userinfo_tells(site: Auth, ali
 def test_c12_without_the_scope_user_it_knows_no_more_than_the_name(application: Application, alice: Browser) -> None:
     tokens = application.redeem(alice.code(application, scope="openid")).json()
     for name in ("id_token", "access_token"):
-        assert claims(tokens[name])["context"] == {"user": {"name": "alice"}}
+        assert claims_of(tokens[name])["context"] == {"user": {"name": "alice"}}
 
 
 @pytest.fixture
@@ -118,7 +117,7 @@ def test_c51_tokens_fit_into_4_kb_whatever_the_user_may_do(site: Auth, browser: 
     me = site.get("/user/user", headers=bearer(tokens["access_token"])).json()
     assert len(me["project_access"]) >= 1000
     assert all(len(tokens[name]) < 4096 for name in ("access_token", "id_token", "refresh_token"))
-    user = claims(tokens["id_token"])["context"]["user"]
+    user = claims_of(tokens["id_token"])["context"]["user"]
     assert user["name"] == "thousand"
     assert "projects" not in user
 
@@ -195,18 +194,18 @@ def test_a_refresh_keeps_what_the_tokens_say_and_gives_a_new_refresh_token(
     second = application.refresh(first["refresh_token"]).json()
     assert second["refresh_token"] != first["refresh_token"]
     for name in ("access_token", "id_token", "refresh_token"):
-        before, after = claims(first[name]), claims(second[name])
+        before, after = claims_of(first[name]), claims_of(second[name])
         changing = {"iat", "exp", "jti", "at_hash"}
         assert {key: before[key] for key in before.keys() - changing} == {
             key: after[key] for key in after.keys() - changing
         }
-    assert claims(second["refresh_token"])["exp"] <= claims(first["refresh_token"])["exp"] + 1
+    assert claims_of(second["refresh_token"])["exp"] <= claims_of(first["refresh_token"])["exp"] + 1
 
 
 def test_c15_a_refresh_may_narrow_the_scope_and_not_widen_it(application: Application, alice: Browser) -> None:
     first = application.redeem(alice.code(application, scope="openid user")).json()
     second = application.refresh(first["refresh_token"], scope="openid").json()
-    assert (second["scope"], claims(second["access_token"])["scope"]) == ("openid", ["openid"])
+    assert (second["scope"], claims_of(second["access_token"])["scope"]) == ("openid", ["openid"])
     refused(application.refresh(second["refresh_token"], scope="openid data"), 400, "invalid_scope")
     assert application.refresh(second["refresh_token"]).json()["scope"] == "openid user"
 
@@ -216,12 +215,12 @@ def test_c15_a_refresh_token_serves_only_its_client(site: Auth, tokens: dict[str
 
 
 def test_c16_a_nonce_comes_back_in_the_id_token(application: Application, alice: Browser) -> None:
-    token = claims(application.redeem(alice.code(application, nonce="n-0S6_WzA2Mj")).json()["id_token"])
+    token = claims_of(application.redeem(alice.code(application, nonce="n-0S6_WzA2Mj")).json()["id_token"])
     assert token["nonce"] == "n-0S6_WzA2Mj"
 
 
 def test_c16_an_id_token_needs_none(site: Auth, application: Application, tokens: dict[str, Any]) -> None:
-    token = claims(tokens["id_token"])
+    token = claims_of(tokens["id_token"])
     half = hashlib.sha256(tokens["access_token"].encode()).digest()[:16]
     assert "nonce" not in token
     assert token["at_hash"] == base64.urlsafe_b64encode(half).rstrip(b"=").decode()
@@ -232,7 +231,7 @@ def test_c16_an_id_token_needs_none(site: Auth, application: Application, tokens
 def test_every_token_is_for_the_client_and_the_commons(
     application: Application, tokens: dict[str, Any], name: str
 ) -> None:
-    assert set(claims(tokens[name])["aud"]) == {"gen3", application.id}
+    assert set(claims_of(tokens[name])["aud"]) == {"gen3", application.id}
 
 
 @pytest.mark.parametrize("name", ["id_token", "refresh_token"])
@@ -243,7 +242,7 @@ def test_c17_only_an_access_token_opens_anything(site: Auth, tokens: dict[str, A
 def test_c20_a_client_gets_a_token_of_its_own(site: Auth, application: Application) -> None:
     answer = application.token(grant_type="client_credentials", scope="openid user")
     assert answer.json().keys() == {"token_type", "access_token", "expires_in"}
-    told = claims(answer.json()["access_token"])
+    told = claims_of(answer.json()["access_token"])
     assert (told["azp"], told["scope"], told["context"], "sub" in told) == (
         application.id,
         ["openid", "user"],

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.administration import ONE, make_user
 from tests.auth_service import Auth
+from tests.tokens import bearer
 
 # -- userinfo ----------------------------------------------------------------------------------------------------------
 
@@ -43,13 +44,13 @@ def test_userinfo_has_the_standard_claims(auth: Auth, options: dict[str, Any]) -
 
 def test_c52_a_token_for_passports_gets_an_empty_list_of_visas(auth: Auth) -> None:
     token = auth.access_token("alice", frozenset({"openid", "user", "ga4gh_passport_v1"}))
-    found = auth.get("/user/user", headers={"Authorization": f"bearer {token}"}).json()
+    found = auth.get("/user/user", headers=bearer(token)).json()
     assert found["ga4gh_passport_v1"] == []
 
 
 def test_c52_userinfo_needs_the_scope_user(auth: Auth) -> None:
     token = auth.access_token("alice", frozenset({"openid", "data"}))
-    assert auth.get("/user/user", headers={"Authorization": f"bearer {token}"}).status_code == 403
+    assert auth.get("/user/user", headers=bearer(token)).status_code == 403
 
 
 @pytest.mark.parametrize("user", ["alice", "both", "root", "nobody"])
@@ -99,7 +100,7 @@ def test_a_faulty_user_is_not_made(auth: Auth, body: Any) -> None:
 def test_c106_a_user_is_switched_off_and_on(auth: Auth) -> None:
     user = make_user(auth, "soft106", "one_reader")
     token, key = auth.access_token(user), auth.api_key(user)
-    held = {"Authorization": f"bearer {token}"}
+    held = bearer(token)
     assert auth.get("/user/user", headers=held).status_code == 200
     for _ in range(2):
         answer = auth.request("DELETE", f"/user/admin/user/{user}/soft", "root")

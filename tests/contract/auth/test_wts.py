@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import jwt
 import pytest
 import requests
 import sqlalchemy as sa
@@ -19,6 +18,7 @@ from tests.conftest import free_port
 from tests.hub_browser import TOKENS
 from tests.oauth_client import Browser, browser, parameters, site
 from tests.servers import answering
+from tests.tokens import bearer, claims_of
 from tornado import web
 from tornado.netutil import bind_sockets
 
@@ -146,13 +146,8 @@ def connected(person: Person) -> Person:
     return person
 
 
-def claims_of(token: str) -> dict[str, Any]:
-    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    return claims
-
-
 def username_at(base_url: str, token: str) -> str:
-    answer = requests.get(f"{base_url}/user/user", headers={"Authorization": f"bearer {token}"}, timeout=30)
+    answer = requests.get(f"{base_url}/user/user", headers=bearer(token), timeout=30)
     return str(answer.json().get("username", answer.status_code))
 
 
@@ -163,7 +158,7 @@ def username_at(base_url: str, token: str) -> str:
 def test_c109_a_token_of_this_commons_is_like_the_callers_and_ends_with_its_key(site: Auth, idp: str) -> None:
     made = site.post("/user/credentials/api", "alice", params={"expires_in": 400}).json()
     caller = site.post("/user/credentials/api/access_token", json=made).json()["access_token"]
-    headers = {"Authorization": f"bearer {caller}"}
+    headers = bearer(caller)
     answer = site.get(TOKEN, headers=headers, params={"idp": idp} if idp else {})
     fresh, old = claims_of(answer.json()["token"]), claims_of(caller)
     assert (fresh["scope"], fresh["sid"]) == (old["scope"], old["sid"]) == (sorted(KEY_SCOPES), made["key_id"])
@@ -176,7 +171,7 @@ def test_c109_a_token_of_this_commons_is_like_the_callers_and_ends_with_its_key(
 
 def test_c109_a_token_that_nothing_ends_breeds_none_that_lives_longer(site: Auth) -> None:
     caller = site.access_token("alice", ttl_s=100)
-    headers = {"Authorization": f"bearer {caller}"}
+    headers = bearer(caller)
     assert claims_of(site.get(TOKEN, headers=headers).json()["token"])["exp"] <= claims_of(caller)["exp"]
     assert site.get(TOKEN, headers=headers, params={"expires": 600}).status_code == 400
     assert site.get(TOKEN, headers=headers, params={"expires": 50}).status_code == 200
@@ -200,7 +195,7 @@ def test_s11_an_application_gets_no_other_tokens_than_its_own(person: Person) ->
     site.app.database.call(clients.add_client, "auth", client, "test", rotated=True)
     site.running.call(site.app.grants.reload())
     token = site.app.keys.sign({**claims_of(site.access_token(person.name)), "azp": client.id})
-    headers = {"Authorization": f"bearer {token}"}
+    headers = bearer(token)
     for query in ({}, {"idp": "other"}):
         assert site.get(TOKEN, headers=headers, params=query).status_code == 403
 
@@ -240,7 +235,7 @@ def test_c109_who_connects_gets_tokens_of_the_other_commons(connected: Person) -
 
 def test_c109_a_token_with_fewer_scopes_gets_none_of_another_commons(connected: Person) -> None:
     token = connected.site.access_token(connected.name, frozenset({"openid", "user"}))
-    answer = connected.site.get(TOKEN, headers={"Authorization": f"bearer {token}"}, params={"idp": "other"})
+    answer = connected.site.get(TOKEN, headers=bearer(token), params={"idp": "other"})
     assert (answer.status_code, "scope data" in answer.text) == (403, True)
 
 

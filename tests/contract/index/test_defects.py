@@ -12,6 +12,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.index_service import Ask, ask, body, label, make
+from tests.tokens import bearer
 
 from commonshub.core import records
 from commonshub.core.records import Draft
@@ -87,7 +88,7 @@ def test_one_of_many_records_gets_an_alias(ask: Ask, url: str, token: Callable[.
     dids = [make(ask)["did"] for _ in range(WRITERS)]
     alias = f"wanted {uuid.uuid4()}"
     start = threading.Barrier(WRITERS)
-    headers = {"Authorization": f"bearer {token('admin')}"}
+    headers = bearer(token("admin"))
 
     def take(did: str) -> int:
         start.wait(60)

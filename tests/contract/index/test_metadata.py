@@ -12,6 +12,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.index_service import PROJECT
+from tests.tokens import bearer
 
 from commonshub.core.storage import Location, Storage
 from commonshub.index import metadata
@@ -36,7 +37,7 @@ def client(url: str, token: Callable[..., str], clean_home: None) -> Any:
 @pytest.fixture
 def ask(url: str, token: Callable[..., str]) -> Ask:
     def send(method: str, path: str, user: str | None = None, **options: Any) -> requests.Response:
-        headers = {"Authorization": f"bearer {token(user)}"} if user else {}
+        headers = bearer(token(user)) if user else {}
         return requests.request(method, url + path, headers=headers, timeout=60, **options)
 
     return send

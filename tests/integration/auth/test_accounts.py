@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from tests.administration import make_client, make_user
 from tests.auth_service import Auth
+from tests.tokens import bearer
 
 from commonshub.auth.claims import Account
 from commonshub.auth.credentials import sessions
@@ -67,7 +68,7 @@ def token(auth: Auth, user: Account, session: str) -> str:
 
 def test_what_was_derived_from_anything_stays_ended_after_he_is_back(auth: Auth, held: dict[str, str]) -> None:
     def statuses() -> set[int]:
-        bearers = [{"Authorization": f"bearer {each}"} for each in held.values()]
+        bearers = [bearer(each) for each in held.values()]
         return {auth.get("/user/user", headers=headers).status_code for headers in bearers}
 
     assert statuses() == {200}

@@ -1,15 +1,14 @@
 """Buckets that an administrator registers while the services run."""
 
 import json
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 import requests
 from tests.auth_service import Auth
 from tests.stores import StoppableStore
+from tests.waiting import eventually
 
 from commonshub.core import buckets
 from commonshub.core.buckets import Bucket
@@ -17,16 +16,11 @@ from commonshub.core.errors import BadRequest, NotFound
 from commonshub.core.records import Record
 from commonshub.core.storage import Location
 
+# Within this the services know of a change, in seconds.
+SOON_S = 20
 ONE = "/programs/a/projects/one"
 SCHEMA = "index"
 BYTES = b"bytes of a bucket that somebody brought"
-
-
-def eventually(condition: Callable[[], Any], timeout_s: float = 20) -> Any:
-    end = time.monotonic() + timeout_s
-    while not (found := condition()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture
@@ -34,11 +28,11 @@ def registered(auth: Auth, second_store: StoppableStore) -> Iterator[Bucket]:
     """The bucket of another store, of which one folder belongs to a project."""
     bucket = Bucket("second", second_store.settings, {"s3://second/one": [ONE]})
     auth.app.database.call(buckets.add, SCHEMA, bucket)
-    assert eventually(lambda: "second" in auth.app.downloads.storage.buckets)
+    assert eventually(lambda: "second" in auth.app.downloads.storage.buckets, SOON_S)
     yield bucket
     if auth.app.database.call(buckets.read, SCHEMA):
         auth.app.database.call(buckets.remove, SCHEMA, "second")
-    assert eventually(lambda: "second" not in auth.app.downloads.storage.buckets)
+    assert eventually(lambda: "second" not in auth.app.downloads.storage.buckets, SOON_S)
 
 
 def record_at(auth: Auth, key: str) -> Record:
@@ -64,14 +58,14 @@ def test_a_record_reaches_only_the_folder_that_its_resource_is_tied_to(auth: Aut
 def test_a_bucket_that_is_removed_is_served_no_more(auth: Auth, registered: Bucket) -> None:
     record = record_at(auth, f"one/{uuid.uuid4()}")
     auth.app.database.call(buckets.remove, SCHEMA, "second")
-    assert eventually(lambda: download(auth, record).status_code == 403)
+    assert eventually(lambda: download(auth, record).status_code == 403, SOON_S)
 
 
 def test_a_registered_bucket_is_changed_in_place(auth: Auth, registered: Bucket) -> None:
     record = record_at(auth, f"two/{uuid.uuid4()}")
     changed = registered._replace(resources={"s3://second": [ONE]})
     auth.app.database.call(buckets.change, SCHEMA, changed)
-    assert eventually(lambda: download(auth, record).status_code == 200)
+    assert eventually(lambda: download(auth, record).status_code == 200, SOON_S)
     assert auth.app.database.call(buckets.read, SCHEMA) == [changed]
 
 
@@ -86,11 +80,11 @@ def test_the_configuration_goes_before(auth: Auth) -> None:
     auth.app.database.call(buckets.add, SCHEMA, Bucket("commons", {"endpoint_url": "http://127.0.0.1:1"}, {}))
     auth.app.database.call(buckets.add, SCHEMA, Bucket("sign", {"public": True}, {}))
     storage = auth.app.downloads.storage
-    assert eventually(lambda: "sign" in storage.buckets)
+    assert eventually(lambda: "sign" in storage.buckets, SOON_S)
     assert storage.store("commons").endpoint_url == auth.app.storage_settings.endpoint_url
     for name in ("commons", "sign"):
         auth.app.database.call(buckets.remove, SCHEMA, name)
-    assert eventually(lambda: "sign" not in storage.buckets)
+    assert eventually(lambda: "sign" not in storage.buckets, SOON_S)
 
 
 def test_what_is_not_registered_cannot_be_removed(auth: Auth) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 from tests.auth_service import Auth
-from tests.integration.hub.conftest import wait_until
+from tests.tokens import bearer
+from tests.waiting import eventually
 
 from commonshub.core import audit
 from commonshub.core.audit import Entry
@@ -120,16 +121,16 @@ def test_s10_who_is_switched_off_by_a_command_is_refused_at_once(auth: Auth, com
     token = auth.access_token("erin")
 
     def status() -> int:
-        return auth.get("/user/user", headers={"Authorization": f"bearer {token}"}).status_code
+        return auth.get("/user/user", headers=bearer(token)).status_code
 
     assert status() == 200
     done(command, "user", "deactivate", "erin")
-    wait_until(lambda: status() == 401)
+    eventually(lambda: status() == 401, 5)
     done(command, "user", "reactivate", "erin")
-    wait_until(lambda: status() == 200)
+    eventually(lambda: status() == 200, 5)
     assert auth.post("/user/credentials/api/access_token", json={"api_key": key}).status_code == 401
     done(command, "user", "delete", "erin")
-    wait_until(lambda: status() == 401)
+    eventually(lambda: status() == 401, 5)
     assert trail_of(auth, "erin") == ["create_user", "deactivate_user", "reactivate_user", "delete_user"]
 
 

@@ -11,17 +11,14 @@ import jwt
 import pytest
 import requests
 from tests.auth_service import Auth
+from tests.tokens import bearer, claims_of
+from tests.waiting import eventually
 
 EXCHANGE = "/user/credentials/cdis/access_token"
 
 
 def exchange(auth: Auth, key: str, path: str = EXCHANGE, **options: Any) -> requests.Response:
     return auth.post(path, json={"api_key": key}, **options)
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    return claims
 
 
 @pytest.mark.parametrize("source", ["api", "cdis"])
@@ -54,7 +51,7 @@ def test_a_missing_key_is_400_and_a_bad_one_401(auth: Auth, body: Any, status: i
 
 def test_an_access_token_is_no_api_key_and_the_other_way_round(auth: Auth) -> None:
     assert exchange(auth, auth.access_token("alice")).status_code == 401
-    headers = {"Authorization": f"bearer {auth.api_key('alice')}"}
+    headers = bearer(auth.api_key("alice"))
     assert auth.get("/user/user", headers=headers).status_code == 401
 
 
@@ -93,7 +90,7 @@ def test_a_key_lives_from_creation_to_deletion(auth: Auth) -> None:
 def test_what_came_from_a_key_cannot_make_another(auth: Auth) -> None:
     token = exchange(auth, auth.api_key("alice")).json()["access_token"]
     for method in ("GET", "POST"):
-        answer = auth.request(method, "/user/credentials/api", headers={"Authorization": f"bearer {token}"})
+        answer = auth.request(method, "/user/credentials/api", headers=bearer(token))
         assert answer.status_code == 403
 
 
@@ -182,7 +179,7 @@ def forged(auth: Auth, algorithm: str) -> str:
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256"])
 def test_a_token_forged_with_another_algorithm_is_refused(auth: Auth, algorithm: str) -> None:
-    headers = {"Authorization": f"bearer {forged(auth, algorithm)}"}
+    headers = bearer(forged(auth, algorithm))
     assert auth.get("/user/user", headers=headers).status_code == 401
 
 
@@ -190,7 +187,7 @@ def test_a_token_forged_with_another_algorithm_is_refused(auth: Auth, algorithm:
 def test_a_token_with_a_foreign_key_is_refused(auth: Auth, signing_key: Any, kid: Any) -> None:
     headers = {"kid": kid} if isinstance(kid, str) else {}
     token = jwt.encode(claims_of(auth.access_token("alice")), signing_key, algorithm="RS256", headers=headers)
-    assert auth.get("/user/user", headers={"Authorization": f"bearer {token}"}).status_code == 401
+    assert auth.get("/user/user", headers=bearer(token)).status_code == 401
 
 
 def test_a_token_of_a_megabyte_is_refused(auth: Auth) -> None:
@@ -205,7 +202,7 @@ def test_a_token_of_a_megabyte_is_refused(auth: Auth) -> None:
 def test_a_token_of_ours_for_something_else_is_refused(auth: Auth, changes: dict[str, Any]) -> None:
     claims = {**claims_of(auth.access_token("alice")), **changes}
     token = auth.app.keys.sign({name: value for name, value in claims.items() if value is not None})
-    assert auth.get("/user/user", headers={"Authorization": f"bearer {token}"}).status_code == 401
+    assert auth.get("/user/user", headers=bearer(token)).status_code == 401
 
 
 def test_no_credential_is_written_to_the_log(
@@ -246,11 +243,7 @@ def test_the_operator_lists_and_revokes_keys_and_rotates_the_signing_key(
     assert command("key", "revoke", made["key_id"])[0] == 1
     assert command("key", "list", "writer") == (0, "")
     assert exchange(auth, made["api_key"]).status_code == 401
-    end = time.monotonic() + 5
-    headers = {"Authorization": f"bearer {token}"}
-    while auth.get("/user/user", headers=headers).status_code != 401:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    eventually(lambda: auth.get("/user/user", headers=bearer(token)).status_code == 401, 5)
     earlier = auth.app.keys.kid
     status, told = command("key", "rotate", "--retire-after", "3600")
     assert (status, told) == (0, f"Tokens are signed with {told.split()[4]} from now on.")

@@ -1,7 +1,6 @@
 """Deleting data at several stores: all of it or nothing, whatever stops in between."""
 
 import asyncio
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +10,7 @@ import requests
 import sqlalchemy as sa
 from tests.auth_service import Auth
 from tests.stores import StoppableStore
+from tests.waiting import eventually
 
 from commonshub.core import deletions, records
 from commonshub.core.errors import Conflict
@@ -18,15 +18,10 @@ from commonshub.core.storage import Location
 from commonshub.index.blobs import BlobSettings
 from commonshub.index.sweeper import Sweeper
 
+# Within this the bytes of a deleted record are gone, in seconds.
+SOON_S = 20
 ONE = "/programs/a/projects/one"
 SCHEMA = "index"
-
-
-def eventually(condition: Callable[[], Any], timeout_s: float = 20) -> Any:
-    end = time.monotonic() + timeout_s
-    while not (found := condition()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture
@@ -126,9 +121,9 @@ def test_what_a_store_that_stops_in_the_middle_keeps_goes_when_it_is_back(
     assert not first_is_there(auth, record)
     assert store.has(f"{record.did}/x")
     sweep()
-    assert eventually(lambda: doomed(auth)[0].reason)
+    assert eventually(lambda: doomed(auth)[0].reason, SOON_S)
     store.start()
-    assert eventually(lambda: doomed(auth) == [])
+    assert eventually(lambda: doomed(auth) == [], SOON_S)
     assert not store.has(f"{record.did}/x")
 
 
@@ -138,7 +133,7 @@ def test_a_crash_after_the_decision_is_made_good(
     auth.app.database.call(deletions.begin, SCHEMA, record, auth.app.storage_settings)
     assert stored(auth, record) is None
     sweep()
-    assert eventually(lambda: doomed(auth) == [])
+    assert eventually(lambda: doomed(auth) == [], SOON_S)
     assert not first_is_there(auth, record)
     assert not store.has(f"{record.did}/x")
 
@@ -158,7 +153,7 @@ def test_bytes_that_a_new_record_stands_for_are_spared(
     auth.app.database.call(deletions.begin, SCHEMA, record, auth.app.storage_settings)
     auth.record(urls=[f"s3://second/{record.did}/x"], size=1, authz=[ONE])
     sweep()
-    assert eventually(lambda: doomed(auth) == [])
+    assert eventually(lambda: doomed(auth) == [], SOON_S)
     assert not first_is_there(auth, record)
     assert store.has(f"{record.did}/x")
 

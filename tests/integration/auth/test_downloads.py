@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.auth_service import Auth
+from tests.tokens import bearer
 
 from commonshub.core import records
 from commonshub.core.storage import Location
@@ -44,7 +45,7 @@ def statements(auth: Auth) -> Iterator[list[str]]:
 
 def cost(auth: Auth, method: str, path: str, **options: Any) -> list[str]:
     """The verbs of the SQL that one request costs: the fewest of some tries, since policies are read now and then."""
-    headers = {"Authorization": f"bearer {auth.access_token('alice')}"}
+    headers = bearer(auth.access_token("alice"))
     tries = []
     for _ in range(5):
         with statements(auth) as seen:
@@ -84,7 +85,7 @@ def test_downloads_that_come_together_keep_apart(auth: Auth, readable: str) -> N
     ready = threading.Barrier(4 * len(asked))
 
     def download(one: tuple[str | None, str, int]) -> int:
-        headers = {"Authorization": f"bearer {auth.access_token(one[0])}"} if one[0] else {}
+        headers = bearer(auth.access_token(one[0])) if one[0] else {}
         ready.wait(30)
         return auth.get(f"/user/data/download/{one[1]}", headers=headers).status_code
 

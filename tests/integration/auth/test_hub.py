@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
 import requests
 from tests.auth_service import Auth
 from tests.conftest import free_port, wait_for_port
 from tests.servers import HUB_WITHOUT_PROXY
+from tests.tokens import bearer, claims_of
 
 CONFIG = (
     HUB_WITHOUT_PROXY
@@ -81,7 +81,7 @@ def exchange(auth: Auth, token: str, what: str = "access_token", scheme: str = "
 
 
 def scopes_of(token: str) -> list[str]:
-    scopes: list[str] = jwt.decode(token, options={"verify_signature": False})["scope"]
+    scopes: list[str] = claims_of(token)["scope"]
     return scopes
 
 
@@ -89,13 +89,13 @@ def scopes_of(token: str) -> list[str]:
 def test_a_hub_token_becomes_an_access_token(auth: Auth, hub: Hub, scheme: str) -> None:
     answer = exchange(auth, hub.token("alice")["token"], scheme=scheme).json()
     assert (answer["username"], answer["expires_in"]) == ("alice", 1200)
-    me = auth.get("/user/user", headers={"Authorization": f"bearer {answer['access_token']}"}).json()
+    me = auth.get("/user/user", headers=bearer(answer["access_token"])).json()
     assert me["email"] == "alice@example.org"
 
 
 def test_whoever_the_hub_knows_becomes_a_user(auth: Auth, hub: Hub) -> None:
     answer = exchange(auth, hub.token("newcomer")["token"]).json()
-    me = auth.get("/user/user", headers={"Authorization": f"bearer {answer['access_token']}"}).json()
+    me = auth.get("/user/user", headers=bearer(answer["access_token"])).json()
     assert (me["username"], me["authz"].keys()) == ("newcomer", {"/open"})
 
 
@@ -158,7 +158,7 @@ def test_good_answers_are_remembered_and_bad_ones_not(auth: Auth, hub: Hub) -> N
 
 def test_a_workspace_gets_a_short_key_that_is_marked(auth: Auth, hub: Hub) -> None:
     made = exchange(auth, hub.token("alice", WORKSPACE)["token"], "api_key").json()
-    claims = jwt.decode(made["api_key"], options={"verify_signature": False})
+    claims = claims_of(made["api_key"])
     assert claims["exp"] - claims["iat"] == 86400
     [listed] = [key for key in auth.get("/user/credentials/api", "alice").json()["jtis"] if key["workspace"]]
     assert listed["jti"] == made["key_id"]
@@ -173,8 +173,8 @@ def test_a_switched_off_user_is_refused_everywhere(auth: Auth, hub: Hub) -> None
 
     hub_token = hub.token("leaver", WORKSPACE)["token"]
     key = exchange(auth, hub_token, "api_key").json()["api_key"]
-    bearer = {"Authorization": f"bearer {auth.access_token('leaver')}"}
-    assert auth.get("/authz/mapping", headers=bearer).status_code == 200
+    held = bearer(auth.access_token("leaver"))
+    assert auth.get("/authz/mapping", headers=held).status_code == 200
     user = tables("auth").user
     auth.app.database.call(
         lambda connection: connection.execute(sa.update(user).where(user.c.username == "leaver").values(active=False))
@@ -182,7 +182,7 @@ def test_a_switched_off_user_is_refused_everywhere(auth: Auth, hub: Hub) -> None
     auth.running.call(auth.app.grants.reload())
     assert exchange(auth, hub_token).status_code == 403
     assert auth.post("/user/credentials/api/access_token", json={"api_key": key}).status_code == 401
-    assert auth.get("/authz/mapping", headers=bearer).status_code == 401
+    assert auth.get("/authz/mapping", headers=held).status_code == 401
 
 
 def test_a_name_that_only_differs_by_case_is_nobody_here(auth: Auth, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,20 +2,20 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import jwt
 import pytest
 import requests
 import sqlalchemy as sa
 from tests.auth_service import Auth
 from tests.conftest import free_port, wait_for_port
 from tests.servers import HUB_WITHOUT_PROXY
-from tests.two_services import Commons, commons, soon
+from tests.tokens import bearer, claims_of
+from tests.two_services import EFFECTIVE_S, Commons, commons
+from tests.waiting import eventually
 
 from commonshub.auth.app import AuthApp
 from commonshub.auth.credentials import sessions
@@ -98,12 +98,12 @@ class Hub:
         token = self.folder / f"{user}-{server}"
         token.unlink(missing_ok=True)
         assert self.request("POST", self._path(user, server)).status_code in (201, 202)
-        wait(lambda: self.request("GET", f"/users/{user}").json()["servers"].get(server, {}).get("ready"))
+        eventually(lambda: self.request("GET", f"/users/{user}").json()["servers"].get(server, {}).get("ready"))
         return token.read_text()
 
     def stop(self, user: str, server: str = "") -> None:
         assert self.request("DELETE", self._path(user, server)).status_code in (202, 204)
-        wait(lambda: server not in self.request("GET", f"/users/{user}").json()["servers"])
+        eventually(lambda: server not in self.request("GET", f"/users/{user}").json()["servers"])
 
     @staticmethod
     def _path(user: str, server: str) -> str:
@@ -124,13 +124,6 @@ class Hub:
         [code] = parse_qs(urlsplit(answer.headers["Location"]).query)["code"]
         form = {**client, "client_secret": OWN_TOKEN, "grant_type": "authorization_code", "code": code}
         return str(requests.post(f"{self.url}/api/oauth2/token", data=form, timeout=30).json()["access_token"])
-
-
-def wait(condition: Any, timeout_s: float = 60) -> None:
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -170,11 +163,6 @@ def token_of(auth: Auth, hub_token: str) -> str:
 
 def key_exchange(auth: Auth, made: dict[str, str]) -> requests.Response:
     return auth.post("/user/credentials/api/access_token", json={"api_key": made["api_key"]})
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
-    return claims
 
 
 def check(commons: Commons) -> None:
@@ -297,7 +285,7 @@ def test_only_the_hub_may_say_what_has_ended(joined: Commons, hub: Hub, header: 
     auth = joined.auth
     headers = {"Authorization": header} if header else {}
     if header == "the user's":
-        headers = {"Authorization": f"bearer {auth.access_token('root')}"}
+        headers = bearer(auth.access_token("root"))
     assert auth.post(ENDED, headers=headers, json=ROOTS).status_code in (401, 403)
 
 
@@ -341,9 +329,9 @@ def test_s10_no_replica_goes_by_what_the_hub_said_before_the_end(joined: Commons
     assert joined.statuses(token) == (200, 200)
     hub.stop("root", "replicated")
     assert joined.refuse_soon(token)
-    assert soon(lambda: exchange(replica, hub_token).status_code == 401)
-    headers = {"Authorization": f"bearer {token}"}
-    assert soon(lambda: replica.get("/user/user", headers=headers).status_code == 401)
+    assert eventually(lambda: exchange(replica, hub_token).status_code == 401, EFFECTIVE_S)
+    headers = bearer(token)
+    assert eventually(lambda: replica.get("/user/user", headers=headers).status_code == 401, EFFECTIVE_S)
 
 
 def test_a_server_that_resumes_with_the_token_of_its_earlier_run_signs_in_anew(joined: Commons, hub: Hub) -> None:

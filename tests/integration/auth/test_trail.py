@@ -8,6 +8,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.auth_service import Auth
+from tests.tokens import bearer
 
 from commonshub.auth.claims import Account
 from commonshub.auth.trail.retention import Retention
@@ -38,7 +39,7 @@ def test_everybody_may_see_his_own_rows_and_no_others(auth: Auth) -> None:
 def test_an_application_sees_no_trail_on_behalf_of_its_user(auth: Auth) -> None:
     claims = auth.app.minter.access(Account(1, "bob"), 60, frozenset({"openid", "user"}))
     token = auth.app.keys.sign({**claims, "azp": "some-client"})
-    answer = auth.get("/audit/log", params={"username": "bob"}, headers={"Authorization": f"bearer {token}"})
+    answer = auth.get("/audit/log", params={"username": "bob"}, headers=bearer(token))
     assert answer.status_code in (401, 403)
 
 
@@ -143,7 +144,7 @@ def test_a_reader_who_leaves_in_the_middle_is_no_fault(
     auth: Auth, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(auth.app, "audit_page_rows", 1)
-    headers = {"Authorization": f"bearer {auth.access_token('root')}"}
+    headers = bearer(auth.access_token("root"))
     for _ in range(3):
         with requests.get(f"{auth.url}/audit/log?format=csv", headers=headers, stream=True, timeout=30) as answer:
             assert next(answer.iter_content(10))

@@ -8,6 +8,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.auth_service import Auth
+from tests.tokens import bearer
 
 from commonshub.core import records
 from commonshub.core.storage import Location
@@ -73,7 +74,7 @@ def test_without_authz_the_acl_or_the_uploader_decides(
 
 def test_public_data_are_served_whatever_stale_token_comes_along(auth: Auth) -> None:
     record = stored(auth, authz=["/open"])
-    headers = {"Authorization": f"bearer {auth.access_token('alice', ttl_s=-60)}"}
+    headers = bearer(auth.access_token("alice", ttl_s=-60))
     assert auth.get(f"/user/data/download/{record.did}", headers=headers).status_code == 200
 
 

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from tests.reference_evaluator import World
+from tests.waiting import eventually
 from tests.worlds import USER_NAMES, snapshot, worlds
 
 import commonshub.auth
@@ -22,6 +23,8 @@ from commonshub.core.grants import load, tables
 from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.policy import Binding, Client, Request, User
 
+# Within this what the database tells is known, in seconds.
+SOON_S = 10
 ALICE = Identity("alice")
 READ = Request("index", "read", "/programs/a/projects/b")
 
@@ -32,13 +35,6 @@ class FollowerApp(ServiceApplication):
 
     def routes(self) -> list[Route]:
         return []
-
-
-def eventually(condition: Callable[[], bool], timeout_s: float = 10) -> bool:
-    end = time.monotonic() + timeout_s
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
 
 
 @pytest.fixture(scope="module")
@@ -87,15 +83,15 @@ def bind(engine: sa.Engine, source: str = "test", until: datetime | None = None)
 
 def test_a_grant_made_anywhere_reaches_a_running_service(follower: Any, engine: sa.Engine) -> None:
     bind(engine)
-    assert eventually(lambda: follower.policy.allows(ALICE, READ))
+    assert eventually(lambda: follower.policy.allows(ALICE, READ), SOON_S)
 
 
 def test_a_grant_taken_away_is_gone(follower: Any, engine: sa.Engine) -> None:
     bind(engine)
-    assert eventually(lambda: follower.policy.allows(ALICE, READ))
+    assert eventually(lambda: follower.policy.allows(ALICE, READ), SOON_S)
     with engine.begin() as connection:
         connection.execute(tables("auth").user_policy.delete())
-    assert eventually(lambda: not follower.policy.allows(ALICE, READ))
+    assert eventually(lambda: not follower.policy.allows(ALICE, READ), SOON_S)
 
 
 def test_a_short_grant_of_one_source_does_not_shorten_the_lasting_one_of_another(
@@ -103,22 +99,22 @@ def test_a_short_grant_of_one_source_does_not_shorten_the_lasting_one_of_another
 ) -> None:
     bind(engine, "lasting")
     bind(engine, "expired", datetime.now(UTC) - timedelta(hours=1))
-    assert eventually(lambda: follower.policy.allows(ALICE, READ))
+    assert eventually(lambda: follower.policy.allows(ALICE, READ), SOON_S)
 
 
 def test_a_switched_off_user_may_nothing(follower: Any, engine: sa.Engine) -> None:
     bind(engine)
-    assert eventually(lambda: follower.policy.allows(ALICE, READ))
+    assert eventually(lambda: follower.policy.allows(ALICE, READ), SOON_S)
     with engine.begin() as connection:
         connection.execute(tables("auth").user.update().values(active=False))
-    assert eventually(lambda: not follower.policy.allows(ALICE, READ))
+    assert eventually(lambda: not follower.policy.allows(ALICE, READ), SOON_S)
 
 
 def test_a_malformed_stored_path_stops_nothing_else(follower: Any, engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(tables("auth").policy_resource.insert().values(policy_id="readers", path="no/../path"))
     bind(engine)
-    assert eventually(lambda: follower.policy.allows(ALICE, READ))
+    assert eventually(lambda: follower.policy.allows(ALICE, READ), SOON_S)
 
 
 def test_changes_are_followed_again_after_the_connection_was_cut(follower: Any, engine: sa.Engine) -> None:
@@ -132,10 +128,10 @@ def test_changes_are_followed_again_after_the_connection_was_cut(follower: Any, 
     t = tables("auth")
     with engine.begin() as connection:
         connection.execute(t.group_policy.insert().values(group_name="anonymous", policy_id="readers", source="test"))
-    assert eventually(lambda: follower.policy.allows(ANONYMOUS, READ))
+    assert eventually(lambda: follower.policy.allows(ANONYMOUS, READ), SOON_S)
     with engine.begin() as connection:
         connection.execute(t.group_policy.delete())
-    assert eventually(lambda: not follower.policy.allows(ANONYMOUS, READ))
+    assert eventually(lambda: not follower.policy.allows(ANONYMOUS, READ), SOON_S)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -215,18 +211,18 @@ def test_under_a_stream_of_changes_policies_rest_and_revocations_do_not(
 ) -> None:
     app = run_service(FollowerApp).app
     bind(engine)
-    assert eventually(lambda: app.policy.allows(ALICE, READ) and app.grants._rested > 0)
+    assert eventually(lambda: app.policy.allows(ALICE, READ) and app.grants._rested > 0, SOON_S)
     app.grants._rested = time.monotonic() + 3600
     with engine.begin() as connection:
         connection.execute(tables("auth").user_policy.delete())
     with engine.begin() as connection:
         grants.revoke(connection, "auth", ["stolen"], 60)
-    assert eventually(lambda: "stolen" in app.revoked)
+    assert eventually(lambda: "stolen" in app.revoked, SOON_S)
     assert app.policy.allows(ALICE, READ)
     app.grants._rested = 0.0
     with engine.begin() as connection:
         grants.revoke(connection, "auth", ["another"], 60)
-    assert eventually(lambda: not app.policy.allows(ALICE, READ))
+    assert eventually(lambda: not app.policy.allows(ALICE, READ), SOON_S)
 
 
 def test_a_service_that_started_before_the_database_follows_it_later(
@@ -248,7 +244,7 @@ def test_a_service_that_started_before_the_database_follows_it_later(
         connection.execute(t.policy_resource.insert().values(policy_id="readers", path="/programs/a"))
         connection.execute(t.group_policy.insert().values(group_name="logged-in", policy_id="readers", source="test"))
     engine.dispose()
-    assert eventually(lambda: early.policy.allows(ALICE, READ))
+    assert eventually(lambda: early.policy.allows(ALICE, READ), SOON_S)
 
 
 def test_rights_of_a_client_go_by_its_name(follower: Any, engine: sa.Engine) -> None:
@@ -256,7 +252,7 @@ def test_rights_of_a_client_go_by_its_name(follower: Any, engine: sa.Engine) -> 
     with engine.begin() as connection:
         connection.execute(t.client.insert().values([{"client_id": each, "name": "app"} for each in ("one", "two")]))
         connection.execute(t.client_policy.insert().values(client_name="app", policy_id="readers", source="test"))
-    assert eventually(lambda: follower.policy.allows(Identity(client="two"), READ))
+    assert eventually(lambda: follower.policy.allows(Identity(client="two"), READ), SOON_S)
     with engine.begin() as connection:
         connection.execute(t.client.delete())
-    assert eventually(lambda: not follower.policy.allows(Identity(client="two"), READ))
+    assert eventually(lambda: not follower.policy.allows(Identity(client="two"), READ), SOON_S)

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.waiting import eventually
 
 import commonshub.hub.demo as demo
 from commonshub.core.dictionary import load
@@ -214,15 +214,6 @@ class Explorer:
         found: int = self.query(text, user, f=filter)["_aggregation"][doc_type]["_totalCount"]
         return found
 
-    def wait(self, condition: Callable[[], Any], seconds: float = 30) -> Any:
-        end = time.monotonic() + seconds
-        while True:
-            found = condition()
-            if found:
-                return found
-            assert time.monotonic() < end, "it did not come to pass"
-            time.sleep(0.1)
-
 
 @pytest.fixture(scope="module")
 def explorer(
@@ -246,7 +237,7 @@ def explorer(
         near=["/programs/P/projects/on"],
     )
     found = Explorer(running, token)
-    found.wait(lambda: running.app.active)
+    eventually(lambda: running.app.active, 30)
     return found
 
 

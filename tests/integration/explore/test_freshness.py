@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.waiting import eventually
 
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.explore.app import ExploreApp
@@ -57,7 +58,7 @@ def test_what_is_submitted_shows_in_seconds(services: tuple[Explorer, Any]) -> N
     def shown() -> Any:
         return explorer.post("graphql", {"query": query}).json()["data"]
 
-    explorer.wait(lambda: (shown() or {}).get("case"), MAX_SECONDS)
+    eventually(lambda: (shown() or {}).get("case"), MAX_SECONDS)
     assert time.monotonic() - begun < MAX_SECONDS
     assert shown()["case"] == [
         {

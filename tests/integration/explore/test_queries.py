@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import requests
 
 from .conftest import Explorer
 
@@ -261,7 +262,7 @@ def test_a_pattern_that_is_none_is_refused(explorer: Explorer) -> None:
 @pytest.mark.parametrize("path", ["_status", "_status/"])
 def test_status_names_indices_and_their_lists(explorer: Explorer, path: str) -> None:
     answer = explorer.running.app.active
-    found = explorer.wait(lambda: __import__("requests").get(f"{explorer.url}/guppy/{path}").json())
+    found = requests.get(f"{explorer.url}/guppy/{path}", timeout=30).json()
     assert found["statusCode"] == 200
     assert found["indices"][f"test_case_{answer.id}"] == {"aliases": {"test_case": {}}}
     assert set(found["indices"]["test_file"]["arrayFields"]) == {"_case_id", "case_submitter_id"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.waiting import eventually
 
 from commonshub.core.errors import Conflict
 from commonshub.explore import store
@@ -39,7 +40,7 @@ def run(explorer: Explorer, folder: Path, tmp_path: Path) -> Run:
         app = explorer.running.app
         own = ExploreSettings(mapping_file=str(file), index_dir=str(folder), **settings)
         # The service may be building just now: its run goes first.
-        return explorer.wait(lambda: _once(Etl(app.database, app.commons, own, lambda *_: None), force))
+        return eventually(lambda: _once(Etl(app.database, app.commons, own, lambda *_: None), force), 30)
 
     return once
 
@@ -56,7 +57,7 @@ def test_a_submission_shows_in_seconds_without_a_restart(explorer: Explorer, gra
     before = explorer.running.app.active.id
     graph.add("case", "fresh", {"projects": ["one"]}, project_id="P-one", primary_site="New")
     graph.commit()
-    explorer.wait(lambda: explorer.query(SEEN % "fresh")["case"], seconds=15)
+    eventually(lambda: explorer.query(SEEN % "fresh")["case"], 15)
     assert explorer.running.app.active.id > before
 
 
@@ -81,7 +82,7 @@ def test_a_new_field_shows_without_a_restart(explorer: Explorer, run: Run) -> No
         mapping=MAPPING.replace("- {name: submitter_id}\n", "- {name: submitter_id}\n  - {name: institution_code}\n", 1)
     )
     query = {"query": "{ case(first: 1) { institution_code } }"}
-    explorer.wait(lambda: explorer.post("graphql", query).status_code == 200)
+    eventually(lambda: explorer.post("graphql", query).status_code == 200, 30)
     run()
 
 
@@ -125,7 +126,7 @@ def test_only_the_newest_indexes_are_kept(explorer: Explorer, folder: Path, run:
 
 def test_the_commands_run_and_tell(explorer: Explorer, folder: Path, database_url: str, tmp_path: Path) -> None:
     settings = {"mapping_file": explorer.running.app.settings.mapping_file, "index_dir": str(folder)}
-    told = explorer.wait(
+    told = eventually(
         lambda: (done := etl(database_url, tmp_path, "run", "--force", **settings)).returncode != 75 and done
     )
     assert (told.returncode, "is active: " in told.stdout) == (0, True), told.stderr
@@ -153,7 +154,7 @@ def test_nobody_else_may_read_the_files(folder: Path) -> None:
 def test_two_runs_at_once_are_refused(explorer: Explorer, database_url: str, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "etlMapping.yaml").write_text(MAPPING)
     with explorer.running.app.database.engine.connect() as connection:
-        explorer.wait(lambda: store.lock(connection))
+        eventually(lambda: store.lock(connection), 30)
         told = etl(database_url, tmp_path, "run", "--force", index_dir=str(folder))
         connection.invalidate()
     assert (told.returncode, "in progress" in told.stderr) == (75, True)
@@ -164,10 +165,10 @@ def test_the_services_build_survives_kill_9(explorer: Explorer, graph: Builder) 
     refresher = explorer.running.app.refresher
     earlier = refresher._process
     graph.commit()
-    process = explorer.wait(lambda: refresher._process is not earlier and refresher._process)
+    process = eventually(lambda: refresher._process is not earlier and refresher._process, 30)
     os.kill(process.pid, signal.SIGKILL)
     assert explorer.query(SEEN % "c1")["case"]
-    explorer.wait(lambda: explorer.query(SEEN % "late")["case"], seconds=30)
+    eventually(lambda: explorer.query(SEEN % "late")["case"], 30)
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +203,7 @@ def test_before_the_first_index_queries_say_so(empty: Explorer) -> None:
 
 def test_a_commons_without_records_has_empty_indices(empty: Explorer) -> None:
     empty.running.app.settings.mapping.write_text((DEMO / "etlMapping.yaml").read_text())
-    empty.wait(lambda: empty.running.app.active)
+    eventually(lambda: empty.running.app.active, 30)
     assert empty.query("{ case { submitter_id } _aggregation { file { _totalCount } } }") == {
         "case": [],
         "_aggregation": {"file": {"_totalCount": 0}},

@@ -3,8 +3,7 @@
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ from tests.conftest import free_port
 
 COMMAND = [sys.executable, "-P", "-m", "commonshub.hub.cli"]
 PASSWORD = "correct horse battery"
+# Within this a part that was killed is back, and a workspace has started, in seconds.
+BACK_WITHIN_S = 40
 
 
 class Commons:
@@ -53,14 +54,6 @@ class Commons:
     @staticmethod
     def xsrf(browser: requests.Session) -> str:
         return next(cookie.value or "" for cookie in browser.cookies if cookie.name == "_xsrf")
-
-
-def wait_until(condition: Callable[[], Any], timeout_s: float = 40) -> Any:
-    end = time.monotonic() + timeout_s
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.2)
-    return found
 
 
 @pytest.fixture(scope="session")

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from tests.waiting import eventually
 
 from commonshub.hub.files import read_json
 from commonshub.hub.processes import Handle, marked, wait_gone
 
-from .conftest import Commons, wait_until
+from .conftest import BACK_WITHIN_S, Commons
 
 
 def test_the_first_start_says_where_it_is_and_how_to_sign_in(commons: Commons) -> None:
@@ -74,20 +75,20 @@ def test_a_fault_in_the_dictionary_is_told_before_anything_starts(tmp_path: Path
 def test_a_killed_part_comes_back_and_the_others_go_on(commons: Commons, name: str) -> None:
     before = commons.pids()
     os.kill(before[name], signal.SIGKILL)
-    wait_until(lambda: commons.pids()[name] not in (None, before[name]))
-    wait_until(commons.whole)
+    eventually(lambda: commons.pids()[name] not in (None, before[name]), BACK_WITHIN_S)
+    eventually(commons.whole, BACK_WITHIN_S)
     after = commons.pids()
     # A new hub starts its services anew, and each takes over from the old one.
     expected = {name} if name != "hub" else {"hub", "workflow", "culler"}
     assert {part for part in after if after[part] != before[part]} <= expected
-    assert wait_until(lambda: requests.get(f"{commons.origin}/ga4gh/wes/v1/service-info", timeout=10).ok)
-    assert wait_until(lambda: requests.get(f"{commons.origin}/jupyter/hub/health", timeout=10).ok)
+    assert eventually(lambda: requests.get(f"{commons.origin}/ga4gh/wes/v1/service-info", timeout=10).ok, BACK_WITHIN_S)
+    assert eventually(lambda: requests.get(f"{commons.origin}/jupyter/hub/health", timeout=10).ok, BACK_WITHIN_S)
 
 
 def test_a_killed_supervisor_leaves_the_parts_running_and_the_next_up_replaces_them(commons: Commons) -> None:
     before = commons.pids()
     os.kill(before["supervisor"], signal.SIGKILL)
-    wait_until(lambda: commons.pids()["supervisor"] is None)
+    eventually(lambda: commons.pids()["supervisor"] is None, BACK_WITHIN_S)
     left = commons.pids()
     assert all(left[name] == pid for name, pid in before.items() if name != "supervisor")
     assert requests.get(f"{commons.origin}/ga4gh/wes/v1/service-info", timeout=10).ok

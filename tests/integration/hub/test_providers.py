@@ -3,8 +3,7 @@
 import requests
 from tests.front import Front, bare, echo
 from tests.openid_service import provider_package, start_provider
-
-from .conftest import wait_until
+from tests.waiting import eventually
 
 __all__ = ["bare", "echo", "provider_package", "start_provider"]
 
@@ -26,7 +25,7 @@ def test_one_sign_in_opens_portal_hub_and_workspace(bare: Front) -> None:
     assert "alice@example.org" in browser.follow("/portal/login?next=/portal/profile").text
     assert "alice@example.org" in browser.follow("/jupyter/hub/home").text
     browser.follow("/jupyter/hub/spawn")
-    page = wait_until(lambda: opened(browser.follow(f"{ALICE}/lab?reset")), 120)
+    page = eventually(lambda: opened(browser.follow(f"{ALICE}/lab?reset")), 120)
     assert "jupyter" in page.lower()
     # The workspace was sent no cookie of the sign-in, and another visitor is sent to sign in.
     assert all(each.path == "/jupyter/hub/" for each in browser.cookies if each.name == "commonshub_login")

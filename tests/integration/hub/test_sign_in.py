@@ -20,10 +20,9 @@ from tests.openid_service import (
     start_provider,
 )
 from tests.servers import HUB_WITHOUT_PROXY
+from tests.waiting import eventually
 
 from commonshub.core.grants import tables
-
-from .conftest import wait_until
 
 __all__ = ["people", "provider_package", "service", "start_provider"]
 
@@ -104,7 +103,7 @@ def test_a_deactivated_user_is_out_of_the_hub(browser: Browser, people: SignInSe
 
 def until_sent_to_sign_in(browser: Browser) -> None:
     """Open the hub's page until it does not know the browser any more, as it must soon."""
-    wait_until(lambda: "/hub/login" in browser.open(HOME).headers.get("Location", ""))
+    eventually(lambda: "/hub/login" in browser.open(HOME).headers.get("Location", ""), 30)
     assert browser.open("/jupyter/hub/login").headers["Location"].startswith("/user/login?redirect=")
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import requests
+from tests.waiting import eventually
 
 from commonshub.hub.accounts import Accounts, give, launcher
 from commonshub.hub.isolation import code_paths
 from commonshub.hub.passwords import Passwords
 from commonshub.hub.processes import Handle, marked
 
-from .conftest import PASSWORD, Commons, wait_until
+from .conftest import BACK_WITHIN_S, PASSWORD, Commons
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run workspaces under accounts of their own")
 
@@ -39,7 +40,7 @@ def workspace(commons: Commons, alice: requests.Session) -> int:
     def ready() -> Any:
         return alice.get(api, headers=headers, timeout=30).json()["servers"].get("", {}).get("ready")
 
-    wait_until(ready)
+    eventually(ready, BACK_WITHIN_S)
     instance = json.loads((commons.folder / "secrets" / "hub.json").read_text())["instance"]
     return next(each.handle.pid for each in marked(instance) if each.environment.get("JUPYTERHUB_USER") == "alice")
 
@@ -116,9 +117,9 @@ def test_a_workspace_runs_under_its_own_account_and_sees_its_own_folder_only(com
 @pytest.mark.parametrize("name", ["hub", "proxy"])
 def test_a_workspace_goes_on_when_the_hub_or_the_proxy_is_killed(commons: Commons, workspace: int, name: str) -> None:
     os.kill(commons.pids()[name], signal.SIGKILL)
-    wait_until(commons.whole)
+    eventually(commons.whole, BACK_WITHIN_S)
     assert Handle.of(workspace)
-    wait_until(lambda: requests.get(f"{commons.origin}/jupyter/user/alice/api", timeout=10).ok)
+    eventually(lambda: requests.get(f"{commons.origin}/jupyter/user/alice/api", timeout=10).ok, BACK_WITHIN_S)
 
 
 PROBE = """

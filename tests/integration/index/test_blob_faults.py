@@ -1,7 +1,6 @@
 """Kill -9 of the index and a stopped store, while uploads are verified and data are deleted."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import requests
 import sqlalchemy as sa
 from tests.processes import IndexProcess
 from tests.stores import StoppableStore
+from tests.waiting import eventually
 
 from commonshub.core import deletions, records
 from commonshub.core.database import Database
@@ -22,13 +22,6 @@ from commonshub.index import ledger
 SCHEMA = "index"
 LARGE_BYTES = 256 * 2**20
 QUICK = {"lease_s": 1, "retry_s": 0.2, "idle_s": 0.5, "longest_wait_s": 0.5, "progress_s": 0.02, "most_attempts": 2}
-
-
-def eventually(condition: Callable[[], Any], timeout_s: float = 60) -> Any:
-    end = time.monotonic() + timeout_s
-    while not (found := condition()) and time.monotonic() < end:
-        time.sleep(0.005)
-    return found
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import google_crc32c
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.waiting import eventually
 
 from commonshub.core import records
 from commonshub.core.errors import Unavailable
@@ -21,16 +22,11 @@ from commonshub.index.blobs import BlobSettings, Worker
 from commonshub.index.ledger import Measurement, Patience
 from commonshub.index.measure import read
 
+# Within this a verifier that is running has looked at an upload, in seconds.
+SOON_S = 10
 SCHEMA = "index"
 DATA = b"a,b\n1,2\n" * 1000
 PATIENCE = Patience(0.5, 600, 60, 604800)
-
-
-def eventually(condition: Callable[[], Any], timeout_s: float = 10) -> Any:
-    end = time.monotonic() + timeout_s
-    while not (found := condition()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return found
 
 
 @pytest.fixture
@@ -107,7 +103,7 @@ def test_an_upload_is_verified_within_two_seconds(
     record = blank(name)
     upload(record)
     ended = time.monotonic()
-    document = eventually(lambda: _filled(url, record.did))
+    document = eventually(lambda: _filled(url, record.did), SOON_S)
     assert time.monotonic() - ended < 2
     assert document["size"] == len(DATA)
     assert document["hashes"] == {
@@ -146,7 +142,7 @@ def test_many_uploads_at_once_are_all_verified(
     made = [blank(f"{number}.csv") for number in range(12)]
     for record in made:
         upload(record, record.did.encode())
-    assert eventually(lambda: all(call(state_of, each.did)[0] == "verified" for each in made))
+    assert eventually(lambda: all(call(state_of, each.did)[0] == "verified" for each in made), SOON_S)
     stored = call(records.get_many, [each.did for each in made])
     assert all(each.hashes["md5"] == hashlib.md5(did.encode()).hexdigest() for did, each in stored.items())
 
@@ -156,7 +152,7 @@ def test_an_empty_file_is_an_upload(
 ) -> None:
     record = blank()
     upload(record, b"")
-    assert eventually(lambda: call(state_of, record.did)[0] == "verified")
+    assert eventually(lambda: call(state_of, record.did)[0] == "verified", SOON_S)
     assert call(records.get, record.did).size == 0
 
 
@@ -179,7 +175,7 @@ def test_bytes_are_compared_with_what_the_record_says_already(
     [record] = call(records.create, [Draft(file_name="f", **claim)])
     upload(record)
     call(records.register_blob, record.did, Location("commons", f"{record.did}/f"))
-    assert eventually(lambda: call(state_of, record.did)[0] not in ("registered", "uploaded"))
+    assert eventually(lambda: call(state_of, record.did)[0] not in ("registered", "uploaded"), SOON_S)
     found, reason = call(state_of, record.did)
     assert (found, bool(reason)) == (state, state == "failed")
     if state == "failed":
@@ -246,7 +242,7 @@ def test_two_workers_share_the_work_without_doing_it_twice(
     made = [blank(f"{number}") for number in range(8)]
     for record in made:
         upload(record)
-    assert eventually(lambda: all(call(state_of, each.did)[0] == "verified" for each in made))
+    assert eventually(lambda: all(call(state_of, each.did)[0] == "verified" for each in made), SOON_S)
     urls = [each.urls for each in call(records.get_many, [each.did for each in made]).values()]
     assert all(len(each) == 1 for each in urls)
     other.call(other.app.worker.stop())
@@ -316,12 +312,12 @@ def test_after_a_failure_only_new_bytes_count(
     location = Location("commons", f"{record.did}/f")
     upload(record, b"too short")
     call(records.register_blob, record.did, location)
-    assert eventually(lambda: call(state_of, record.did)[0] == "failed")
+    assert eventually(lambda: call(state_of, record.did)[0] == "failed", SOON_S)
     call(records.register_blob, record.did, location)
-    assert eventually(lambda: _looked_at(call, record.did))
+    assert eventually(lambda: _looked_at(call, record.did), SOON_S)
     assert call(state_of, record.did)[0] == "registered"
     upload(record)
-    assert eventually(lambda: call(state_of, record.did)[0] == "verified")
+    assert eventually(lambda: call(state_of, record.did)[0] == "verified", SOON_S)
 
 
 def _looked_at(call: Callable[..., Any], guid: str) -> bool:

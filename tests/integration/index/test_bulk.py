@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 from tests.index_service import PROJECT
+from tests.tokens import bearer
 
 ELSEWHERE = "/programs/p/projects/other"
 PATH = "/index/bulk/records"
@@ -17,7 +18,7 @@ Ask = Callable[..., requests.Response]
 @pytest.fixture
 def ask(url: str, token: Callable[..., str]) -> Ask:
     def send(method: str, path: str, user: str | None = "admin", **options: Any) -> requests.Response:
-        headers = {"Authorization": f"bearer {token(user)}"} if user else {}
+        headers = bearer(token(user)) if user else {}
         return requests.request(method, url + path, headers=headers, timeout=60, **options)
 
     return send

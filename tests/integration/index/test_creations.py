@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.tokens import bearer
 
 from commonshub.index.validate import MAX_INDEXED_BYTES
 
@@ -18,7 +19,7 @@ Ask = Callable[..., requests.Response]
 def create(url: str, token: Callable[..., str]) -> Ask:
     def send(**values: Any) -> requests.Response:
         body = {"form": "object", "size": 1, "urls": [], "hashes": {"md5": uuid.uuid4().hex}, **values}
-        headers = {"Authorization": f"bearer {token('admin')}"}
+        headers = bearer(token("admin"))
         return requests.post(f"{url}/index/index", json=body, headers=headers, timeout=60)
 
     return send

@@ -9,6 +9,7 @@ import requests
 import sqlalchemy as sa
 from tests import indexd
 from tests.index_service import policies
+from tests.tokens import bearer
 
 from commonshub.index.app import IndexApp
 
@@ -49,7 +50,7 @@ def ask(
     service.app.grants.snapshot = policies()
 
     def send(method: str, path: str, **options: Any) -> requests.Response:
-        headers = {"Authorization": f"bearer {token('admin')}"}
+        headers = bearer(token("admin"))
         return requests.request(method, service.url + path, headers=headers, timeout=30, **options)
 
     return send

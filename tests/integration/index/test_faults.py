@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,8 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.conftest import ORIGIN, free_port, wait_for_port
+from tests.tokens import bearer
+from tests.waiting import eventually
 
 from commonshub.hub.accounts import Accounts, give, launcher
 from commonshub.hub.postgres import Postgres, environment, socket_folder
@@ -112,13 +113,6 @@ class Load:
             thread.join(WITHIN_S)
 
 
-def until(happened: Callable[[], Any]) -> None:
-    end = time.monotonic() + WITHIN_S
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def record(tag: str) -> dict[str, Any]:
     return {"form": "object", "size": 1, "urls": [], "hashes": {"md5": uuid.uuid4().hex}, "uploader": tag}
 
@@ -174,7 +168,7 @@ def test_a_killed_index_leaves_bulk_writes_whole_or_absent(
     process: Callable[[int], subprocess.Popen[bytes]], engine: sa.Engine, token: Callable[..., str]
 ) -> None:
     port = free_port()
-    headers = {"Authorization": f"bearer {token('admin')}"}
+    headers = bearer(token("admin"))
     url = f"http://127.0.0.1:{port}/index/bulk/records"
 
     def write(tag: str) -> requests.Response:
@@ -195,7 +189,7 @@ def test_a_killed_index_leaves_bulk_writes_whole_or_absent(
     try:
         for _ in range(3):
             before = len(load.acknowledged)
-            until(lambda seen=before: len(load.acknowledged) > seen + 1)
+            eventually(lambda seen=before: len(load.acknowledged) > seen + 1, WITHIN_S)
             running.send_signal(signal.SIGKILL)
             running.wait(30)
             running = process(port)
@@ -214,7 +208,7 @@ def test_a_database_that_crashes_under_load_is_told_of_and_met_again(
     server: StoppableServer, running: Any, url: str, engine: sa.Engine, token: Callable[..., str]
 ) -> None:
     running.call(running.app.grants.stop())
-    headers = {"Authorization": f"bearer {token('admin')}"}
+    headers = bearer(token("admin"))
 
     def bulk(tag: str) -> requests.Response:
         body = [record(tag) for _ in range(RECORDS)]
@@ -228,12 +222,13 @@ def test_a_database_that_crashes_under_load_is_told_of_and_met_again(
 
     loads = [Load(bulk), Load(single), Load(read)]
     try:
-        until(lambda: all(load.acknowledged for load in loads))
+        eventually(lambda: all(load.acknowledged for load in loads), WITHIN_S)
         server.stop()
-        until(lambda: all(len(load.refused) > 2 for load in loads))
+        eventually(lambda: all(len(load.refused) > 2 for load in loads), WITHIN_S)
         server.start()
         before = [len(load.acknowledged) for load in loads]
-        until(lambda: all(len(load.acknowledged) > seen + 2 for load, seen in zip(loads, before, strict=True)))
+        pairs = list(zip(loads, before, strict=True))
+        eventually(lambda: all(len(load.acknowledged) > seen + 2 for load, seen in pairs), WITHIN_S)
     finally:
         for load in loads:
             load.stop()

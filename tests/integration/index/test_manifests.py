@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.waiting import eventually
 
 from commonshub.core import records
 from commonshub.core.records import Draft
@@ -248,10 +248,7 @@ def test_a_killed_import_is_finished_by_the_next(
     path = write(*(row(file_name="x" * 500) for _ in range(8000)))
     command = [sys.executable, "-P", "-m", "commonshub.index", "import", path]
     process = subprocess.Popen([*command, f"--data-dir={tmp_path}", f"--DatabaseSettings.url={database_url}"])
-    end = time.monotonic() + 60
-    while not count(engine):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    eventually(lambda: count(engine))
     os.kill(process.pid, signal.SIGKILL)
     process.wait(60)
     assert count(engine) % 1000 == 0

@@ -14,6 +14,8 @@ import requests
 import sqlalchemy as sa
 from tests.auth_service import USER_FILE, Auth
 from tests.processes import StoppablePostgres
+from tests.tokens import bearer
+from tests.waiting import eventually
 
 from commonshub.auth.app import AuthApp
 from commonshub.core import records
@@ -23,13 +25,6 @@ from commonshub.index.app import IndexApp
 PROJECT = "/programs/a/projects/one"
 OUTAGE_S = 10
 WRITERS = 4
-
-
-def eventually(condition: Callable[[], Any], timeout_s: float = 60) -> Any:
-    end = time.monotonic() + timeout_s
-    while not (found := condition()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +64,8 @@ class Load:
         self.auth = auth
         self.index = index
         # Made beforehand: the test itself would ask the database for it.
-        self.headers = {"Authorization": f"bearer {auth.access_token('root')}"}
-        self.writer = {"Authorization": f"bearer {auth.access_token('writer')}"}
+        self.headers = bearer(auth.access_token("root"))
+        self.writer = bearer(auth.access_token("writer"))
         self.ended = threading.Event()
         self.stored: list[str] = []
         self.answers: list[Answer] = []

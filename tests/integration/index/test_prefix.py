@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import requests
 from tests.index_service import policies
+from tests.tokens import bearer
 
 from commonshub.index.app import IndexApp
 
@@ -22,7 +23,7 @@ def running(run_service: Callable[..., Any]) -> Any:
 @pytest.fixture(scope="module")
 def did(running: Any, token: Callable[..., str]) -> str:
     record = {"form": "object", "size": 1, "urls": [], "hashes": {"md5": "0" * 32}}
-    headers = {"Authorization": f"bearer {token('admin')}"}
+    headers = bearer(token("admin"))
     did: str = requests.post(f"{running.url}/index/index", json=record, headers=headers).json()["did"]
     return did
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 from tests.index_service import PROJECT
+from tests.tokens import bearer
 
 from commonshub.core import records
 from commonshub.index.handlers import VersionsHandler
@@ -20,7 +21,7 @@ def ask(url: str, token: Callable[..., str]) -> Callable[..., requests.Response]
     """``ask("POST", "/index/index", user="admin", json={…})``."""
 
     def send(method: str, path: str, user: str | None = None, **options: Any) -> requests.Response:
-        headers = {"Authorization": f"bearer {token(user)}"} if user else {}
+        headers = bearer(token(user)) if user else {}
         return requests.request(method, url + path, headers=headers, timeout=30, **options)
 
     return send
@@ -435,7 +436,7 @@ def listed(url: str, token: Callable[..., str]) -> dict[str, str]:
     second = body(did=two, size=4711, file_name="two", version="2", acl=["a", "b"], authz=["/programs/p"])
     second |= {"urls": ["s3://l/both"], "metadata": {"k": "two"}}
     for each in (first, second):
-        answer = requests.post(f"{url}/index/index", json=each, headers={"Authorization": f"bearer {token('admin')}"})
+        answer = requests.post(f"{url}/index/index", json=each, headers=bearer(token("admin")))
         assert answer.status_code == 200, answer.text
     return {"one": one, "two": two, "sha1": sha1, "md5": md5}
 

@@ -1,7 +1,6 @@
 """The notebook half against the real services."""
 
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import nbformat
 import pandas as pd
 import pytest
 from nbclient import NotebookClient
+from tests.waiting import eventually
 
 import commonshub.server
 from commonshub.client import Commons, NotFound, NotPermitted, QueryFailed, SubmissionFailed
@@ -133,13 +133,12 @@ def test_an_upload_without_rights_to_a_project_stays_with_its_owner(
 
 
 def wait_for_rows(commons: Commons, doc_type: str, count: int) -> pd.DataFrame:
-    end = time.monotonic() + 20
-    while True:
-        rows = commons.explore(doc_type) if doc_type in commons.document_types() else pd.DataFrame()
-        if len(rows) >= count:
-            return rows
-        assert time.monotonic() < end, f"{len(rows)} rows"
-        time.sleep(0.2)
+    def rows() -> list[pd.DataFrame]:
+        found = commons.explore(doc_type) if doc_type in commons.document_types() else ()
+        return [found] if len(found) >= count else []
+
+    [found] = eventually(rows, 20)
+    return found
 
 
 def test_the_explorer_answers_in_rows(reader: Commons) -> None:

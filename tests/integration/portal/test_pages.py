@@ -9,6 +9,7 @@ import requests
 import sqlalchemy as sa
 from tests.auth_service import Auth
 from tests.oauth_client import register
+from tests.tokens import bearer
 
 from commonshub.auth.oauth import sessions
 from commonshub.auth.users.store import get_user
@@ -78,11 +79,11 @@ def test_the_profile_shows_the_user(alice: Browser) -> None:
 
 
 def test_the_profile_lists_keys_and_a_key_made_with_the_page_s_token_works(alice: Browser, auth_url: str) -> None:
-    bearer = alice.script("/portal/token", alice.xsrf()).json()["access_token"]
+    token = alice.script("/portal/token", alice.xsrf()).json()["access_token"]
     made = requests.post(
         f"{auth_url}/user/credentials/api/",
         json={"scope": ["data", "user"]},
-        headers={"Authorization": f"bearer {bearer}"},
+        headers=bearer(token),
     ).json()
     assert made["key_id"] in alice.open("/portal/profile").text
     exchanged = requests.post(f"{auth_url}/user/credentials/api/access_token", json={"api_key": made["api_key"]})

@@ -1,12 +1,12 @@
 """Sign-in through the hub, and what its cookies may and may not do."""
 
 import logging
-import time
 
-import jwt
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.tokens import bearer, claims_of
+from tests.waiting import eventually
 
 from commonshub.core.grants import revoke
 
@@ -151,23 +151,20 @@ def test_a_token_that_was_revoked_is_replaced(browser: Browser, auth_url: str, d
     def token(query: str = "") -> str:
         return str(browser.script(f"/portal/token{query}", xsrf).json()["access_token"])
 
-    def status(bearer: str) -> int:
-        headers = {"Authorization": f"bearer {bearer}"}
+    def status(text: str) -> int:
+        headers = bearer(text)
         return requests.get(f"{auth_url}/user/user", headers=headers, timeout=30).status_code
 
     browser.sign_in("carol")
     xsrf = browser.xsrf()
     first = token()
     assert token() == first
-    claims = jwt.decode(first, options={"verify_signature": False})
+    claims = claims_of(first)
     engine = sa.create_engine(database_url)
     with engine.begin() as connection:
         revoke(connection, "auth", [claims["jti"]], 600)
     engine.dispose()
-    end = time.monotonic() + 5
-    while status(first) != 401:
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    eventually(lambda: status(first) == 401, 5)
     if way == "a page was refused":
         browser.open("/portal/profile")
     second = token("?instead=refused" if way == "a script says so" else "")

@@ -9,6 +9,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.integration.query.model import RECORDS, insert, write_dictionary
+from tests.tokens import bearer
 
 from commonshub.core.dictionary import Dictionary, load
 from commonshub.core.graph import Graph
@@ -65,7 +66,7 @@ class Client:
         self.statements = Statements(running.app.database.engine)
 
     def post(self, body: Any, user: str | None = "alice") -> requests.Response:
-        headers = {"Authorization": f"bearer {self.token(user)}"} if user else {}
+        headers = bearer(self.token(user)) if user else {}
         return requests.post(self.running.url + GRAPHQL, json=body, headers=headers, timeout=60)
 
     def ask(self, query: str, variables: Any = None, user: str = "alice", statements: int = 1) -> Any:

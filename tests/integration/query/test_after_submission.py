@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 from tests.integration.query.conftest import Client
+from tests.tokens import bearer
 
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.query.app import QueryApp
@@ -35,7 +36,7 @@ def submitted(run_service: Callable[..., Any], dictionary_file: Path, token: Cal
         answer = requests.put(
             f"{submission.url}/api/v0/submission{path}",
             json=body,
-            headers={"Authorization": f"bearer {token('alice')}"},
+            headers=bearer(token("alice")),
         )
         assert answer.status_code == 200, answer.text
     return Client(query, token)

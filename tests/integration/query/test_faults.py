@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import requests
 from tests.integration.query.conftest import GRAPHQL, Client
+from tests.tokens import bearer
 
 FAULTS: list[tuple[str, str]] = [
     ("{ case { foo } }", 'Cannot query field "foo" on type "case".'),
@@ -65,7 +66,7 @@ def test_faults_of_a_body_are_told(client: Client, body: Any, told: str) -> None
 
 
 def test_a_body_that_is_no_json_is_refused(client: Client) -> None:
-    headers = {"Authorization": f"bearer {client.token('alice')}"}
+    headers = bearer(client.token("alice"))
     answer = requests.post(client.running.url + GRAPHQL, data=b"{query", headers=headers)
     assert answer.status_code == 400
     assert "not JSON" in answer.json()["errors"][0]

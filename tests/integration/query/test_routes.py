@@ -9,6 +9,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.integration.query.conftest import READERS, Client, readers, writing
+from tests.tokens import bearer
 
 from commonshub.core.dictionary import Dictionary
 from commonshub.core.graph import Graph
@@ -17,7 +18,7 @@ from commonshub.query.app import QueryApp
 
 
 def get(client: Client, path: str, user: str | None = "alice") -> requests.Response:
-    headers = {"Authorization": f"bearer {client.token(user)}"} if user else {}
+    headers = bearer(client.token(user)) if user else {}
     return requests.get(client.running.url + path, headers=headers, timeout=60)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.tokens import bearer
 
 from commonshub.core import records
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
@@ -73,7 +74,7 @@ def running(run_service: Callable[..., Any], database_url: str) -> Any:
 @pytest.fixture(scope="module")
 def caller(running: Any, token: Callable[..., str]) -> Callable[[str | None], Api]:
     def make(username: str | None) -> Api:
-        headers = {} if username is None else {"Authorization": f"bearer {token(username)}"}
+        headers = {} if username is None else bearer(token(username))
         return Api(running.url, headers)
 
     return make

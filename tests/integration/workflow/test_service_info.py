@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.tokens import bearer
 
 from commonshub.workflow.app import WorkflowApp
 
@@ -21,7 +22,7 @@ def test_anybody_may_ask_what_it_can_do(url: str, path: str) -> None:
 
 
 def test_a_valid_token_is_no_hindrance(url: str, token: Callable[..., str]) -> None:
-    headers = {"Authorization": f"bearer {token('alice')}"}
+    headers = bearer(token("alice"))
     assert requests.get(f"{url}/ga4gh/wes/v1/service-info", headers=headers).status_code == 200
 
 

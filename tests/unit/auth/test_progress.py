@@ -1,7 +1,8 @@
 """A long command says what it is doing."""
 
 import io
-import time
+
+from tests.waiting import eventually
 
 from commonshub.auth.commands.progress import Progress
 
@@ -12,9 +13,7 @@ class Terminal(io.StringIO):
 
 
 def wait_for(text: str, stream: io.StringIO) -> None:
-    end = time.monotonic() + 10
-    while text not in stream.getvalue() and time.monotonic() < end:
-        time.sleep(0.01)
+    eventually(lambda: text in stream.getvalue(), 10)
 
 
 def test_what_is_done_is_told_line_by_line() -> None:
