@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 from tests.openid_service import ACCOUNTS, SignInService
 
-from commonshub.auth.login import upstream
 from commonshub.auth.login.store import login_table
+from commonshub.core import jwks
 from commonshub.core.grants import tables
 
 
@@ -60,7 +60,7 @@ def test_new_keys_of_the_provider_are_fetched_but_not_at_every_sign_in(
     assert people.browser().sign_in().status_code == 302
     people.provider.rotate_keys()
     assert people.browser().sign_in().status_code == 401
-    monkeypatch.setattr(upstream, "KEYS_AGAIN_S", 0)
+    monkeypatch.setattr(jwks, "KEYS_AGAIN_S", 0)
     assert people.browser().sign_in().status_code == 302
 
 

@@ -16,6 +16,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from commonshub.auth.login import idtoken
 from commonshub.core.errors import AuthenticationRequired, UpstreamError
+from commonshub.core.jwks import signing_key
 
 ISSUER = "https://provider.example"
 RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -39,7 +40,7 @@ def sign(key: Any = RSA_KEY, alg: str = "RS256", kid: str | None = "one", **clai
 
 
 def check(token: str, jwks: dict[str, Any] = JWKS) -> dict[str, Any]:
-    key = idtoken.signing_key(token, jwks)
+    key = signing_key(token, jwks)
     return idtoken.verify(token, key, issuer=ISSUER, client_id="commons", nonce="n")
 
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commonshub.core.errors import BadRequest, UpstreamError
+from commonshub.core.options import read_options, read_secret
 from commonshub.core.outbound import check_url
-
-from ..options import read_options, read_secret
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 # What else is found under /user/login/, and the hub's own passwords.

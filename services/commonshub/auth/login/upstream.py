@@ -1,14 +1,12 @@
 """What is asked of one OpenID provider: its documents, its keys, tokens for a code, and more about a user."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import jwt
-
 from commonshub.core.errors import AuthenticationRequired, UpstreamError
+from commonshub.core.jwks import Document, Keys
 from commonshub.core.outbound import Outbound, Rejected, check_url
 
 from . import idtoken
@@ -16,33 +14,7 @@ from .attempt import Attempt
 from .person import wanted
 from .providers import Provider
 
-# How soon a provider may be asked for its keys again, in seconds.
-KEYS_AGAIN_S = 30
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-
-
-class Document:
-    """A document that is fetched when it is needed and too old; all who wait for it wait for the same answer.
-
-    Parameters
-    ----------
-    lasts_s
-        How long it counts, in seconds.
-    """
-
-    def __init__(self, fetch: Callable[[], Awaitable[Mapping[str, Any]]], lasts_s: float) -> None:
-        self._fetch = fetch
-        self._lasts_s = lasts_s
-        self._task: asyncio.Future[Mapping[str, Any]] | None = None
-        self._at = 0.0
-
-    async def get(self, again_s: float | None = None) -> Mapping[str, Any]:
-        """The document; a fresh one if `again_s` is given and this one is older than so many seconds."""
-        task, oldest_s = self._task, self._lasts_s if again_s is None else again_s
-        if task is None or (task.done() and (task.exception() or time.monotonic() - self._at >= oldest_s)):
-            self._at = time.monotonic()
-            self._task = task = asyncio.ensure_future(self._fetch())
-        return await asyncio.shield(task)
 
 
 class Upstream:
@@ -61,7 +33,7 @@ class Upstream:
         self.redirect_uri = redirect_uri
         self._http = Outbound(provider.issuer, timeout_s, name=provider.label)
         self._metadata = Document(self._fetch_metadata, documents_s)
-        self._jwks = Document(self._fetch_jwks, documents_s)
+        self._keys = Keys(self._fetch_jwks, documents_s, "The provider's answer")
 
     def close(self) -> None:
         """Give all connections back."""
@@ -116,11 +88,11 @@ class Upstream:
         """
         tokens = await self._tokens(code, attempt)
         id_token = tokens.get("id_token")
-        if not isinstance(id_token, str):
+        if not isinstance(id_token, str) or len(id_token) > idtoken.MAX_TOKEN_CHARS:
             raise AuthenticationRequired("The provider's answer is not valid: it holds no ID token.")
         claims = idtoken.verify(
             id_token,
-            await self._key(id_token),
+            await self._keys.key(id_token),
             issuer=self.provider.issuer,
             client_id=self.provider.client_id,
             nonce=attempt.nonce,
@@ -168,13 +140,6 @@ class Upstream:
     async def _fetch_jwks(self) -> Mapping[str, Any]:
         document = await self._http.json((await self.metadata())["jwks_uri"])
         return document if isinstance(document, dict) else {}
-
-    async def _key(self, id_token: str) -> jwt.PyJWK:
-        try:
-            return idtoken.signing_key(id_token, await self._jwks.get())
-        except idtoken.UnknownKey:
-            # It may be new. What anybody can make us do must not become a flood at the provider.
-            return idtoken.signing_key(id_token, await self._jwks.get(KEYS_AGAIN_S))
 
     async def _userinfo(self, access_token: Any, subject: str) -> dict[str, Any]:
         endpoint = (await self.metadata()).get("userinfo_endpoint")

@@ -8,9 +8,8 @@ from urllib.parse import urlencode, urlsplit
 
 from commonshub.core.errors import BadRequest, UpstreamError
 from commonshub.core.hub import Attempt
+from commonshub.core.options import read_options, read_secret
 from commonshub.core.outbound import check_url
-
-from ..options import read_options, read_secret
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 # What Gen3's clients call the commons itself.

@@ -5,13 +5,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from commonshub.core.errors import BadRequest
-
-NAME_FIELD = "idp"
+from .errors import BadRequest
 
 
 def read_options(kind: type[Any], where: str, given: Any, required: Sequence[str]) -> dict[str, Any]:
-    """What `given` says for the fields of the dataclass `kind`, but for its name; lists become tuples.
+    """What `given` says for the fields of the dataclass `kind`, but for the first, its name; lists become tuples.
 
     Parameters
     ----------
@@ -27,7 +25,7 @@ def read_options(kind: type[Any], where: str, given: Any, required: Sequence[str
     """
     if not isinstance(given, Mapping):
         raise BadRequest(f"{where} must be a map of settings.")
-    kinds = {each.name: each.type for each in fields(kind) if each.name != NAME_FIELD}
+    kinds = {each.name: each.type for each in fields(kind)[1:]}
     for name, value in given.items():
         if name not in kinds:
             raise BadRequest(f"{where} has no setting {name!r}; there are: {', '.join(kinds)}.")
