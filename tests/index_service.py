@@ -36,17 +36,22 @@ def policies() -> Snapshot:
     )
 
 
-@pytest.fixture(scope="module")
-def running(run_service: Callable[..., Any], database_url: str) -> Any:
+def start(run_service: Callable[..., Any], database_url: str, **settings: dict[str, Any]) -> Any:
+    """An index on the module's database, with those policies."""
     # Signed downloads leave a row in the audit table, which belongs to the auth service.
     engine = sa.create_engine(database_url)
     with engine.begin() as connection:
         connection.execute(sa.schema.CreateSchema("auth"))
         audit.table("auth").create(connection)
     engine.dispose()
-    service = run_service(IndexApp, BlobSettings={"retry_s": 0.1})
+    service = run_service(IndexApp, BlobSettings={"retry_s": 0.1}, **settings)
     service.app.grants.snapshot = policies()
     return service
+
+
+@pytest.fixture(scope="module")
+def running(run_service: Callable[..., Any], database_url: str) -> Any:
+    return start(run_service, database_url)
 
 
 @pytest.fixture(scope="module")

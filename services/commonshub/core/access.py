@@ -7,6 +7,9 @@ authz
     else counts.
 acl
     What old records carry instead: ``*`` for everybody, or names of projects, any one of which is enough.
+visa
+    What somebody else's signed word lets a caller read (GA4GH Passports). It counts for the request that brings it, on
+    paths that the operator bound it to, and for reading alone.
 uploader
     Who may use a record that has neither, until metadata link it to a project.
 location
@@ -17,8 +20,9 @@ location
 Single downloads, DRS access and bulk requests all decide by these functions; :mod:`.downloads` is what asks them.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .errors import AuthenticationRequired, BadRequest, NotFound, PermissionDenied
 from .identity import ANONYMOUS, Identity
@@ -35,17 +39,64 @@ EVERYBODY = "*"
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What the visas that came with a request open, for this request alone.
+
+    Attributes
+    ----------
+    paths
+        Resource paths that may be read, and until when, in seconds since the epoch.
+    bearers
+        Whom the passports are about, for the audit trail.
+    """
+
+    paths: Mapping[str, float] = field(default_factory=dict)
+    bearers: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks, under which policies, in which request."""
+    """Who asks, under which policies, in which request, and with which visas."""
 
     policy: Snapshot
     identity: Identity
     request_id: str = ""
+    shown: Shown = field(default_factory=Shown)
 
 
 def may_read(asker: Asker, record: Record) -> bool:
     """Whether the caller may read the bytes of `record`; what is open to everybody, he may with any token."""
-    return _may(asker, record, "read-storage") or open_to_all(asker.policy, record)
+    return readable_until(asker, record) is not None
+
+
+def readable_until(asker: Asker, record: Record) -> float | None:
+    """Until when the caller may read the bytes of `record`: seconds since the epoch, infinite where policies let him,
+    None where he may not.
+
+    Visas and what is open to everybody add up: each path of the record needs one of them.
+    """
+    if _may(asker, record, "read-storage") or open_to_all(asker.policy, record):
+        return math.inf
+    if not asker.shown.paths or not record.authz:
+        return None
+    return min(_visited_until(asker, path) for path in record.authz) or None
+
+
+def _visited_until(asker: Asker, path: str) -> float:
+    """Until when a path may be read by visas, or for ever where everybody may; 0 for not at all."""
+    try:
+        if asker.policy.allows(ANONYMOUS, Request(SERVICE, "read-storage", path)):
+            return math.inf
+        return max((end for above, end in asker.shown.paths.items() if covers([above], path)), default=0.0)
+    except BadRequest:
+        # As in a decision by policies.
+        return 0.0
+
+
+def closed_paths(policy: Snapshot, record: Record) -> list[str]:
+    """The authz paths of a record that not everybody may read."""
+    asker = Asker(policy, ANONYMOUS)
+    return [path for path in record.authz if not _visited_until(asker, path)]
 
 
 def open_to_all(policy: Snapshot, record: Record) -> bool:
@@ -153,7 +204,8 @@ def locate(asker: Asker, record: Record, protocol: str | None, settings: Storage
     BadRequest
         The record's locations are of no scheme that we serve.
     PermissionDenied
-        The record points outside what it may reach, or a client acts for itself where that is switched off.
+        The record points outside what it may reach, the visas that were shown do not open it, or a client acts for
+        itself where that is switched off.
     """
     # Permission before location: who may not read learns nothing of what there is.
     _require_reader(asker, record, settings)
@@ -173,6 +225,8 @@ def _require_reader(asker: Asker, record: Record, settings: StorageSettings) -> 
     identity = asker.identity
     if identity.client is None or identity.username is not None or settings.client_credentials_download:
         if not may_read(asker, record):
+            if asker.shown.bearers:
+                raise PermissionDenied("None of the visas that were shown opens this file.")
             raise AuthenticationRequired("You don't have access permission on this file")
     elif not open_to_all(asker.policy, record):
         raise PermissionDenied(
@@ -215,15 +269,20 @@ def _tied(location: Location, resources: Mapping[str, Sequence[str]]) -> Sequenc
     return resources[max(prefixes, key=len)] if prefixes else ()
 
 
-def lifetime(settings: StorageSettings, asked_s: int | None) -> int:
+def lifetime(settings: StorageSettings, asked_s: int | None, left_s: float = math.inf) -> int:
     """Seconds that a signed URL lives.
+
+    Parameters
+    ----------
+    left_s
+        Seconds for which the right to it lasts.
 
     Raises
     ------
     BadRequest
         More was asked for than the commons allows; a shorter life than asked for would be a surprise later.
     """
-    limit = settings.presigned_url_ttl_s
+    limit = int(min(settings.presigned_url_ttl_s, left_s))
     if asked_s is None:
         return limit
     if not 0 < asked_s <= limit:

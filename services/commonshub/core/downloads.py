@@ -6,6 +6,8 @@ Single ones that arrive together share it (:mod:`.batches`).
 """
 
 import logging
+import math
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -13,7 +15,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from . import audit, records
-from .access import Asker, lifetime, locate, open_to_all
+from .access import Asker, lifetime, locate, open_to_all, readable_until
 from .batches import Batches
 from .database import Database
 from .errors import AuthenticationRequired, CommonsError, NotFound, PermissionDenied
@@ -155,14 +157,24 @@ class Downloads:
         if record is None:
             raise NotFound(f"There is no record with the GUID {wanted.guid}.")
         options, settings = wanted.options, self.storage.settings
-        ttl_s = lifetime(settings, options.expires_in)
         place = locate(wanted.asker, record, options.protocol, settings)
         if isinstance(place, str):
             return place
         public = self.storage.store(place.bucket).public
         if public or (not options.force_sign and open_to_all(wanted.asker.policy, record)):
             return self.storage.address(place)
+        ttl_s = lifetime(settings, options.expires_in, _left_s(wanted.asker, record))
         return self.storage.presign("GET", place, ttl_s)
+
+
+def _left_s(asker: Asker, record: Record) -> float:
+    """Seconds for which the right to read `record` lasts: a URL must not outlive the visas that it is given for."""
+    if not asker.shown.paths:
+        return math.inf
+    left_s = (readable_until(asker, record) or 0) - time.time()
+    if left_s < 1:
+        raise AuthenticationRequired("The visas that open this file have just expired.")
+    return left_s
 
 
 def status_of(error: Exception) -> int:
@@ -178,6 +190,8 @@ def _entry(wanted: Wanted, record: Record | None, outcome: str | Exception, ttl_
         "expires_in_s": wanted.options.expires_in or ttl_s,
         "authz": record.authz if record else [],
     }
+    if wanted.asker.shown.bearers:
+        detail["passports"] = list(wanted.asker.shown.bearers)
     if wanted.path:
         detail["path"] = wanted.path[: audit.MAX_SUBJECT]
     if isinstance(outcome, Exception):

@@ -23,6 +23,8 @@ from .blobs import BlobSettings, Worker
 from .creations import Creations
 from .drs import CLOUDS, Site
 from .pages import Pages
+from .passports.clearinghouse import Clearinghouse
+from .passports.settings import PassportSettings
 from .reads import Reads
 from .registration import Registration
 from .sweeper import Sweeper
@@ -37,7 +39,7 @@ class IndexApp(ServiceApplication):
     name = "index"
     prefixes: ClassVar[tuple[str, ...]] = ("/index", "/ga4gh/drs", "/mds", "/mds-admin")
     status_handler = mds.StatusHandler
-    classes = [*ServiceApplication.classes, BlobSettings]
+    classes = [*ServiceApplication.classes, BlobSettings, PassportSettings]
 
     max_list_limit = Integer(1024, help="Largest `limit` of a list, in records.").tag(config=True)
 
@@ -146,6 +148,8 @@ class IndexApp(ServiceApplication):
         self.creations = Creations(
             self.database, self.schema, self.commons.guid_prefix, most=self.create_batch, at_once=self.create_batches
         )
+        passports = PassportSettings(parent=self)
+        self.clearinghouse = Clearinghouse(passports) if passports.enabled else None
         blobs = BlobSettings(parent=self)
         self.worker = Worker(self.database, self.schema, storage, blobs)
         await self.worker.start()
@@ -172,6 +176,8 @@ class IndexApp(ServiceApplication):
         await self.worker.stop()
         self.registration.close()
         await self.buckets.stop()
+        if self.clearinghouse:
+            self.clearinghouse.close()
 
     def routes(self) -> list[Route]:
         """Routes whose paths end in a word come before those that end in a GUID, because a GUID may hold slashes."""

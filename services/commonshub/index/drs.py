@@ -18,7 +18,7 @@ from urllib.parse import quote
 import orjson
 
 from commonshub.core.access import access_ids
-from commonshub.core.errors import BadRequest, ValidationFailed
+from commonshub.core.errors import ValidationFailed
 from commonshub.core.records import Record
 
 from .contents import Bundle
@@ -57,13 +57,15 @@ def zulu(moment: datetime | None) -> str | None:
     return moment.isoformat() + "Z" if moment else None
 
 
-def drs_object(record: Record, site: Site, public: bool) -> dict[str, Any]:
+def drs_object(record: Record, site: Site, public: bool, visa_issuers: Sequence[str] = ()) -> dict[str, Any]:
     """The DRS object of a record that is not blank.
 
     Parameters
     ----------
     public
         Whether anonymous callers may have the bytes.
+    visa_issuers
+        Whose visas can open them.
     """
     created, updated = zulu(record.created_date), zulu(record.updated_date)
     document = {
@@ -81,7 +83,7 @@ def drs_object(record: Record, site: Site, public: bool) -> dict[str, Any]:
         "index_updated_time": updated,
     }
     # DRS knows no empty list of access methods, and contents only in bundles.
-    methods = _methods(record, site, public) or None
+    methods = _methods(record, site, authorizations(record, site, public, visa_issuers)) or None
     optional = {"access_methods": methods, "version": record.version, "description": record.description}
     return document | {name: value for name, value in optional.items() if value is not None}
 
@@ -157,7 +159,7 @@ def open_bundle(bundle_id: str) -> dict[str, Any]:
     }
 
 
-def _methods(record: Record, site: Site, public: bool) -> list[dict[str, Any]]:
+def _methods(record: Record, site: Site, authorized: Mapping[str, Any]) -> list[dict[str, Any]]:
     methods = []
     for access_id, url in access_ids(record.urls).items():
         known = record.urls_metadata.get(url)
@@ -169,7 +171,7 @@ def _methods(record: Record, site: Site, public: bool) -> list[dict[str, Any]]:
             "access_url": {"url": url},
             "region": str(told.get("region") or _region(scheme, rest, site)),
             "available": str(told.get("available", True)).lower() != "false",
-            "authorizations": authorizations(record, site, public),
+            "authorizations": authorized,
         }
         cloud = told.get("cloud") or site.clouds.get(scheme)
         methods.append(method | ({"cloud": str(cloud)} if cloud else {}))
@@ -180,13 +182,23 @@ def _region(scheme: str, place: str, site: Site) -> str:
     return site.region_of(place.partition("/")[0]) if scheme == "s3" else ""
 
 
-def authorizations(record: Record, site: Site, public: bool) -> dict[str, Any]:
-    """How a caller can get at the bytes of a record."""
+def authorizations(record: Record, site: Site, public: bool, visa_issuers: Sequence[str] = ()) -> dict[str, Any]:
+    """How a caller can get at the bytes of a record; the parameters are those of :func:`drs_object`."""
+    shown = ["BearerAuth", "PassportAuth"] if visa_issuers else ["BearerAuth"]
     return {
         "drs_object_id": record.did,
-        "supported_types": ["None"] if public else ["BearerAuth"],
+        "supported_types": ["None"] if public else shown,
         "bearer_auth_issuers": [] if public else [site.issuer],
-        "passport_auth_issuers": [],
+        "passport_auth_issuers": [] if public else list(visa_issuers),
+    }
+
+
+def ways_in(site: Site, visa_issuers: Sequence[str]) -> dict[str, Any]:
+    """How callers can get at bytes in this commons, whose visas open some."""
+    return {
+        "supported_types": ["None", "BearerAuth", "PassportAuth"],
+        "bearer_auth_issuers": [site.issuer],
+        "passport_auth_issuers": list(visa_issuers),
     }
 
 
@@ -264,12 +276,6 @@ def wants_expanded(body: Mapping[str, Any], asked: bool) -> bool:
 
 def _texts(values: Iterable[Any]) -> bool:
     return all(isinstance(value, str) and "\0" not in value for value in values)
-
-
-def refuse_passports(body: Mapping[str, Any]) -> None:
-    """Raise :class:`BadRequest` where somebody wants to prove who he is by GA4GH passports."""
-    if "passports" in body:
-        raise BadRequest("This commons does not take passports; send a bearer token.")
 
 
 def bulk_access(

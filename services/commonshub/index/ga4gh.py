@@ -1,13 +1,15 @@
 """HTTP of GA4GH DRS 1.5: ``/ga4gh/drs/v1``."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, ClassVar
 
 from commonshub.core import records
-from commonshub.core.access import Asker, open_to_all
+from commonshub.core.access import Asker, Shown, closed_paths, open_to_all
+from commonshub.core.attempts import Attempt, is_among
 from commonshub.core.downloads import Options, Wanted, sort_outcomes
-from commonshub.core.errors import BadRequest, CommonsError, NotFound, TooLarge
+from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, TooLarge
 from commonshub.core.records import Record
 
 from . import bundles, drs, filters, reads
@@ -26,6 +28,11 @@ class ObjectReader(IndexHandler):
     def open_to_all(self, record: Record) -> bool:
         """Whether anonymous callers may have the bytes."""
         return open_to_all(self.service.policy, record)
+
+    def visa_issuers(self, record: Record) -> Sequence[str]:
+        """Whose visas can open the bytes."""
+        clearinghouse = self.index.clearinghouse
+        return clearinghouse.issuers_for(closed_paths(self.service.policy, record)) if clearinghouse else ()
 
     def names(self, object_id: str) -> list[str]:
         """The GUIDs that an id may stand for: itself, and what it means as a compact identifier."""
@@ -52,13 +59,13 @@ class ObjectReader(IndexHandler):
     def object_of(self, found: Record | Family, *, expand: bool = False) -> dict[str, Any]:
         """The object of a record or bundle."""
         if isinstance(found, Record):
-            return drs.drs_object(found, self.site, self.open_to_all(found))
+            return drs.drs_object(found, self.site, self.open_to_all(found), self.visa_issuers(found))
         return drs.bundle_object(found.bundle, self.contents_of(found, expand=expand), self.site)
 
     def authorizations_of(self, found: Record | Family) -> dict[str, Any]:
         """How the bytes of a record or bundle can be had."""
         if isinstance(found, Record):
-            return drs.authorizations(found, self.site, self.open_to_all(found))
+            return drs.authorizations(found, self.site, self.open_to_all(found), self.visa_issuers(found))
         return drs.open_bundle(found.bundle.id)
 
     @property
@@ -74,10 +81,37 @@ class DrsHandler(ObjectReader):
         """DRS's error, with the message where Gen3's clients look for it too."""
         return {"msg": error.message, "status_code": error.status, "message": error.message}
 
-    @property
-    def asker(self) -> Asker:
-        """Who asks, for the decision."""
-        return Asker(self.service.policy, self.identity, self.request_id)
+    def asker(self, shown: Shown) -> Asker:
+        """Who asks, for the decision, and what he has shown."""
+        return Asker(self.service.policy, self.identity, self.request_id, shown)
+
+    async def shown(self, body: Mapping[str, Any]) -> Shown:
+        """What the passports in the body of this request open.
+
+        Raises
+        ------
+        BadRequest
+            None are taken here, or not beside a token, or they are malformed.
+        AuthenticationRequired
+            One of them is not valid.
+        TooManyRequests
+            There were too many of those.
+        """
+        if "passports" not in body:
+            return Shown()
+        if self.index.clearinghouse is None:
+            raise BadRequest("This commons does not take passports (PassportSettings.enabled); send a bearer token.")
+        if "Authorization" in self.request.headers:
+            raise BadRequest("Send passports or a bearer token, not both.")
+        attempts, address = self.service.attempts, self.client_address
+        shared = is_among(address, self.service.limits.proxy_addresses)
+        attempt = Attempt(address, self.request.body[-4096:].decode(errors="replace"), shared)
+        attempts.check(attempt, time.monotonic())
+        try:
+            return await self.index.clearinghouse.shown(body["passports"])
+        except AuthenticationRequired:
+            attempts.failed(attempt, time.monotonic())
+            raise
 
     def wishes(self, access_id: str) -> Options:
         """How the bytes of a location are wanted."""
@@ -115,7 +149,10 @@ class ServiceInfoHandler(DrsHandler):
         found = await self.index.totals.put(None)
         commons = self.service.commons
         release, most = version("commonshub"), self.index.max_drs_bulk
-        self.reply(drs.service_info(commons.name, commons.origin, release, most, found.records, found.size_bytes))
+        info = drs.service_info(commons.name, commons.origin, release, most, found.records, found.size_bytes)
+        if clearinghouse := self.index.clearinghouse:
+            info["drs"]["authorizations"] = drs.ways_in(self.site, clearinghouse.visa_issuers)
+        self.reply(info)
 
 
 class ObjectHandler(DrsHandler):
@@ -126,6 +163,8 @@ class ObjectHandler(DrsHandler):
 
     async def post(self, guid: str) -> None:
         body = self.json_object() if self.request.body else {}
+        # What an object is, everybody may know; a passport that is not valid is refused nevertheless.
+        await self.shown(body)
         await self._reply(guid, drs.wants_expanded(body, self.expand))
 
     async def _reply(self, guid: str, expand: bool) -> None:
@@ -151,7 +190,9 @@ class ObjectsHandler(DrsHandler):
         self.reply({"drs_objects": [self.object_of(each) for each in found]})
 
     async def post(self) -> None:
-        expand = drs.wants_expanded(self.json_object(), self.expand)
+        body = self.json_object()
+        await self.shown(body)
+        expand = drs.wants_expanded(body, self.expand)
         ids, found = await self.bulk_found(expand=expand)
         self.reply(drs.bulk(ids, {each: self.object_of(one, expand=expand) for each, one in found.items()}))
 
@@ -164,17 +205,20 @@ class AccessHandler(DrsHandler):
     """``/objects/{id}/access/{access_id}``: a URL that gives the bytes."""
 
     async def get(self, guid: str, access_id: str) -> None:
+        await self._reply(guid, access_id, Shown())
+
+    async def post(self, guid: str, access_id: str) -> None:
+        shown = await self.shown(self.json_object() if self.request.body else {})
+        await self._reply(guid, access_id, shown)
+
+    async def _reply(self, guid: str, access_id: str, shown: Shown) -> None:
         record = await self.found(guid)
         if not isinstance(record, Record):
             raise NotFound("A bundle has no bytes of its own; ask for the objects in its contents.")
         if record.blank:
             raise NotFound(NOT_VERIFIED)
-        wanted = Wanted(self.asker, record.did, self.wishes(access_id), record, self.request.path)
+        wanted = Wanted(self.asker(shown), record.did, self.wishes(access_id), record, self.request.path)
         self.reply({"url": await self.index.downloads.url(wanted)})
-
-    async def post(self, guid: str, access_id: str) -> None:
-        drs.refuse_passports(self.json_object() if self.request.body else {})
-        await self.get(guid, access_id)
 
 
 class NoAccessHandler(DrsHandler):
@@ -194,12 +238,12 @@ class BulkAccessHandler(DrsHandler):
 
     async def post(self) -> None:
         body = self.json_object()
-        drs.refuse_passports(body)
         asked = drs.bulk_access_ids(body)
         self.bound(len(asked))
+        shown = await self.shown(body)
         found = await self.records_of({guid for guid, _ in asked})
         there = [(guid, name) for guid, name in asked if guid in found and not found[guid].blank]
-        asker = self.asker
+        asker = self.asker(shown)
         path = self.request.path
         wanted = [Wanted(asker, found[guid].did, self.wishes(name), found[guid], path) for guid, name in there]
         outcomes = dict(zip(there, await self.index.downloads.urls(wanted), strict=True))

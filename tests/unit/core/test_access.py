@@ -1,12 +1,25 @@
 """Which bytes a record stands for, and who may have them."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from traitlets import TraitError
 
-from commonshub.core.access import Asker, locate, may_delete, may_read, may_write, owns, reaches
+from commonshub.core.access import (
+    Asker,
+    Shown,
+    closed_paths,
+    lifetime,
+    locate,
+    may_delete,
+    may_read,
+    may_write,
+    owns,
+    reaches,
+    readable_until,
+)
 from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, PermissionDenied
 from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.policy import Binding, Client, Permission, Policy, Snapshot, User, parse_path
@@ -194,3 +207,45 @@ def test_buckets_lie_where_their_settings_say() -> None:
 def test_what_a_store_cannot_have_is_told_at_the_start(stores: Any) -> None:
     with pytest.raises(TraitError, match="bucket 'b' may have endpoint_url"):
         StorageSettings(stores=stores)
+
+
+OPEN_WORLD = Snapshot(
+    policies={"open": Policy("open", READ, frozenset({parse_path("/open")}))}, groups={"anonymous": ("open",)}
+)
+
+
+@pytest.mark.parametrize(
+    ("authz", "until"),
+    [
+        (["/programs/a"], 10.0),
+        (["/programs/a/projects/x"], 20.0),
+        (["/programs/a", "/programs/b"], 5.0),
+        (["/programs/a", "/open"], 10.0),
+        (["/open"], math.inf),
+        (["/programs/ab"], None),
+        (["/programs"], None),
+        (["/programs/a", "/programs/c"], None),
+        (["/programs/a", "no path"], None),
+        ([], None),
+    ],
+)
+def test_visas_let_read_until_the_first_that_is_needed_ends(authz: list[str], until: float | None) -> None:
+    shown = Shown({"/programs/a": 10.0, "/programs/a/projects/x": 20.0, "/programs/b": 5.0})
+    visitor = Asker(OPEN_WORLD, ANONYMOUS, shown=shown)
+    found = record(authz=authz)
+    assert readable_until(visitor, found) == until
+    assert may_read(visitor, found) is (until is not None)
+    assert not may_write(visitor, found)
+    assert not may_delete(visitor, found)
+
+
+def test_what_is_not_open_to_everybody_is_closed() -> None:
+    found = record(authz=["/programs/a", "/open", "/open/x", "no path"])
+    assert closed_paths(OPEN_WORLD, found) == ["/programs/a", "no path"]
+
+
+def test_a_url_lives_no_longer_than_the_right_to_it() -> None:
+    settings = StorageSettings()
+    assert [lifetime(settings, asked, 60.5) for asked in (None, 30, 60)] == [60, 30, 60]
+    with pytest.raises(BadRequest, match="60 seconds"):
+        lifetime(settings, 61, 60.5)

@@ -1,0 +1,166 @@
+"""Takes passports: asks their issuers for keys, and for nothing else. What it is shown, it keeps nowhere."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jwt
+
+from commonshub.core.access import Shown
+from commonshub.core.errors import AuthenticationRequired, BadRequest, Unavailable, UpstreamError
+from commonshub.core.jwks import Keys
+from commonshub.core.outbound import Outbound
+from commonshub.core.paths import covers
+
+from . import visas
+from .settings import Broker, PassportSettings, VisaIssuer, parse_brokers, parse_visa_issuers
+from .visas import Passport, Visa
+
+# So much of a person's name is kept in the audit trail, in characters.
+MAX_BEARER_CHARS = 256
+
+PASSED_OVER = "A visa counts for nothing: %s"
+
+log = logging.getLogger(__name__)
+
+
+class Signed(NamedTuple):
+    """A visa that is still unread, whose it says it is, and the key to see by."""
+
+    token: str
+    issuer: VisaIssuer
+    key: jwt.PyJWK
+
+
+class Clearinghouse:
+    """Takes passports, as GA4GH calls who does.
+
+    Parameters
+    ----------
+    settings
+        Whose passports and visas are taken.
+
+    Raises
+    ------
+    BadRequest
+        A setting is wrong, or there is nobody to trust.
+    """
+
+    def __init__(self, settings: PassportSettings) -> None:
+        self._settings = settings
+        self._brokers = parse_brokers(settings.brokers)
+        self._issuers = parse_visa_issuers(settings.visa_issuers, self._brokers)
+        if not self._brokers or not self._issuers:
+            raise BadRequest(
+                "PassportSettings.enabled needs PassportSettings.brokers and PassportSettings.visa_issuers."
+            )
+        self._outbound: list[Outbound] = []
+        # By address: who signs passports and visas is asked once for both.
+        trusted: list[Broker | VisaIssuer] = [*self._issuers.values(), *self._brokers.values()]
+        addresses = {each.jwks_uri: each.issuer for each in trusted}
+        self._keys = {address: self._keys_at(address, issuer) for address, issuer in addresses.items()}
+
+    def close(self) -> None:
+        """Give all connections back."""
+        for http in self._outbound:
+            http.close()
+
+    @property
+    def visa_issuers(self) -> list[str]:
+        """``iss`` of all visas that can open something."""
+        return [name for name, issuer in self._issuers.items() if issuer.grants]
+
+    def issuers_for(self, paths: Sequence[str]) -> list[str]:
+        """``iss`` of the visas that can open data with all these authz paths; empty where no visas can."""
+        opening = {path: [name for name, each in self._issuers.items() if _opens(each, path)] for path in paths}
+        if not all(opening.values()):
+            return []
+        return list(dict.fromkeys(name for names in opening.values() for name in names))
+
+    async def shown(self, given: Any) -> Shown:
+        """What the passports of a request open.
+
+        Raises
+        ------
+        BadRequest
+            They are no list of texts, or beyond a limit.
+        AuthenticationRequired
+            One of them is not valid.
+        UpstreamError, Unavailable
+            The keys of an issuer cannot be had, and nothing else opens anything.
+        """
+        tokens = visas.read_bounded(given, self._settings)
+        passports = [await self._passport(token) for token in tokens]
+        if sum(len(each.visas) for each in passports) > self._settings.max_visas:
+            raise BadRequest(
+                f"passports: at most {self._settings.max_visas} visas are taken (PassportSettings.max_visas)."
+            )
+        paths: dict[str, float] = {}
+        failures: list[UpstreamError | Unavailable] = []
+        for passport in passports:
+            signed = [await self._signed(token, failures) for token in passport.visas]
+            # Many signatures take a while.
+            found = await asyncio.to_thread(_read, [each for each in signed if each])
+            for path, end in visas.opened(passport, found).items():
+                paths[path] = max(paths.get(path, 0.0), end)
+        if failures and not paths:
+            raise failures[0]
+        return Shown(paths, [_bearer(each) for each in passports])
+
+    async def _passport(self, token: str) -> Passport:
+        told = visas.outline(token, "The passport")
+        broker = self._brokers.get(told.issuer)
+        if broker is None:
+            raise AuthenticationRequired("The passport is not valid: this commons does not know its issuer.")
+        return visas.read_passport(token, await self._keys[broker.jwks_uri].key(token), broker)
+
+    async def _signed(self, token: str, failures: list[UpstreamError | Unavailable]) -> Signed | None:
+        """A visa that could count; what keeps its issuer's keys from us is added to `failures`."""
+        try:
+            issuer = visas.signer(visas.outline(token, "The visa"), self._issuers)
+            return Signed(token, issuer, await self._keys[issuer.jwks_uri].key(token))
+        except AuthenticationRequired as error:
+            log.info(PASSED_OVER, error.message)
+        except (UpstreamError, Unavailable) as error:
+            log.warning("The keys of a visa issuer cannot be had: %s", error.message)
+            failures.append(error)
+        return None
+
+    def _keys_at(self, address: str, issuer: str) -> Keys:
+        http = Outbound(address, self._settings.timeout_s, name=issuer)
+        self._outbound.append(http)
+
+        async def fetch() -> Mapping[str, Any]:
+            document = await http.json(address)
+            return document if isinstance(document, dict) else {}
+
+        return Keys(fetch, self._settings.keys_s, "The passport")
+
+
+def _read(signed: Sequence[Signed]) -> list[Visa]:
+    """The visas that count."""
+    found = []
+    for token, issuer, key in signed:
+        try:
+            found.append(visas.read_visa(token, key, issuer, time.time()))
+        except AuthenticationRequired as error:
+            log.info(PASSED_OVER, error.message)
+    return found
+
+
+def _opens(issuer: VisaIssuer, path: str) -> bool:
+    return any(_covered(granted, path) for granted in issuer.grants.values())
+
+
+def _covered(granted: Iterable[str], path: str) -> bool:
+    try:
+        return covers(granted, path)
+    except BadRequest:
+        # A record of an older index may name what is no path.
+        return False
+
+
+def _bearer(passport: Passport) -> str:
+    return f"{passport.person.sub} {passport.person.iss}"[:MAX_BEARER_CHARS]
