@@ -37,6 +37,7 @@ from sqlalchemy.dialects import postgresql as pg
 from .catalog import tables as tables
 from .errors import BadRequest, Conflict, NotFound
 from .storage import Location
+from .texts import TEXTS
 
 CHANNEL = "commonshub_blob"
 MAX_FILE_NAME_BYTES = 900
@@ -244,7 +245,7 @@ def get_many(connection: sa.Connection, schema: str, guids: Iterable[str]) -> di
 @lru_cache(maxsize=8)
 def _by_guid(schema: str) -> sa.Select[Any]:
     table = tables(schema).record
-    return sa.select(table).where(table.c.guid == sa.any_(sa.bindparam("guids", type_=pg.ARRAY(sa.VARCHAR()))))
+    return sa.select(table).where(table.c.guid == sa.any_(sa.bindparam("guids", type_=TEXTS)))
 
 
 def update(connection: sa.Connection, schema: str, guid: str, rev: str | None, changes: Mapping[str, Any]) -> Record:
@@ -279,7 +280,7 @@ def assign(
 ) -> dict[str, Record]:
     """Give many records the same values in one statement, whatever their revisions; the changed ones, by GUID."""
     table = tables(schema).record
-    wanted = sa.bindparam("guids", list(guids), type_=pg.ARRAY(sa.VARCHAR()))
+    wanted = sa.bindparam("guids", list(guids), type_=TEXTS)
     values = {**_changed(changes), "rev": sa.func.left(sa.func.md5(sa.cast(sa.func.random(), sa.Text)), 8)}
     statement = sa.update(table).where(table.c.guid == sa.any_(wanted)).values(values).returning(*table.c)
     return {row.guid: of_row(row) for row in connection.execute(statement)}
@@ -321,7 +322,7 @@ def delete(connection: sa.Connection, schema: str, guid: str, rev: str | None) -
 def delete_many(connection: sa.Connection, schema: str, guids: Iterable[str]) -> list[str]:
     """Delete records whatever their revisions; the GUIDs that there were."""
     table = tables(schema).record
-    wanted = sa.bindparam("guids", list(guids), type_=pg.ARRAY(sa.VARCHAR()))
+    wanted = sa.bindparam("guids", list(guids), type_=TEXTS)
     statement = sa.delete(table).where(table.c.guid == sa.any_(wanted)).returning(table.c.guid)
     return list(connection.execute(statement).scalars())
 

@@ -15,12 +15,13 @@ from sqlalchemy.dialects import postgresql as pg
 from commonshub.core import records
 from commonshub.core.errors import BadRequest, Conflict, NotFound
 from commonshub.core.records import Record
+from commonshub.core.texts import TEXTS
 
 from . import conditions, contents, reads
 from .catalog import tables
 from .contents import Bundle, Bundles, Member
 from .filters import Filter
-from .reads import TEXTS, Form, Name, spellings
+from .reads import Form, Name, spellings
 
 T = TypeVar("T")
 

@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from commonshub.core.records import Record
+from commonshub.core.texts import TEXTS
 
-EMPTY_LIST = sa.cast(pg.array([]), pg.ARRAY(sa.VARCHAR()))
+EMPTY_LIST = sa.cast(pg.array([]), TEXTS)
 EMPTY_OBJECT = sa.cast(sa.literal_column("'{}'"), pg.JSONB())
 
 _DATES = ("created_date", "updated_date", "content_created_date", "content_updated_date")

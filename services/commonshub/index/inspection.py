@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql as pg
 
 from commonshub.core import records
 from commonshub.core.database import Database
 from commonshub.core.errors import BadRequest, Conflict, NotFound, UpstreamError
 from commonshub.core.records import Record
 from commonshub.core.storage import Listed, Location, Storage
+from commonshub.core.texts import TEXTS
 
 from . import ledger
 from .measure import read
@@ -217,7 +217,7 @@ def _known(connection: sa.Connection, schema: str, page: Sequence[Listed]) -> se
     """Which of these objects a record points to, an upload is expected at, or a deletion is about to remove."""
     record, blob, deletion, *_ = records.tables(schema)
     urls = [str(each.location) for each in page]
-    given = sa.cast(sa.literal(urls, pg.ARRAY(sa.VARCHAR())), pg.ARRAY(sa.VARCHAR()))
+    given = sa.literal(urls, TEXTS)
     known = set(
         connection.execute(sa.select(sa.func.unnest(record.c.urls)).where(record.c.urls.overlap(given))).scalars()
     )

@@ -20,6 +20,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from commonshub.core import records
 from commonshub.core.storage import Location
+from commonshub.core.texts import TEXTS
 
 AWAITED, ARRIVED = "registered", "uploaded"
 
@@ -115,7 +116,7 @@ def take(
         .values(state="failed", reason=abandoned, updated=_moment())
     )
     wait = sa.func.least(patience.longest_s, sa.func.greatest(patience.shortest_s, age / patience.age_divisor))
-    asked = blob.c.guid == sa.any_(sa.literal(list(hastened), sa.ARRAY(sa.VARCHAR)))
+    asked = blob.c.guid == sa.any_(sa.literal(list(hastened), TEXTS))
     looked = _taken(connection, blob, AWAITED, awaited, sa.or_(blob.c.due <= _moment(), asked), wait, {})
     claim = {"claim": sa.func.gen_random_uuid(), "done": 0}
     begun = _taken(connection, blob, ARRIVED, arrived, blob.c.due <= _moment(), sa.literal(lease_s), claim)

@@ -23,10 +23,10 @@ from sqlalchemy.dialects import postgresql as pg
 from commonshub.core import records
 from commonshub.core.database import Database
 from commonshub.core.errors import NotFound
+from commonshub.core.texts import TEXTS
 
 BATCH_RECORDS = 2000
 MAIN = "index_record"
-_TEXTS = pg.ARRAY(sa.VARCHAR())
 # Columns that the old table has under the name of the new one.
 _SAME = [
     *("baseid", "rev", "form", "size", "created_date", "updated_date", "file_name", "version", "uploader"),
@@ -129,7 +129,7 @@ class Source:
         table = self.table(each.table, "did", each.value)
         value = table.c[each.value]
         found = sa.func.array_agg(pg.aggregate_order_by(sa.cast(value, sa.VARCHAR()), value))
-        return self._of_record(sa.func.coalesce(found, sa.cast(pg.array([]), _TEXTS)), table)
+        return self._of_record(sa.func.coalesce(found, sa.cast(pg.array([]), TEXTS)), table)
 
     def _pairs(self, each: Pairs) -> sa.ColumnElement[Any]:
         table = self.table(each.table, "did", each.key, each.value)
@@ -193,7 +193,7 @@ def _convert_batch(connection: sa.Connection, source: Source, schema: str, last:
     did = source.main.c.did
     query = sa.select(did).order_by(did).limit(batch)
     guids = list(connection.execute(query if last is None else query.where(did > last)).scalars())
-    wanted = did == sa.any_(sa.bindparam("guids", guids, type_=_TEXTS))
+    wanted = did == sa.any_(sa.bindparam("guids", guids, type_=TEXTS))
     chosen = source.rows().where(wanted)
     statement = pg.insert(records.tables(schema).record).from_select(list(chosen.selected_columns.keys()), chosen)
     connection.execute(statement.on_conflict_do_nothing())

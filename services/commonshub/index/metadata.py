@@ -21,10 +21,10 @@ from sqlalchemy.dialects import postgresql as pg
 from commonshub.core import records
 from commonshub.core.errors import Conflict, NotFound
 from commonshub.core.records import Record
+from commonshub.core.texts import TEXTS
 
 from .catalog import tables
 
-TEXTS = pg.ARRAY(sa.VARCHAR())
 # What Gen3 writes where nobody says who may read; nothing else is written here, and nothing reads it.
 AUTHZ = {"version": 0, "_resource_paths": ["/open"]}
 # Texts that may stand for a number or truth value of JSON.

@@ -25,11 +25,11 @@ from commonshub.core.batches import Batches
 from commonshub.core.database import Database
 from commonshub.core.errors import NotFound
 from commonshub.core.records import Record
+from commonshub.core.texts import TEXTS
 
 from . import documents
 from .documents import Document
 
-TEXTS = pg.ARRAY(sa.VARCHAR())
 T = TypeVar("T")
 
 

@@ -11,12 +11,13 @@ from sqlalchemy.dialects import postgresql as pg
 from commonshub.core import records
 from commonshub.core.errors import Conflict, NotFound
 from commonshub.core.records import Draft, Record
+from commonshub.core.texts import TEXTS
 
 from . import conditions, documents
 from .documents import Document
 from .filters import Filter
 from .pages import Place, Start
-from .reads import TEXTS, Form, spellings
+from .reads import Form, spellings
 
 T = TypeVar("T")
 

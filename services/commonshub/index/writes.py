@@ -9,11 +9,10 @@ from sqlalchemy.dialects import postgresql as pg
 from commonshub.core import records
 from commonshub.core.errors import Conflict, TooLarge
 from commonshub.core.records import Draft, Record
+from commonshub.core.texts import TEXTS
 
 from . import documents
 from .documents import Document
-
-TEXTS = pg.ARRAY(sa.VARCHAR())
 
 
 def lock(connection: sa.Connection, schema: str, guids: Sequence[str]) -> dict[str, str | None]:
