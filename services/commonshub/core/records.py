@@ -182,13 +182,10 @@ def create_free(
     Of several with the same GUID one is stored.
     """
     rows = [_row(draft, prefix) for draft in records]
-    dates = {
-        (row.guid, row.rev): (row.created_date, row.updated_date)
-        for row in connection.execute(_insert(schema), {"rows": rows}).all()
-    }
-    return [
-        _stored(row, *dates[row["guid"], row["rev"]]) if (row["guid"], row["rev"]) in dates else None for row in rows
-    ]
+    stored = connection.execute(_insert(schema), {"rows": rows})
+    dates = {(guid, rev): (created, updated) for guid, rev, created, updated in stored}
+    found = (dates.get((row["guid"], row["rev"])) for row in rows)
+    return [moments and _stored(draft, row, *moments) for draft, row, moments in zip(records, rows, found, strict=True)]
 
 
 @lru_cache(maxsize=8)
@@ -216,18 +213,38 @@ def _insert(schema: str) -> sa.Executable:
 
 
 def _row(draft: Draft, prefix: str) -> dict[str, Any]:
-    row = {column: getattr(draft, name) for name, column in _COLUMNS.items()}
+    values = ((column, getattr(draft, name)) for name, column in _COLUMNS.items())
+    # What is left out is null in the table as well, and PostgreSQL has less to read.
+    row = {column: value for column, value in values if value is not None}
     row["guid"] = draft.did or mint(prefix)
     row["baseid"] = draft.baseid or str(uuid.uuid4())
     row["rev"] = new_rev()
     return row
 
 
-def _stored(row: Mapping[str, Any], created: datetime, updated: datetime) -> Record:
-    values = {name: row[column] for name, column in _COLUMNS.items()}
-    lists = {name: list(values[name]) for name in ("urls", "acl", "authz", "aliases")}
-    objects = {name: dict(values[name]) for name in ("urls_metadata", "hashes", "metadata")}
-    return Record(**{**values, **lists, **objects}, rev=row["rev"], created_date=created, updated_date=updated)
+def _stored(draft: Draft, row: Mapping[str, Any], created: datetime, updated: datetime) -> Record:
+    return Record(
+        did=row["guid"],
+        baseid=row["baseid"],
+        rev=row["rev"],
+        form=draft.form,
+        size=draft.size,
+        file_name=draft.file_name,
+        version=draft.version,
+        uploader=draft.uploader,
+        urls=list(draft.urls),
+        urls_metadata=dict(draft.urls_metadata),
+        acl=list(draft.acl),
+        authz=list(draft.authz),
+        hashes=dict(draft.hashes),
+        metadata=dict(draft.metadata),
+        created_date=created,
+        updated_date=updated,
+        description=draft.description,
+        content_created_date=draft.content_created_date,
+        content_updated_date=draft.content_updated_date,
+        aliases=list(draft.aliases),
+    )
 
 
 def get(connection: sa.Connection, schema: str, guid: str) -> Record | None:
