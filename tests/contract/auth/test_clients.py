@@ -1,44 +1,35 @@
 """The life of an application, by the operator's commands (C31 to C33) and by the administrators' API."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 import requests
 import sqlalchemy as sa
 from tests.auth_service import Auth
+from tests.commands import run_here
 
+from commonshub.auth import commands
 from commonshub.auth.oauth.store import clients
 from commonshub.core.grants import tables
 
 API = "/user/admin/client"
 TOKEN = "/user/oauth2/token"
 URL = "https://app.example.org/callback"
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Command = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
 def command(auth: Auth, database_url: str) -> Command:
-    def run(*words: str) -> "subprocess.CompletedProcess[str]":
-        settings = [f"--DatabaseSettings.url={database_url}"]
-        environment = {**os.environ, "COMMONSHUB_DATA_DIR": str(auth.app.commons.path)}
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "commonshub.auth", "client", *words, *settings],
-            capture_output=True,
-            text=True,
-            env=environment,
-            check=False,
-        )
-
-    return run
+    settings = [f"--data-dir={auth.app.commons.path}", f"--DatabaseSettings.url={database_url}"]
+    return lambda *words: run_here(commands.main, ["client", *words, *settings])
 
 
-def made(done: "subprocess.CompletedProcess[str]") -> dict[str, str]:
+def made(done: CompletedProcess[str]) -> dict[str, str]:
     assert done.returncode == 0, done.stderr
     told: dict[str, str] = json.loads(done.stdout)
     return told
@@ -60,7 +51,10 @@ def test_c31_expired_clients_are_deleted_and_those_that_end_soon_are_named(auth:
     for name, days in (("never", "0"), ("soon", "4"), ("later", "30")):
         made(command("create", name, "--grant-types", "client_credentials", "--expires-in", days))
     gone = made(command("create", "gone", "--grant-types", "client_credentials", "--expires-in", "1"))
-    past = sa.update(clients("auth")).where(clients("auth").c.name == "gone").values(expires_at=sa.func.now())
+    table = clients("auth")
+    # By a minute: a client's end is kept to the second.
+    end = sa.func.now() - timedelta(minutes=1)
+    past = sa.update(table).where(table.c.name == "gone").values(expires_at=end)
     auth.app.database.call(lambda connection: connection.execute(past))
     done = command("delete-expired")
     assert done.returncode == 0

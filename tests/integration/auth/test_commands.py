@@ -1,37 +1,49 @@
-"""The operator's commands, as processes of their own on a real database."""
+"""The operator's commands on a real database."""
 
 import csv
 import io
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
+from subprocess import CompletedProcess
 
 import pytest
 import sqlalchemy as sa
 from tests.auth_service import Auth
+from tests.commands import run_here
 from tests.tokens import bearer
 from tests.waiting import eventually
 
+from commonshub.auth import commands
 from commonshub.core import audit
 from commonshub.core.audit import Entry
 from commonshub.core.identity import Identity
 
-Command = Callable[..., "subprocess.CompletedProcess[str]"]
+Command = Callable[..., CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def command(auth: Auth, database_url: str) -> Command:
-    def run(*words: str) -> "subprocess.CompletedProcess[str]":
-        arguments = [sys.executable, "-P", "-m", "commonshub.auth", *words]
-        settings = (
-            []
-            if any("DatabaseSettings" in word for word in words)
-            else [f"--DatabaseSettings.url={database_url}", f"--TokenSettings.jwks_file={auth.app.tokens.jwks_file}"]
-        )
-        environment = {**os.environ, "COMMONSHUB_DATA_DIR": str(auth.app.commons.path), "COLUMNS": "100"}
-        return subprocess.run([*arguments, *settings], capture_output=True, text=True, env=environment, check=False)
+def settings(auth: Auth, database_url: str) -> list[str]:
+    return [
+        f"--data-dir={auth.app.commons.path}",
+        f"--DatabaseSettings.url={database_url}",
+        f"--TokenSettings.jwks_file={auth.app.tokens.jwks_file}",
+    ]
+
+
+@pytest.fixture(scope="module")
+def command(settings: list[str]) -> Command:
+    return lambda *words: run_here(commands.main, [*words, *settings])
+
+
+@pytest.fixture(scope="module")
+def process(settings: list[str]) -> Command:
+    """Run a command as operators do."""
+
+    def run(*words: str) -> CompletedProcess[str]:
+        arguments = [sys.executable, "-P", "-m", "commonshub.auth", *words, *settings]
+        return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
     return run
 
@@ -48,8 +60,8 @@ def rows(auth: Auth) -> None:
     auth.app.database.call(write)
 
 
-def test_the_trail_is_shown_newest_last(command: Command) -> None:
-    done = command("audit", "--user", "carol", "--decision", "denied", "--since", "1h", "--limit", "2")
+def test_the_trail_is_shown_newest_last(process: Command) -> None:
+    done = process("audit", "--user", "carol", "--decision", "denied", "--since", "1h", "--limit", "2")
     assert done.returncode == 0, done.stderr
     assert [line.split()[-1] for line in done.stdout.splitlines()] == ["g-3", "g-5"]
 
@@ -83,8 +95,9 @@ def test_a_faulty_command_says_why(command: Command, words: list[str], told: str
     assert "Traceback" not in done.stderr
 
 
-def test_a_database_that_is_away_is_told_in_one_line(command: Command) -> None:
-    done = command("audit", "--DatabaseSettings.url=postgresql://127.0.0.1:1/none")
+def test_a_database_that_is_away_is_told_in_one_line(auth: Auth) -> None:
+    away = [f"--data-dir={auth.app.commons.path}", "--DatabaseSettings.url=postgresql://127.0.0.1:1/none"]
+    done = run_here(commands.main, ["audit", *away])
     assert done.returncode == 1
     assert done.stderr.startswith("The database cannot be reached")
     assert "Traceback" not in done.stderr
