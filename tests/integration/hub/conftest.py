@@ -57,7 +57,7 @@ class Commons:
 
 
 @pytest.fixture(scope="session")
-def commons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commons]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commons]:
     # The path has blanks and is too long for a Unix socket; the folder is what a start that was cut off leaves.
     folder = tmp_path_factory.mktemp("hub") / ("a data folder with blanks " * 4).strip()
     running = Commons(folder, free_port())
@@ -68,10 +68,19 @@ def commons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commons]:
     (folder / "run" / "state.json").write_text('{"parts": [{"name"')
     (folder / "run" / "lock").touch()
     (folder / "postgres" / "fresh" / "base").mkdir(parents=True)
-    started = running.up()
+    first = running.up()
     try:
-        assert started.returncode == 0, started.stdout + started.stderr
-        running.first_output = started.stdout  # type: ignore[attr-defined]
+        assert first.returncode == 0, first.stdout + first.stderr
+        running.first_output = first.stdout  # type: ignore[attr-defined]
         yield running
     finally:
         running.run("down")
+
+
+@pytest.fixture(scope="module")
+def commons(started: Commons) -> Commons:
+    """The commons, up again where another module has taken it down."""
+    if not started.whole():
+        again = started.up()
+        assert again.returncode == 0, again.stdout + again.stderr
+    return started

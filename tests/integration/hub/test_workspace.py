@@ -24,8 +24,6 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can run worksp
 
 @pytest.fixture(scope="module")
 def alice(commons: Commons) -> requests.Session:
-    if not commons.whole():
-        assert commons.up().returncode == 0
     Passwords(commons.folder / "secrets" / "passwords.json").set("alice", PASSWORD)
     return commons.sign_in("alice", PASSWORD)
 
