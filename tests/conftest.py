@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +27,17 @@ from commonshub.hub.objectstore import ObjectStore
 from commonshub.hub.postgres import Postgres, environment, socket_folder
 
 ORIGIN = "http://127.0.0.1:8000"
+# Below those that systems give to connections and to whoever asks for any port.
+PORTS = range(20_000, 32_768)
 
 
 def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """A port that stays free until its server starts, even if that is long after."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.conftest import free_port
 from tests.tokens import bearer
 
 COMMAND = Path(sys.executable).with_name("commonshub")
@@ -59,15 +60,10 @@ class CommonsUnderTest:
 
 @pytest.fixture(scope="session")
 def commons(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommonsUnderTest]:
-    import socket
-
     folder = tmp_path_factory.mktemp("commons")
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    running = CommonsUnderTest(folder / "data", port)
+    running = CommonsUnderTest(folder / "data", free_port())
     try:
-        running.run("up", "--detach", "--port", str(port))
+        running.run("up", "--detach", "--port", str(running.port))
         yield running
     finally:
         running.run("down")

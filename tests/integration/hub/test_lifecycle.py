@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from tests.conftest import free_port
 from tests.waiting import eventually
 
 from commonshub.hub.files import read_json
@@ -60,9 +61,7 @@ def test_a_port_in_use_is_told_and_nothing_stays_behind(tmp_path: Path) -> None:
 
 
 def test_a_fault_in_the_dictionary_is_told_before_anything_starts(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        other = Commons(tmp_path / "data", free.getsockname()[1])
+    other = Commons(tmp_path / "data", free_port())
     assert other.run("init").returncode == 0
     (other.folder / "dictionary" / "case.yaml").write_text("id: case\nlinks: [\n")
     answer = other.run("up", "--empty", "--port", str(other.port))
