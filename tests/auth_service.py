@@ -129,13 +129,4 @@ def auth(
         ServiceApplication={"url": f"http://127.0.0.1:{port}"},
         TokenSettings={"jwks_file": str(folder / "keys" / "jwks.json")},
     )
-    started = Auth(running)
-
-    def make_index(connection: Any) -> None:
-        import sqlalchemy as sa
-
-        connection.execute(sa.schema.CreateSchema("index", if_not_exists=True))
-        records.tables("index").record.metadata.create_all(connection)
-
-    started.app.database.call(make_index)
-    return started
+    return Auth(running)

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-import sqlalchemy as sa
 
-from commonshub.core import audit
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.index.app import IndexApp
 
@@ -36,22 +34,16 @@ def policies() -> Snapshot:
     )
 
 
-def start(run_service: Callable[..., Any], database_url: str, **settings: dict[str, Any]) -> Any:
+def start(run_service: Callable[..., Any], **settings: dict[str, Any]) -> Any:
     """An index on the module's database, with those policies."""
-    # Signed downloads leave a row in the audit table, which belongs to the auth service.
-    engine = sa.create_engine(database_url)
-    with engine.begin() as connection:
-        connection.execute(sa.schema.CreateSchema("auth"))
-        audit.table("auth").create(connection)
-    engine.dispose()
     service = run_service(IndexApp, BlobSettings={"retry_s": 0.1}, **settings)
-    service.app.grants.snapshot = policies()
+    service.hold(policies())
     return service
 
 
 @pytest.fixture(scope="module")
-def running(run_service: Callable[..., Any], database_url: str) -> Any:
-    return start(run_service, database_url)
+def running(run_service: Callable[..., Any]) -> Any:
+    return start(run_service)
 
 
 @pytest.fixture(scope="module")

@@ -196,11 +196,11 @@ class KeysHandler(web.RequestHandler):
 
 
 @pytest.fixture(scope="module")
-def world(run_service: Callable[..., Any], database_url: str) -> Iterator[World]:
+def world(run_service: Callable[..., Any]) -> Iterator[World]:
     made = new_world()
     sockets = netutil.bind_sockets(0, HOST)
     for place, issuer in enumerate(made.issuers):
         issuer.jwks_uri = f"http://{HOST}:{sockets[0].getsockname()[1]}/{place}/jwks"
     with answering(web.Application([(r"/(\d)/(.*)", KeysHandler, {"world": made})]), sockets):
-        made.running = start(run_service, database_url, PassportSettings=made.settings)
+        made.running = start(run_service, PassportSettings=made.settings)
         yield made

@@ -57,10 +57,8 @@ def draft() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def commons(run_service: Callable[..., Any], request: pytest.FixtureRequest) -> Commons:
-    # First the index, whose tables are then there for the auth service.
+def commons(run_service: Callable[..., Any], auth: Auth) -> Commons:
     index = run_service(IndexApp)
-    auth: Auth = request.getfixturevalue("auth")
     keys = KeySet(Path(auth.app.tokens.jwks_file))
     index.app.verifier = Verifier(keys, auth.app.commons.issuer, auth.app.tokens.audience)
     return Commons(auth, index)

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import requests
-import sqlalchemy as sa
 from tests.access_log import LOGGER, entries, settle
 from tests.auth_service import Auth
 from tests.routes import samples
@@ -32,9 +31,7 @@ SCRIPT = "<script>alert(1)</script>"
 
 @pytest.fixture(scope="module")
 def index(auth: Auth, run_service: Callable[..., Any]) -> Any:
-    """The index beside the auth service, with its keys; it makes its own tables."""
-    drop = sa.text('drop schema "index" cascade')
-    auth.app.database.call(lambda connection: connection.execute(drop))
+    """The index beside the auth service, with its keys."""
     return run_service(IndexApp, TokenSettings={"jwks_file": auth.app.tokens.jwks_file})
 
 

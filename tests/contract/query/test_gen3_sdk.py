@@ -34,7 +34,7 @@ def sdk(
     """The SDK of a user."""
     file: Path = write_dictionary(tmp_path_factory.mktemp("dictionary"))
     running = run_service(QueryApp, Commons={"dictionary": str(file)})
-    running.app.grants.snapshot = readers(READERS)
+    running.hold(readers(READERS))
     with writing(running) as connection:
         insert(connection, Graph(load(str(file)), "graph"), RECORDS)
     with mock.patch.dict("os.environ", {"no_proxy": "127.0.0.1"}):

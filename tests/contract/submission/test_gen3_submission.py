@@ -45,8 +45,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def submission(run_service: Callable[..., Any], token: Callable[..., str]) -> Callable[..., Any]:
     running = run_service(SubmissionApp, Commons={"dictionary": str(SMALL)})
-    running.call(running.app.grants.stop())
-    running.app.grants.snapshot = SNAPSHOT
+    running.hold(SNAPSHOT)
     return lambda name="admin": gen3.Gen3Submission(
         endpoint=running.url, auth_provider=Bearer(running.url, token(name))
     )

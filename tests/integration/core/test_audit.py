@@ -17,9 +17,6 @@ ALICE = Identity("alice", "client-1", token_id="t-1", session="key-1")
 @pytest.fixture(scope="module")
 def engine(database_url: str) -> Iterator[sa.Engine]:
     engine = create_engine(DatabaseSettings(url=database_url))
-    with engine.begin() as connection:
-        connection.execute(sa.schema.CreateSchema("auth"))
-        audit.table("auth").create(connection)
     yield engine
     engine.dispose()
 

@@ -38,6 +38,11 @@ class FollowerApp(ServiceApplication):
 
 
 @pytest.fixture(scope="module")
+def database_url(empty_database_url: str) -> str:
+    return empty_database_url
+
+
+@pytest.fixture(scope="module")
 def follower(run_service: Callable[..., Any]) -> Any:
     """A service that started before the tables existed."""
     return run_service(FollowerApp).app

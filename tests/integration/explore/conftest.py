@@ -229,12 +229,13 @@ def explorer(
             "mapping_file": str(folder / "etlMapping.yaml"), "index_dir": str(folder / "index"), "debounce_s": 0.3,
         },
     )  # fmt: skip
-    running.call(running.app.grants.stop())
-    running.app.grants.snapshot = rights(
-        all=["/programs"],
-        one=["/programs/P/projects/one"],
-        two=["/programs/P/projects/two"],
-        near=["/programs/P/projects/on"],
+    running.hold(
+        rights(
+            all=["/programs"],
+            one=["/programs/P/projects/one"],
+            two=["/programs/P/projects/two"],
+            near=["/programs/P/projects/on"],
+        )
     )
     found = Explorer(running, token)
     eventually(lambda: running.app.active, 30)

@@ -36,8 +36,7 @@ def services(run_service: Callable[..., Any], token: Callable[..., str], tmp_pat
     submission = run_service(SubmissionApp, Commons=common)
     explore = run_service(ExploreApp, Commons=common, ExploreSettings=index)
     for running in (submission, explore):
-        running.call(running.app.grants.stop())
-        running.app.grants.snapshot = ADMINISTRATOR
+        running.hold(ADMINISTRATOR)
     headers = {"Authorization": f"Bearer {token('all')}"}
 
     def put(path: str, body: Any) -> None:

@@ -57,7 +57,7 @@ def test_a_submission_shows_in_seconds_without_a_restart(explorer: Explorer, gra
     before = explorer.running.app.active.id
     graph.add("case", "fresh", {"projects": ["one"]}, project_id="P-one", primary_site="New")
     graph.commit()
-    eventually(lambda: explorer.query(SEEN % "fresh")["case"], 15)
+    eventually(lambda: explorer.query(SEEN % "fresh")["case"])
     assert explorer.running.app.active.id > before
 
 

@@ -47,7 +47,7 @@ def ask(
     before: dict[str, list[Any]], run_service: Callable[..., Any], token: Callable[..., str]
 ) -> Callable[..., requests.Response]:
     service = run_service(IndexApp, DatabaseSettings={"index_schema": "public"})
-    service.app.grants.snapshot = policies()
+    service.hold(policies())
 
     def send(method: str, path: str, **options: Any) -> requests.Response:
         headers = bearer(token("admin"))

@@ -16,7 +16,7 @@ PREFIX = "dg.TEST/"
 @pytest.fixture(scope="module")
 def running(run_service: Callable[..., Any]) -> Any:
     service = run_service(IndexApp, Commons={"guid_prefix": PREFIX})
-    service.app.grants.snapshot = policies()
+    service.hold(policies())
     return service
 
 

@@ -23,8 +23,8 @@ MD5 = "0cc175b9c0f1b6a831c399e269772661"
 
 
 @pytest.fixture(scope="module")
-def engine(database_url: str) -> Iterator[sa.Engine]:
-    engine = create_engine(DatabaseSettings(url=database_url))
+def engine(empty_database_url: str) -> Iterator[sa.Engine]:
+    engine = create_engine(DatabaseSettings(url=empty_database_url))
     migrate(engine, SCHEMA, Path(str(resources.files("commonshub.index"))) / "migrations", HEAD)
     yield engine
     engine.dispose()

@@ -103,7 +103,7 @@ def dictionary(dictionary_file: Path) -> Dictionary:
 def empty_client(run_service: Callable[..., Any], dictionary_file: Path, token: Callable[..., str]) -> Iterator[Client]:
     """A service on an empty graph."""
     running = run_service(QueryApp, Commons={"dictionary": str(dictionary_file)})
-    running.app.grants.snapshot = readers(READERS)
+    running.hold(readers(READERS))
     return Client(running, token)
 
 

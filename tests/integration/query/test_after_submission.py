@@ -22,7 +22,8 @@ def submitted(run_service: Callable[..., Any], dictionary_file: Path, token: Cal
     policies = Snapshot(policies={"admin": ADMIN}, users={"alice": User(policies=(Binding("admin"),))})
     submission = run_service(SubmissionApp, Commons={"dictionary": str(dictionary_file)})
     query = run_service(QueryApp, Commons={"dictionary": str(dictionary_file)})
-    submission.app.grants.snapshot = query.app.grants.snapshot = policies
+    submission.hold(policies)
+    query.hold(policies)
     records = [
         {"type": "study", "submitter_id": "st", "projects": {"code": "Q"}},
         {"type": "case", "submitter_id": "c", "age": 61, "scores": [1, 2.5], "studies": {"submitter_id": "st"}},

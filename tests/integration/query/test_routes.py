@@ -109,7 +109,7 @@ def test_a_query_beyond_the_time_limit_is_told_what_to_narrow(
     running = run_service(
         QueryApp, Commons={"dictionary": str(dictionary_file)}, DatabaseSettings={"statement_timeout_ms": 200}
     )
-    running.app.grants.snapshot = readers(READERS)
+    running.hold(readers(READERS))
     slow = Client(running, token)
     with writing(client.running) as connection:
         connection.execute(sa.text('lock table graph."node_case" in access exclusive mode'))

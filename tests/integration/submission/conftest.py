@@ -9,7 +9,6 @@ import requests
 import sqlalchemy as sa
 from tests.tokens import bearer
 
-from commonshub.core import records
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.submission.app import PREFIX, SubmissionApp
 
@@ -58,16 +57,9 @@ class Api:
 
 
 @pytest.fixture(scope="module")
-def running(run_service: Callable[..., Any], database_url: str) -> Any:
-    engine = sa.create_engine(database_url)
-    with engine.begin() as connection:
-        connection.execute(sa.schema.CreateSchema("index", if_not_exists=True))
-        records.tables("index").record.metadata.create_all(connection)
-    engine.dispose()
+def running(run_service: Callable[..., Any]) -> Any:
     running = run_service(SubmissionApp, Commons={"dictionary": str(SMALL)})
-    # The policies of the test must not be replaced by those of the database.
-    running.call(running.app.grants.stop())
-    running.app.grants.snapshot = SNAPSHOT
+    running.hold(SNAPSHOT)
     return running
 
 
