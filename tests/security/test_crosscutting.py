@@ -51,7 +51,6 @@ def portal(auth: Auth, run_service: Callable[..., Any]) -> Any:
 READS_COOKIES = {
     "services/commonshub/core/browser.py",
     "services/commonshub/auth/login/handlers.py",
-    "services/commonshub/auth/wts/pages.py",
 }
 
 
