@@ -23,7 +23,11 @@ def policies() -> Snapshot:
         policies={
             "admin": Policy("admin", every, frozenset({(name,) for name in ADMINISTERED})),
             "member": Policy("member", every, frozenset({("programs", "p", "projects", "q")})),
-            "upload": Policy("upload", frozenset({Permission("indexd", "file_upload")}), frozenset({("data_file",)})),
+            "upload": Policy(
+                "upload",
+                frozenset(Permission(service, "file_upload") for service in ("indexd", "fence")),
+                frozenset({("data_file",)}),
+            ),
             "open": Policy("open", frozenset({Permission("fence", "read-storage")}), frozenset({("open",)})),
         },
         groups={"anonymous": ("open",)},

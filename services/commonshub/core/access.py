@@ -64,6 +64,19 @@ class Asker:
     shown: Shown = field(default_factory=Shown)
 
 
+def require_scope(identity: Identity) -> None:
+    """Refuse who is not signed in, or whose token is not for data.
+
+    Raises
+    ------
+    AuthenticationRequired, PermissionDenied
+    """
+    if identity.username is None:
+        raise AuthenticationRequired("Authentication Error: no authorization header provided")
+    if SCOPE not in identity.scopes:
+        raise PermissionDenied(f"This token lacks the scope {SCOPE}.")
+
+
 def may_read(asker: Asker, record: Record) -> bool:
     """Whether the caller may read the bytes of `record`; what is open to everybody, he may with any token."""
     return readable_until(asker, record) is not None

@@ -144,6 +144,11 @@ def new_rev() -> str:
     return secrets.token_hex(4)
 
 
+def any_rev() -> sa.ColumnElement[str]:
+    """A new revision for each row of a statement."""
+    return sa.func.left(sa.func.md5(sa.cast(sa.func.random(), sa.Text)), 8)
+
+
 def now() -> sa.ColumnElement[datetime]:
     """The moment of the statement, as naive UTC: distinct for the steps of one transaction."""
     return sa.func.timezone("UTC", sa.func.clock_timestamp())
@@ -298,7 +303,7 @@ def assign(
     """Give many records the same values in one statement, whatever their revisions; the changed ones, by GUID."""
     table = tables(schema).record
     wanted = sa.bindparam("guids", list(guids), type_=TEXTS)
-    values = {**_changed(changes), "rev": sa.func.left(sa.func.md5(sa.cast(sa.func.random(), sa.Text)), 8)}
+    values = {**_changed(changes), "rev": any_rev()}
     statement = sa.update(table).where(table.c.guid == sa.any_(wanted)).values(values).returning(*table.c)
     return {row.guid: of_row(row) for row in connection.execute(statement)}
 
@@ -344,13 +349,18 @@ def delete_many(connection: sa.Connection, schema: str, guids: Iterable[str]) ->
     return list(connection.execute(statement).scalars())
 
 
+def ends_as_guid(name: str) -> bool:
+    """Whether a name could be a GUID."""
+    return _ENDS_AS_A_GUID.search(name) is not None
+
+
 def has_folder(guid: str) -> bool:
     """Whether the folder ``<guid>/`` of the upload bucket is this record's alone.
 
     A GUID may hold slashes and ends in a UUID. One below another that does too, ``<GUID>/…<UUID>``, would share the
     folder of that record, whose files may lie in folders of any name.
     """
-    return not any(_ENDS_AS_A_GUID.search(segment) for segment in guid.split("/")[:-1])
+    return not any(ends_as_guid(segment) for segment in guid.split("/")[:-1])
 
 
 def blob_location(bucket: str, guid: str, file_name: str) -> Location:

@@ -17,6 +17,7 @@ from commonshub.core.database import migrate
 from commonshub.core.downloads import Downloads
 from commonshub.core.routing import Route
 from commonshub.core.storage import Storage
+from commonshub.core.uploads import Uploads
 
 from . import administration, bulk, compounds, ga4gh, handlers, legacy, mds, queries, store
 from .blobs import BlobSettings, Worker
@@ -145,6 +146,7 @@ class IndexApp(ServiceApplication):
         self.totals = Batches(self._count, most, 1)
         self.pages = Pages(self.max_known_pages, self.known_pages_s)
         self.downloads = Downloads(self.database, storage)
+        self.uploads = Uploads(self.downloads, self.commons.guid_prefix)
         self.creations = Creations(
             self.database, self.schema, self.commons.guid_prefix, most=self.create_batch, at_once=self.create_batches
         )
@@ -175,6 +177,7 @@ class IndexApp(ServiceApplication):
         await self.sweeper.stop()
         await self.worker.stop()
         self.registration.close()
+        self.uploads.close()
         await self.buckets.stop()
         if self.clearinghouse:
             self.clearinghouse.close()

@@ -8,13 +8,17 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any, ClassVar
 
+import sqlalchemy as sa
+
 from commonshub.core import records, web
-from commonshub.core.access import Asker
+from commonshub.core.access import Asker, require_scope
 from commonshub.core.downloads import Options, Wanted
-from commonshub.core.errors import BadRequest, Conflict, NotFound, TooLarge, Unsupported, ValidationFailed
+from commonshub.core.errors import BadRequest, Conflict, NotFound, TooLarge, ValidationFailed
 from commonshub.core.routing import Route
+from commonshub.core.uploads import Wish
 
 from . import metadata, permissions, store, validate
+from .documents import Document
 from .filters import Arguments
 from .handlers import IndexHandler
 
@@ -187,44 +191,84 @@ class VersionHandler(MetadataHandler):
         self.reply(version("commonshub"))
 
 
-class ObjectsHandler(MetadataHandler):
-    """``/objects``: made where uploads are."""
+class ObjectHandling(MetadataHandler):
+    """Base of the routes on a record together with its metadata: permission as for the record."""
 
     guarded: ClassVar[bool] = False
 
-    def post(self) -> None:
-        raise Unsupported(
-            "POST /user/data/upload gives a GUID and an upload URL; POST /mds-admin/metadata/{guid} keeps metadata."
-        )
+    @property
+    def asker(self) -> Asker:
+        """Who asks, for the decision."""
+        return Asker(self.service.policy, self.identity, self.request_id)
+
+    async def document(self, name: str) -> Document | None:
+        """The record that a name or alias means, also one of its metadata; None where these have no record.
+
+        Raises
+        ------
+        NotFound
+            There is neither.
+        """
+        try:
+            return await self.index.reads.document(name, aliases=True)
+        except NotFound:
+            guid = await self.read(metadata.resolve, name)
+        try:
+            return await self.index.reads.document(guid) if guid != name else None
+        except NotFound:
+            return None
 
 
-class ObjectHandler(MetadataHandler):
+class ObjectsHandler(ObjectHandling):
+    """``/objects``: begin an upload, with metadata from the start."""
+
+    async def post(self) -> None:
+        require_scope(self.identity)
+        body = self.json_object()
+        wish = Wish.read({"file_name": body.get("file_name"), "authz": _authz(body.get("authz"))})
+        given = body.get("metadata")
+        data = _checked_data("metadata", {} if given is None else given)
+        aliases = list(dict.fromkeys(_aliases(body)))
+        may_name = permissions.may_change_metadata(self.service.policy, self.identity)
+        schema = self.index.schema
+
+        def describe(connection: sa.Connection, guid: str) -> None:
+            metadata.describe(connection, schema, guid, data, aliases, as_guids=may_name)
+
+        guid, url = await self.index.uploads.create(self.asker, wish, describe)
+        self.reply({"guid": guid, "aliases": aliases, "metadata": data, "upload_url": url}, 201)
+
+
+class ObjectHandler(ObjectHandling):
     """``/objects/{guid}``: a record together with its metadata."""
 
-    guarded: ClassVar[bool] = False
-
     async def get(self, name: str) -> None:
-        try:
-            document = await self.index.reads.document(name, aliases=True)
-        except NotFound:
+        document = await self.document(name)
+        if document is None:
             self.reply({"record": {}, "metadata": await self.read(metadata.get, name)})
         else:
             found = await self.read(metadata.find, document.did)
             self.reply({"record": document.json, "metadata": found or {}})
 
     async def delete(self, guid: str) -> None:
-        if "delete_file_locations" in self.request.query_arguments:
-            raise Unsupported("Ask DELETE /user/data/{guid} to delete a record and its bytes.")
-        record = await self.read(records.get, guid)
+        record = await self.sql(records.get, guid)
         if record is None:
             permissions.require_metadata(self.service.policy, self.identity)
+        elif "delete_file_locations" in self.request.query_arguments:
+            require_scope(self.identity)
+            schema = self.index.schema
+            await self.index.uploads.delete(
+                self.asker, guid, lambda connection, did: metadata.delete(connection, schema, did)
+            )
+            self.set_status(204)
+            return
         else:
             self.require("delete", record.authz)
         await self.sql(metadata.delete_object, guid, record)
         self.set_status(204)
 
 
-class LatestObjectHandler(MetadataHandler):
+class LatestObjectHandler(ObjectHandling):
     """``/objects/{guid}/latest``: the same of the newest version."""
 
     async def get(self, name: str) -> None:
@@ -237,13 +281,12 @@ class LatestObjectHandler(MetadataHandler):
             self.reply({"record": document.json, "metadata": found or {}})
 
 
-class DownloadHandler(MetadataHandler):
+class DownloadHandler(ObjectHandling):
     """``/objects/{guid}/download``: a URL that gives the bytes."""
 
     async def get(self, name: str) -> None:
-        document = await self.index.reads.document(name, aliases=True)
-        asker = Asker(self.service.policy, self.identity, self.request_id)
-        wanted = Wanted(asker, document.did, Options(), path=self.request.path)
+        document = await self.document(name)
+        wanted = Wanted(self.asker, document.did if document else name, Options(), path=self.request.path)
         self.reply({"url": await self.index.downloads.url(wanted)})
 
 
@@ -304,6 +347,15 @@ def _aliases(body: Any) -> list[str]:
     if not isinstance(given, list):
         raise ValidationFailed('The body must be {"aliases": [alias, …]}.')
     return [_checked_name(f"aliases[{place}]", each) for place, each in enumerate(given)]
+
+
+def _authz(given: Any) -> Any:
+    """The resource paths; some clients send them with the version of that form."""
+    if isinstance(given, dict):
+        if given.keys() - {"version", "resource_paths"}:
+            raise BadRequest("authz may hold version and resource_paths, and nothing else.")
+        return given.get("resource_paths")
+    return given
 
 
 def _first(guid: str, held: list[str], given: Iterable[str]) -> Iterable[str]:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from commonshub.core import records
-from commonshub.core.errors import Conflict, NotFound
+from commonshub.core.errors import Conflict, NotFound, PermissionDenied
 from commonshub.core.records import Record
 from commonshub.core.texts import TEXTS
 
@@ -76,6 +76,23 @@ def find(connection: sa.Connection, schema: str, name: str) -> dict[str, Any] | 
     query = sa.select(entry.c.data).where(sa.or_(entry.c.guid == name, entry.c.guid == by_alias))
     row = connection.execute(query.order_by((entry.c.guid == name).desc()).limit(1)).one_or_none()
     return None if row is None else row.data or {}
+
+
+def resolve(connection: sa.Connection, schema: str, name: str) -> str:
+    """The GUID of the entry with this GUID or alias.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    """
+    entry, alias = tables(schema).metadata, tables(schema).alias
+    by_guid = sa.select(entry.c.guid, sa.literal(0).label("place")).where(entry.c.guid == name)
+    by_alias = sa.select(alias.c.guid, sa.literal(1)).where(alias.c.alias == name)
+    found = connection.execute(by_guid.union_all(by_alias).order_by("place").limit(1)).first()
+    if found is None:
+        raise NotFound(f"Not found: {name}")
+    return str(found.guid)
 
 
 def search(connection: sa.Connection, schema: str, wanted: Query) -> dict[str, dict[str, Any]]:
@@ -173,6 +190,41 @@ def delete(connection: sa.Connection, schema: str, guid: str) -> dict[str, Any] 
     entry = tables(schema).metadata
     row = connection.execute(sa.delete(entry).where(entry.c.guid == guid).returning(entry.c.data)).one_or_none()
     return None if row is None else row.data or {}
+
+
+def describe(
+    connection: sa.Connection,
+    schema: str,
+    guid: str,
+    data: dict[str, Any],
+    names: Sequence[str],
+    *,
+    as_guids: bool,
+) -> None:
+    """Store the entry of a record that is just being made, with its aliases.
+
+    Parameters
+    ----------
+    as_guids
+        Whether aliases may look like GUIDs. Who only uploads could by such a name describe what somebody else is
+        going to make.
+
+    Raises
+    ------
+    PermissionDenied
+        An alias looks like a GUID.
+    Conflict
+        An alias is the GUID of a record, or another entry's.
+    """
+    if not as_guids and (guids := [name for name in names if records.ends_as_guid(name)]):
+        raise PermissionDenied(
+            f"The alias {guids[0]!r} looks like a GUID; giving such takes the right to change metadata."
+        )
+    if taken := records.get_many(connection, schema, names):
+        raise Conflict(f"A record has the GUID {next(iter(taken))!r}, so it cannot be an alias.")
+    write(connection, schema, {guid: data}, overwrite=False)
+    if names:
+        set_aliases(connection, schema, guid, lambda _: names)
 
 
 def delete_object(connection: sa.Connection, schema: str, guid: str, record: Record | None) -> None:

@@ -86,6 +86,11 @@ def require_upload(
         raise _refusal(identity, f"upload as {uploader}")
 
 
+def may_change_metadata(policy: Snapshot, identity: Identity) -> bool:
+    """Whether the caller may change everybody's metadata."""
+    return policy.allows(identity, METADATA)
+
+
 def require_metadata(policy: Snapshot, identity: Identity) -> None:
     """Raise unless the caller may change metadata: Gen3's gateway asks the same before it lets anybody in.
 
@@ -94,7 +99,7 @@ def require_metadata(policy: Snapshot, identity: Identity) -> None:
     AuthenticationRequired, PermissionDenied
         See :func:`require`.
     """
-    if not policy.allows(identity, METADATA):
+    if not may_change_metadata(policy, identity):
         raise _refusal(identity, "change metadata", METADATA.service)
 
 

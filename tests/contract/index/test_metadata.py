@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -247,8 +248,18 @@ def test_only_who_has_the_gateways_permission_may_change_anything(
         ("GET", "/objects/nowhere/latest", None, 404),
         ("GET", "/objects/nowhere/download", None, 404),
         ("DELETE", "/objects/nowhere", None, 404),
-        ("DELETE", "/objects/nowhere?delete_file_locations", None, 501),
-        ("POST", "/objects", {}, 501),
+        ("DELETE", "/objects/nowhere?delete_file_locations", None, 404),
+        ("POST", "/objects", [], 400),
+        ("POST", "/objects", {}, 400),
+        ("POST", "/objects", {"file_name": 7}, 400),
+        ("POST", "/objects", {"file_name": "../x"}, 400),
+        ("POST", "/objects", {"file_name": "x", "authz": "/programs"}, 400),
+        ("POST", "/objects", {"file_name": "x", "authz": ["programs"]}, 400),
+        ("POST", "/objects", {"file_name": "x", "authz": {"paths": []}}, 400),
+        ("POST", "/objects", {"file_name": "x", "metadata": ["a"]}, 400),
+        ("POST", "/objects", {"file_name": "x", "metadata": {"a": "\0"}}, 400),
+        ("POST", "/objects", {"file_name": "x", "aliases": "a"}, 400),
+        ("POST", "/objects", {"file_name": "x", "aliases": [""]}, 400),
     ],
     ids=lambda value: str(value)[:50],
 )
@@ -334,3 +345,108 @@ def test_a_search_by_value_reads_an_index(running: Any) -> None:
         connection.rollback()
     assert found == ["plan-7"]
     assert "ix_metadata_data_gin" in plans[0]
+
+
+# -- Gen3Object ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def objects(url: str, token: Callable[..., str], clean_home: None) -> Callable[[str], Any]:
+    from gen3.auth import Gen3Auth
+    from gen3.object import Gen3Object
+
+    return lambda user: Gen3Object(Gen3Auth(endpoint=url, access_token=token(user)))
+
+
+def verified(ask: Ask, guid: str) -> dict[str, Any]:
+    end = time.monotonic() + 60
+    while (found := ask("GET", f"/index/index/{guid}").json())["size"] is None:
+        assert time.monotonic() < end, "the upload was not verified"
+        time.sleep(0.05)
+    record: dict[str, Any] = found
+    return record
+
+
+def count(running: Any) -> tuple[int, ...]:
+    """Records, expected uploads, entries of metadata and their aliases."""
+
+    def read(connection: sa.Connection) -> tuple[int, ...]:
+        names = ("record", "blob", "metadata", "metadata_alias")
+        return tuple(connection.execute(sa.text(f'select count(*) from "index".{name}')).scalar_one() for name in names)
+
+    found: tuple[int, ...] = running.app.database.call(read)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("user", "authz"),
+    [("member", [PROJECT]), ("member", {"version": "0", "resource_paths": [PROJECT]}), ("uploader", [])],
+    ids=["paths", "with-version", "own"],
+)
+def test_an_object_is_made_with_its_metadata_and_uploaded(
+    ask: Ask, objects: Callable[[str], Any], user: str, authz: Any
+) -> None:
+    alias = f"alias/{uuid.uuid4().hex}"
+    guid, upload_url = objects(user).create_object("x y.bin", authz, {"a": {"b": 1}}, [alias, alias])
+    requests.put(upload_url, data=b"the bytes", timeout=60).raise_for_status()
+    record = verified(ask, guid)
+    paths = authz["resource_paths"] if isinstance(authz, dict) else authz
+    assert (record["authz"], record["uploader"]) == (paths, None if paths else user)
+    assert (record["size"], record["file_name"]) == (9, "x y.bin")
+    for name in (guid, alias):
+        found = ask("GET", f"/mds/objects/{name}").json()
+        assert (found["record"]["did"], found["metadata"]) == (guid, {"a": {"b": 1}})
+    assert ask("GET", f"/mds/metadata/{guid}/aliases").json()["aliases"] == [alias]
+    answer = ask("GET", f"/mds/objects/{alias}/download", user)
+    assert requests.get(answer.json()["url"], timeout=60).content == b"the bytes"
+
+
+def test_an_object_needs_neither_metadata_nor_aliases(ask: Ask, objects: Callable[[str], Any]) -> None:
+    guid, _ = objects("uploader").create_object("x", [])
+    assert ask("GET", f"/mds/metadata/{guid}").json() == {}
+
+
+def test_an_object_is_deleted_with_its_bytes_and_its_metadata(
+    ask: Ask, objects: Callable[[str], Any], running: Any
+) -> None:
+    gen3 = objects("uploader")
+    guid, upload_url = gen3.create_object("x", [], {"a": 1}, [uuid.uuid4().hex])
+    requests.put(upload_url, data=b"the bytes", timeout=60).raise_for_status()
+    verified(ask, guid)
+    place = Location("commons", f"{guid}/x")
+    with failing(403):
+        objects("member").delete_object(guid, delete_file_locations=True)
+    storage = Storage(running.app.storage_settings)
+    assert storage.head(place)
+    gen3.delete_object(guid, delete_file_locations=True)
+    assert storage.head(place) is None
+    assert [ask("GET", path + guid).status_code for path in ("/index/index/", "/mds/metadata/")] == [404, 404]
+
+
+def test_an_object_is_made_whole_or_not_at_all(ask: Ask, client: Any, running: Any, guid: str) -> None:
+    taken = uuid.uuid4().hex
+    client.create(guid, {"a": 1}, aliases=[taken])
+    record = {"size": 4, "hashes": {"md5": "0" * 32}, "form": "object", "urls": []}
+    other = ask("POST", "/index/index", "admin", json=record).json()["did"]
+    before = count(running)
+    for user, body, status in (
+        ("uploader", {"aliases": [uuid.uuid4().hex, taken]}, 409),
+        ("uploader", {"authz": [PROJECT]}, 403),
+        ("member", {}, 403),
+        (None, {}, 401),
+        ("admin", {"aliases": [other]}, 409),
+        # What somebody else is going to make could be described beforehand.
+        ("uploader", {"aliases": [str(uuid.uuid4())]}, 403),
+    ):
+        answer = ask("POST", "/mds/objects", user, json={"file_name": "x", "metadata": {"a": 1}, **body})
+        assert answer.status_code == status, answer.text
+        assert answer.json()["error"]
+    assert count(running) == before
+
+
+def test_a_token_that_is_not_for_data_makes_no_object(url: str, token: Callable[..., str], running: Any) -> None:
+    before = count(running)
+    headers = {"Authorization": f"bearer {token('uploader', scope=['openid', 'user'])}"}
+    answer = requests.post(f"{url}/mds/objects", headers=headers, json={"file_name": "x"}, timeout=60)
+    assert (answer.status_code, "scope data" in answer.text) == (403, True)
+    assert count(running) == before

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from commonshub.auth.data.bulk import read_guids
 from commonshub.auth.data.pages import error_page, prefers_html
-from commonshub.auth.data.uploads import Promise
 from commonshub.core.errors import BadRequest, TooLarge
+from commonshub.core.uploads import Promise
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 """HTTP: temporary access to data. Bytes never pass here; the answers are URLs."""
 
-from commonshub.core.access import SCOPE, Asker
+from commonshub.core.access import Asker, require_scope
 from commonshub.core.downloads import Options, Wanted, sort_outcomes
-from commonshub.core.errors import CommonsError, PermissionDenied
+from commonshub.core.errors import CommonsError
+from commonshub.core.uploads import Promise, Wish, require_s3, seconds
 
 from ..handlers import AuthHandler
 from .bulk import read_guids
 from .multipart import Running, part_number, read_parts
 from .pages import error_page, prefers_html
-from .uploads import Promise, Wish, require_s3, seconds
 
 
 class TransferHandler(AuthHandler):
@@ -30,9 +30,7 @@ class TransferHandler(AuthHandler):
         ------
         AuthenticationRequired, PermissionDenied
         """
-        self.require_user()
-        if SCOPE not in self.identity.scopes:
-            raise PermissionDenied(f"This token lacks the scope {SCOPE}.")
+        require_scope(self.identity)
 
     @property
     def asker(self) -> Asker:
@@ -117,7 +115,7 @@ class MultipartStartHandler(TransferHandler):
 
     async def post(self) -> None:
         self.require_scope()
-        guid, upload_id = await self.auth.uploads.start(self.asker, Wish.read(self.json_object()))
+        guid, upload_id = await self.auth.uploads.start(self.asker, Wish.read(self.json_object(), parts=True))
         self.reply({"guid": guid, "uploadId": upload_id}, 201)
 
 

@@ -17,10 +17,8 @@ from commonshub.core import records
 from commonshub.core.access import Asker, lifetime, may_write
 from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, Conflict, UpstreamError
 from commonshub.core.storage import Location
+from commonshub.core.uploads import MAX_PARTS, PART_LIMITS, Uploads, Wish
 
-from .uploads import Uploads, Wish
-
-MAX_PARTS = 10_000
 MAX_ID_CHARS = 1024
 
 
@@ -60,7 +58,7 @@ def part_number(value: Any, name: str = "partNumber") -> int:
         It is not an integer from 1 to 10 000.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_PARTS:
-        raise BadRequest(f"{name} must be an integer from 1 to {MAX_PARTS}.")
+        raise BadRequest(f"{name} must be an integer from 1 to {MAX_PARTS}. {PART_LIMITS}")
     return value
 
 
@@ -74,7 +72,7 @@ def read_parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     given = body.get("parts")
     if not isinstance(given, list) or not 1 <= len(given) <= MAX_PARTS:
-        raise BadRequest(f"parts must be a list of 1 to {MAX_PARTS} parts.")
+        raise BadRequest(f"parts must be a list of {{PartNumber, ETag}}. {PART_LIMITS}")
     parts: dict[int, dict[str, Any]] = {}
     for index, part in enumerate(given):
         match part:

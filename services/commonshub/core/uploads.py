@@ -17,27 +17,29 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from commonshub.core import audit, deletions, records
-from commonshub.core.access import SERVICE, Asker, lifetime, may_delete, may_write
-from commonshub.core.downloads import Downloads
-from commonshub.core.errors import (
-    AuthenticationRequired,
-    BadRequest,
-    CommonsError,
-    NotFound,
-    PermissionDenied,
-)
-from commonshub.core.policy import Request, parse_path
-from commonshub.core.records import Record
-from commonshub.core.storage import Location
+from . import audit, deletions, records
+from .access import SERVICE, Asker, lifetime, may_delete, may_write
+from .downloads import Downloads
+from .errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, PermissionDenied
+from .policy import Request, parse_path
+from .records import Record
+from .storage import Location
 
 UPLOAD_RESOURCE = "/data_file"
 STORE_THREADS = 8
-# The most that S3 takes in one request.
+# The most that S3 takes in one request, so also as one part; the last part alone may have fewer bytes than the least.
 MAX_PUT_BYTES = 5 * 2**30
+MIN_PART_BYTES = 5 * 2**20
+MAX_PARTS = 10_000
+PART_LIMITS = (
+    f"An upload has 1 to {MAX_PARTS} parts, each but the last of {MIN_PART_BYTES} to {MAX_PUT_BYTES} bytes "
+    "(5 MiB to 5 GiB)."
+)
 _MD5 = re.compile("[0-9a-fA-F]{32}")
 
 T = TypeVar("T")
+# More to do in the transaction of a creation or a deletion, about a GUID.
+Also = Callable[[sa.Connection, str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,22 @@ class Promise:
             raise BadRequest("md5 must be 32 hexadecimal digits.")
         return cls(size, md5)
 
+    @classmethod
+    def read_parts(cls, size: Any, md5: Any) -> "Promise":
+        """The same for an upload in parts, of which no URL can hold it to anything.
+
+        Raises
+        ------
+        BadRequest
+            No parts could make so many bytes, or an MD5 is promised.
+        """
+        most = MAX_PARTS * MAX_PUT_BYTES
+        if size is not None and (type(size) is not int or not 0 <= size <= most):
+            raise BadRequest(f"size must be an integer from 0 to {most}. {PART_LIMITS}")
+        if md5 is not None:
+            raise BadRequest("md5 cannot be promised for an upload in parts: no URL takes the bytes as a whole.")
+        return cls()
+
     @property
     def headers(self) -> dict[str, str]:
         """The headers that the upload must have."""
@@ -90,8 +108,8 @@ class Wish:
     promise: Promise = field(default_factory=Promise)
 
     @classmethod
-    def read(cls, body: Mapping[str, Any]) -> "Wish":
-        """From the body of ``POST /user/data/upload``.
+    def read(cls, body: Mapping[str, Any], *, parts: bool = False) -> "Wish":
+        """From the body of ``POST /user/data/upload``, or of one that begins an upload in parts.
 
         Raises
         ------
@@ -109,13 +127,14 @@ class Wish:
         require_s3(body.get("protocol"))
         for path in authz:
             parse_path(path)
+        promise = Promise.read_parts if parts else Promise.read
         return cls(
             body["file_name"],
             tuple(authz),
             body.get("guid"),
             body.get("bucket"),
             seconds(body.get("expires_in")),
-            Promise.read(body.get("size"), body.get("md5")),
+            promise(body.get("size"), body.get("md5")),
         )
 
 
@@ -165,8 +184,13 @@ class Uploads:
         """Take up no more work at the store."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def create(self, asker: Asker, wish: Wish) -> tuple[str, str]:
+    async def create(self, asker: Asker, wish: Wish, also: Also | None = None) -> tuple[str, str]:
         """GUID and URL for a new upload.
+
+        Parameters
+        ----------
+        also
+            Its errors undo the creation.
 
         Raises
         ------
@@ -178,7 +202,7 @@ class Uploads:
             The data of that GUID are complete.
         """
         ttl_s = lifetime(self.storage.settings, wish.expires_in)
-        guid, url = await self._run("upload", asker, self._create, wish, ttl_s)
+        guid, url = await self._run("upload", asker, self._create, wish, ttl_s, also)
         return guid, url
 
     async def url(self, asker: Asker, guid: str, wish: Wish) -> str:
@@ -197,8 +221,8 @@ class Uploads:
         _, url = await self._run("upload", asker, self._renew, guid, wish, ttl_s)
         return str(url)
 
-    async def delete(self, asker: Asker, guid: str) -> None:
-        """Delete a record and its bytes at all locations, or nothing; see :mod:`commonshub.core.deletions`.
+    async def delete(self, asker: Asker, guid: str, also: Also | None = None) -> None:
+        """Delete a record and its bytes at all locations, or nothing; see :mod:`.deletions`.
 
         Raises
         ------
@@ -214,12 +238,18 @@ class Uploads:
         _, record, locations = await self._run("delete", asker, self._doomed, guid)
         for location in locations:
             await self._at_store("delete", asker, guid, partial(self.storage.head, location))
-        locations = await self.database.run(deletions.begin, self.schema, record, self.storage.settings)
+        locations = await self.database.run(self._begin, record, also)
         for location in locations:
             # The deletion is decided: what fails from here on, the index service finishes.
             with suppress(CommonsError):
                 await self._at_store("delete", asker, guid, partial(self.storage.delete, location))
                 await self.database.run(deletions.end, self.schema, [location])
+
+    def _begin(self, connection: sa.Connection, record: Record, also: Also | None) -> list[Location]:
+        locations = deletions.begin(connection, self.schema, record, self.storage.settings)
+        if also:
+            also(connection, record.did)
+        return locations
 
     async def _at_store(self, action: audit.DataAction, asker: Asker, subject: str, work: Callable[[], T]) -> T:
         """Ask the object store for something, with no transaction open meanwhile; what fails leaves a row, too."""
@@ -274,8 +304,12 @@ class Uploads:
             detail={"status": error.status} if error else {},
         )
 
-    def _create(self, connection: sa.Connection, asker: Asker, wish: Wish, ttl_s: int) -> tuple[str, str]:
+    def _create(
+        self, connection: sa.Connection, asker: Asker, wish: Wish, ttl_s: int, also: Also | None
+    ) -> tuple[str, str]:
         guid, location = self._place(connection, asker, wish)
+        if also:
+            also(connection, guid)
         return guid, self.storage.presign("PUT", location, ttl_s, headers=wish.promise.headers)
 
     def _place(self, connection: sa.Connection, asker: Asker, wish: Wish) -> tuple[str, Location]:
