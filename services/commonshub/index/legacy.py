@@ -119,11 +119,15 @@ class Source:
         """A statement whose rows are those of the table of records; for those old records that a caller picks."""
         return sa.select(
             self.main.c.did.label("guid"),
-            *(self.main.c[name] for name in self.columns),
+            *(self._column(name) for name in self.columns),
             *(self._list(each).label(each.column) for each in _LISTS if self.has(each.table)),
             *(self._pairs(each).label(each.column) for each in _PAIRS if self.has(each.table)),
             *([self._url_metadata().label("url_metadata")] if self.has(_URL_METADATA) else []),
         )
+
+    def _column(self, name: str) -> sa.ColumnElement[Any]:
+        # Who changes a record must name its revision, so each has one.
+        return sa.func.coalesce(self.main.c.rev, records.any_rev()).label(name) if name == "rev" else self.main.c[name]
 
     def _list(self, each: List) -> sa.ColumnElement[Any]:
         table = self.table(each.table, "did", each.value)
@@ -217,8 +221,10 @@ def check(connection: sa.Connection, source: Source, schema: str) -> Check:
     new, old = records.tables(schema).record, source.main
     of_guid = new.c.guid == old.c.did
     missing = _count(old.outerjoin(new, of_guid)).where(new.c.guid.is_(None))
-    changed = _count(old.join(new, of_guid)).where(new.c.rev.is_distinct_from(old.c.rev))
-    same = old.join(new, sa.and_(of_guid, new.c.rev.is_not_distinct_from(old.c.rev)))
+    # An old record without a revision got one here.
+    told = sa.or_(old.c.rev.is_(None), new.c.rev.is_not_distinct_from(old.c.rev))
+    changed = _count(old.join(new, of_guid)).where(sa.not_(told))
+    same = old.join(new, sa.and_(of_guid, told))
     parts: list[List | Pairs] = [*_LISTS, *_PAIRS]
     tables: dict[str, sa.FromClause] = {
         each.column: source.table(each.table, "did") for each in parts if source.has(each.table)

@@ -149,6 +149,23 @@ def test_an_early_indexd_has_fewer_columns_and_tables(database: Database, schema
     assert database.call(legacy.check, source, schema) == legacy.Check(old=2, missing=0, changed=0, differing={})
 
 
+def test_a_record_without_a_revision_gets_one(database: Database, schema: str) -> None:
+    """Who changes or deletes a record must name its revision."""
+
+    def bare(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("create schema bare; set local search_path to bare;" + indexd.EARLY)
+        connection.exec_driver_sql("insert into index_record (did, size) values ('one', 7), ('two', 0)")
+
+    database.call(bare)
+    source = database.call(legacy.Source, "bare")
+    list(legacy.convert(database, source, schema))
+    one, two = (database.call(records.get, schema, did) for did in ("one", "two"))
+    revisions = {record.rev for record in (one, two) if record}
+    assert len(revisions) == 2
+    assert None not in revisions
+    assert database.call(legacy.check, source, schema) == legacy.Check(old=2, missing=0, changed=0, differing={})
+
+
 def test_where_nothing_old_is_it_says_so(database: Database) -> None:
     with pytest.raises(NotFound, match="nowhere"):
         database.call(legacy.Source, "nowhere")
