@@ -151,6 +151,21 @@ def test_a_row_may_name_the_record_of_an_earlier_one(
     assert [each["did"] for each in versions.values()] == [first["guid"], second["guid"]]
 
 
+def test_a_dry_run_knows_what_earlier_rows_would_have_made(
+    run: Run, write: Callable[..., str], engine: sa.Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = row(prev_guid="")
+    second = row(prev_guid=first["guid"])
+    path = write(first, second, row(prev_guid=second["guid"]), first, first | {"size": 6}, row(prev_guid=row()["guid"]))
+    said = []
+    for options in (["--dry-run"], ["--dry-run"], []):
+        assert run("import", path, *options) == 1
+        said.append(capsys.readouterr())
+    assert {each.out.replace("would be ", "") for each in said} == {"3 created, 1 there already, 2 faulty\n"}
+    assert len({each.err for each in said}) == 1
+    assert count(engine) == 3
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

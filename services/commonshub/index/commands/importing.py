@@ -7,9 +7,10 @@ again, and the rows that are there already are skipped.
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -26,6 +27,8 @@ from ..manifest import Row
 
 BATCH_ROWS = 1000
 CREATED, PRESENT, FAULTY = "created", "present", "faulty"
+# PostgreSQL's name for the temporary tables of a connection.
+REHEARSAL = "pg_temp"
 
 
 class Entry(NamedTuple):
@@ -41,6 +44,9 @@ class Outcome(NamedTuple):
     line: int
     state: str
     fault: str = ""
+
+
+Settle = Callable[[Sequence[Entry]], list[Outcome]]
 
 
 def add_arguments(command: argparse.ArgumentParser) -> None:
@@ -107,15 +113,22 @@ def outcomes(app: IndexApp, content: Iterable[bytes], *, dry_run: bool) -> Itera
     header = manifest.Header(next(rows)[1])
     if header.ignored:
         print(f"These columns are ignored: {', '.join(header.ignored)}.", file=sys.stderr)
+    with _rehearsal(app) if dry_run else nullcontext(partial(_store, app)) as settle:
+        for item in _batches(header, rows):
+            if isinstance(item, Outcome):
+                yield item
+            else:
+                yield from settle(item)
+
+
+def _store(app: IndexApp, batch: Sequence[Entry]) -> list[Outcome]:
+    return app.database.call(_settle, app.schema, app.commons.guid_prefix, batch)
+
+
+def _batches(header: manifest.Header, rows: Iterable[tuple[int, Sequence[str]]]) -> Iterator[Outcome | list[Entry]]:
+    """The sound rows in batches, and what is to be said of the others."""
     batch: list[Entry] = []
     named: set[str] = set()
-
-    def settle() -> list[Outcome]:
-        done = app.database.call(_settle, app.schema, batch, prefix=app.commons.guid_prefix, dry_run=dry_run)
-        batch.clear()
-        named.clear()
-        return done
-
     for line, cells in rows:
         try:
             row = header.row(line, cells)
@@ -125,22 +138,46 @@ def outcomes(app: IndexApp, content: Iterable[bytes], *, dry_run: bool) -> Itera
             continue
         # A row that leans on an earlier one comes after it.
         if len(batch) == BATCH_ROWS or not named.isdisjoint((entry.draft.did, row.previous)):
-            yield from settle()
+            yield batch
+            batch, named = [], set()
         batch.append(entry)
         if entry.draft.did:
             named.add(entry.draft.did)
-    yield from settle()
+    yield batch
+
+
+@contextmanager
+def _rehearsal(app: IndexApp) -> Iterator[Settle]:
+    """Settle batches into a temporary table, so that rows which lean on earlier ones find them."""
+    with app.database.engine.begin() as connection:
+        table = connection.dialect.identifier_preparer.format_table(records.tables(app.schema).record)
+        for statement in (
+            f"create temporary table record (like {table}) on commit drop",
+            f"create unique index on {REHEARSAL}.record (guid)",
+            f"create index on {REHEARSAL}.record using gin (hashes jsonb_path_ops)",
+        ):
+            connection.execute(sa.text(statement))
+        yield partial(_settle, connection, REHEARSAL, app.commons.guid_prefix, beside=app.schema)
 
 
 def _settle(
-    connection: sa.Connection, schema: str, batch: Sequence[Entry], *, prefix: str, dry_run: bool
+    connection: sa.Connection, schema: str, prefix: str, batch: Sequence[Entry], beside: str | None = None
 ) -> list[Outcome]:
-    """Store the records of a batch that are not there; what became of each row, in order."""
+    """Store the records of a batch that are not there; what became of each row, in order.
+
+    Parameters
+    ----------
+    beside
+        Another schema whose records are there, too.
+    """
     named = [name for entry in batch for name in (entry.draft.did, entry.row.previous) if name]
-    held = records.get_many(connection, schema, named)
+    held: dict[str, Record] = {}
     unnamed = [entry for entry in batch if not entry.draft.did]
-    known = writes.alike(connection, schema, [entry.draft for entry in unnamed])
-    present = {unnamed[place].row.line for place in known}
+    present: set[int] = set()
+    for each in filter(None, (schema, beside)):
+        held |= records.get_many(connection, each, named)
+        known = writes.alike(connection, each, [entry.draft for entry in unnamed])
+        present.update(unnamed[place].row.line for place in known)
     done, missing = [], []
     for entry in batch:
         line, previous, _ = entry.row
@@ -152,9 +189,7 @@ def _settle(
             done.append(Outcome(line, FAULTY, f"there is no record {previous} that this could be a version of"))
         else:
             missing.append(entry._replace(draft=_version(entry.draft, held[previous])) if previous else entry)
-    if dry_run:
-        done += [Outcome(entry.row.line, CREATED) for entry in missing]
-    elif missing:
+    if missing:
         done += _create(connection, schema, missing, prefix)
     return sorted(done)
 
