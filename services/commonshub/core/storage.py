@@ -32,6 +32,13 @@ _ATTEMPTS = 3
 _TIMEOUT_S = 30.0
 # A thousand of S3's longest keys, each byte escaped, are half of this.
 _MAX_LIST_BYTES = 8 * 2**20
+# What stores mean by some of S3's codes for uploads in parts.
+_REFUSALS = {
+    "EntityTooSmall": "A part other than the last has less than 5 MiB, which the object store refuses",
+    "EntityTooLarge": "A part has more than 5 GiB, or all of them more than the object store takes",
+    "InvalidPart": "The object store does not have one of the parts, or has it with another ETag",
+    "NoSuchUpload": "The object store knows no such upload in parts: it has ended, or was given up",
+}
 
 
 class Location(NamedTuple):
@@ -387,7 +394,8 @@ class Storage:
             raise Unavailable(f"The object store answered {answer.status} to POST {location}.")
         if answer.status >= 400 or fault:
             code = fault[1].decode() if fault else str(answer.status)
-            raise BadRequest(f"The object store refuses this upload in parts ({code}).")
+            told = _REFUSALS.get(code, "The object store refuses this upload in parts")
+            raise BadRequest(f"{told} ({code}).")
         return answer.data
 
     def delete(self, location: Location) -> None:

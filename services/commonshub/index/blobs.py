@@ -2,7 +2,8 @@
 
 Nobody tells us when a client has put its bytes into the store. The worker learns of a registered upload by a
 notification, then looks for the object at growing intervals; a client that asks for its blank record makes it look at
-once. When nothing is pending, one query in :attr:`BlobSettings.idle_s` is all that it does.
+once. When nothing is pending, one look into the table in :attr:`BlobSettings.idle_s`, a transaction of a few short
+statements, is all that it does.
 
 All state is in the table, so any number of workers share the work and a killed one loses nothing (:mod:`.ledger`).
 """

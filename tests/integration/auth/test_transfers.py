@@ -379,6 +379,24 @@ def test_parts_that_the_store_does_not_have_are_refused(auth: Auth) -> None:
     assert auth.app.downloads.storage.head(Location("commons", running["key"])) is None
 
 
+@pytest.mark.parametrize(
+    ("promise", "told"),
+    [
+        ({"size": 6 * 2**30}, None),
+        ({"size": 10_000 * 5 * 2**30}, None),
+        ({"size": 10_000 * 5 * 2**30 + 1}, "1 to 10000 parts"),
+        ({"size": -1}, "5 MiB to 5 GiB"),
+        ({"size": "1"}, "size must be"),
+        ({"md5": "0" * 32}, "md5 cannot be promised"),
+    ],
+    ids=str,
+)
+def test_what_no_parts_could_make_is_refused_at_once(auth: Auth, promise: dict[str, Any], told: str | None) -> None:
+    answer = auth.post("/user/data/multipart/init", "alice", json={"file_name": "big", **promise})
+    assert answer.status_code == (400 if told else 201), answer.text
+    assert (told or "uploadId") in answer.text
+
+
 @pytest.mark.parametrize("number", [0, -1, 10_001, "1", None, True, 1.5])
 def test_a_part_has_a_number_from_one_to_ten_thousand(auth: Auth, number: Any) -> None:
     assert part(auth, start(auth), number).status_code == 400
