@@ -95,5 +95,7 @@ def tables(schema: str) -> Tables:
         sa.Index(f"ix_record_{name}_gin", record.c[name], postgresql_using="gin")
     pending = blob.c.state.in_(["registered", "uploaded"])
     sa.Index("ix_blob_due", blob.c.due, postgresql_where=pending)
+    awaited = blob.c.state == "registered"
+    sa.Index("ix_blob_location", blob.c.location, postgresql_using="hash", postgresql_where=awaited)
     sa.Index("ix_blob_deletion_due", deletion.c.due)
     return Tables(record, blob, deletion, bucket)

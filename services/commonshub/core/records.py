@@ -442,5 +442,11 @@ def register_blob(connection: sa.Connection, schema: str, guid: str, location: L
 
 
 def notify_blob(connection: sa.Connection, guid: str) -> None:
-    """Ask the index service to look for a blob now; call it when an upload is known to have ended."""
+    """Ask the index service to look for a blob now; call it when an upload is known to have ended.
+
+    Parameters
+    ----------
+    guid
+        Empty for all that are due.
+    """
     connection.execute(sa.select(sa.func.pg_notify(CHANNEL, guid)))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
-from traitlets import Integer
+from traitlets import Integer, Unicode
 
 from commonshub.core.app import ServiceApplication
 from commonshub.core.batches import Batches
@@ -19,7 +19,7 @@ from commonshub.core.routing import Route
 from commonshub.core.storage import Storage
 from commonshub.core.uploads import Uploads
 
-from . import administration, bulk, compounds, ga4gh, handlers, legacy, mds, queries, store
+from . import administration, bulk, compounds, ga4gh, handlers, legacy, mds, notices, queries, store
 from .blobs import BlobSettings, Worker
 from .creations import Creations
 from .drs import CLOUDS, Site
@@ -30,7 +30,7 @@ from .reads import Reads
 from .registration import Registration
 from .sweeper import Sweeper
 
-HEAD = "0005"
+HEAD = "0006"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -71,6 +71,13 @@ class IndexApp(ServiceApplication):
     max_bundle_entries = Integer(
         100_000, help="Most entries in one answer about a bundle, all levels of `expand` together."
     ).tag(config=True)
+
+    event_secret_file = Unicode(
+        help="File (mode 0600) with the secret, of 16 characters or more, that object stores send with events of their "
+        "buckets to `/index/events`; several, one a line, are all good. Empty: no events are taken."
+    ).tag(config=True)
+
+    max_event_bytes = Integer(2**20, help="Largest body of `POST /index/events`, in bytes.").tag(config=True)
 
     max_drs_bulk = Integer(1000, help="Most objects in one bulk request of DRS (maxBulkRequestLength).").tag(
         config=True
@@ -199,6 +206,7 @@ class IndexApp(ServiceApplication):
             (r"/index/bulk/hashes/?", bulk.HashesHandler),
             (r"/index/buckets/?", administration.BucketsHandler),
             (r"/index/buckets/([^/]+?)/?", administration.BucketHandler),
+            (r"/index/events/?", notices.EventsHandler),
             (r"/index/urls/?", queries.UrlsHandler),
             (r"/index/_query/urls/q/?", queries.UrlQueryHandler),
             (r"/index/_query/urls/metadata/q/?", queries.UrlMetadataQueryHandler),

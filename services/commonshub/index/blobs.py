@@ -1,9 +1,9 @@
 """Finds uploads that have ended and measures them: size and checksums, in constant memory.
 
-Nobody tells us when a client has put its bytes into the store. The worker learns of a registered upload by a
-notification, then looks for the object at growing intervals; a client that asks for its blank record makes it look at
-once. When nothing is pending, one look into the table in :attr:`BlobSettings.idle_s`, a transaction of a few short
-statements, is all that it does.
+No store need tell us when a client has put its bytes into it. The worker learns of a registered upload by a
+notification, then looks for the object at growing intervals; a client that asks for its blank record, or an event of
+the bucket, makes it look at once. When nothing is pending, one look into the table in :attr:`BlobSettings.idle_s`, a
+transaction of a few short statements, is all that it does.
 
 All state is in the table, so any number of workers share the work and a killed one loses nothing (:mod:`.ledger`).
 """
@@ -171,7 +171,7 @@ class Worker:
             self._wake.set()
 
     def _notified(self, guid: str | None) -> None:
-        if guid is not None and len(self._hastened) < CHECKS_AT_ONCE:
+        if guid and len(self._hastened) < CHECKS_AT_ONCE:
             self._hastened.add(guid)
         self._wake.set()
 
