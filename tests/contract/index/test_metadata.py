@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import requests
 import sqlalchemy as sa
 from tests.index_service import PROJECT
 from tests.tokens import bearer
+from tests.waiting import eventually
 
 from commonshub.core.storage import Location, Storage
 from commonshub.index import metadata
@@ -359,12 +359,11 @@ def objects(url: str, token: Callable[..., str], clean_home: None) -> Callable[[
 
 
 def verified(ask: Ask, guid: str) -> dict[str, Any]:
-    end = time.monotonic() + 60
-    while (found := ask("GET", f"/index/index/{guid}").json())["size"] is None:
-        assert time.monotonic() < end, "the upload was not verified"
-        time.sleep(0.05)
-    record: dict[str, Any] = found
-    return record
+    def known() -> dict[str, Any] | None:
+        found: dict[str, Any] = ask("GET", f"/index/index/{guid}").json()
+        return found if found["size"] is not None else None
+
+    return eventually(known) or {}
 
 
 def count(running: Any) -> tuple[int, ...]:
@@ -446,7 +445,7 @@ def test_an_object_is_made_whole_or_not_at_all(ask: Ask, client: Any, running: A
 
 def test_a_token_that_is_not_for_data_makes_no_object(url: str, token: Callable[..., str], running: Any) -> None:
     before = count(running)
-    headers = {"Authorization": f"bearer {token('uploader', scope=['openid', 'user'])}"}
+    headers = bearer(token("uploader", scope=["openid", "user"]))
     answer = requests.post(f"{url}/mds/objects", headers=headers, json={"file_name": "x"}, timeout=60)
     assert (answer.status_code, "scope data" in answer.text) == (403, True)
     assert count(running) == before

@@ -4,7 +4,6 @@ import json
 import logging
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,8 @@ import requests
 import sqlalchemy as sa
 from tests.index_service import PROJECT, Ask, ask, make
 from tests.stores import KEYS, StoppableStore
+from tests.tokens import bearer
+from tests.waiting import eventually
 
 from commonshub.core import audit, buckets, records
 from commonshub.core.storage import Storage
@@ -22,6 +23,8 @@ __all__ = ["ask"]
 
 SCHEMA = "index"
 ROUTE = "/index/buckets"
+# By when every service must know of a change, in seconds.
+EFFECTIVE_S = 5
 DENIED = {"member": 403, "uploader": 403, None: 401}
 
 
@@ -44,15 +47,7 @@ def clean(running: Any) -> Iterator[None]:
         database.call(buckets.remove, SCHEMA, each.name)
     for file in kept(running):
         file.unlink()
-    assert eventually(lambda: not running.app.storage_settings.registered)
-
-
-def eventually(condition: Callable[[], Any], timeout_s: float = 5) -> Any:
-    """Five seconds are what is promised."""
-    end = time.monotonic() + timeout_s
-    while not (found := condition()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return found
+    eventually(lambda: not running.app.storage_settings.registered, EFFECTIVE_S)
 
 
 def registered(running: Any) -> list[str]:
@@ -95,12 +90,12 @@ def test_a_service_uses_it_without_a_restart(
     ask: Ask, running: Any, token: Callable[..., str], second: dict[str, Any]
 ) -> None:
     assert ask("POST", ROUTE, json=second).status_code == 201
-    assert eventually(lambda: "second" in running.app.downloads.storage.buckets)
+    eventually(lambda: "second" in running.app.downloads.storage.buckets, EFFECTIVE_S)
     made = make(ask, authz=[PROJECT], urls=["s3://second/one/x"])
     try:
         answer = requests.get(
             f"{running.url}/ga4gh/drs/v1/objects/{made['did']}/access/s3",
-            headers={"Authorization": f"bearer {token('member')}"},
+            headers=bearer(token("member")),
             timeout=60,
         )
         assert KEYS["access_key"] in answer.json()["url"]
@@ -159,7 +154,7 @@ def test_only_administrators_see_and_change_buckets(
 ) -> None:
     ask("POST", ROUTE, json=second)
     before = len(trail(running))
-    headers = {"Authorization": f"bearer {token(user)}"} if user else {}
+    headers = bearer(token(user)) if user else {}
     asked = [("GET", ROUTE), ("POST", ROUTE), *((each, f"{ROUTE}/second") for each in ("GET", "PUT", "DELETE"))]
     answers = [
         requests.request(*each, headers=headers, json=second, timeout=60) for each in ((m, url + p) for m, p in asked)
@@ -181,7 +176,7 @@ def test_only_administrators_see_and_change_buckets(
 def test_a_token_that_a_notebook_may_hold_changes_no_bucket(
     ask: Ask, running: Any, url: str, token: Callable[..., str], second: dict[str, Any]
 ) -> None:
-    headers = {"Authorization": f"bearer {token('admin', scope=['openid', 'user', 'data'])}"}
+    headers = bearer(token("admin", scope=["openid", "user", "data"]))
     assert requests.get(url + ROUTE, headers=headers, timeout=60).status_code == 200
     answer = requests.post(url + ROUTE, headers=headers, json=second, timeout=60)
     assert (answer.status_code, "scope admin" in answer.text) == (403, True)
@@ -286,7 +281,7 @@ def test_a_name_that_later_means_another_address_gains_nothing(
 ) -> None:
     """The address is judged at each connection, so a store that was good when it was tried has no way in later."""
     assert ask("POST", ROUTE, json=second).status_code == 201
-    assert eventually(lambda: "second" in running.app.storage_settings.registered)
+    eventually(lambda: "second" in running.app.storage_settings.registered, EFFECTIVE_S)
     there = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 80))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: there)
     with pytest.raises(Exception, match="no address that this commons goes to"):

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import quote_plus
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.waiting import eventually
 
 from commonshub.core import records
 from commonshub.core.attempts import Attempts
@@ -65,16 +65,9 @@ def blob(running: Any, guid: str) -> Any:
     return running.app.database.call(lambda connection: connection.execute(query).one())
 
 
-def eventually(condition: Callable[[], Any], timeout_s: float = 20) -> Any:
-    end = time.monotonic() + timeout_s
-    while not (found := condition()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return found
-
-
 def defer(running: Any, guid: str) -> None:
     """Have nobody look for an upload by himself, as if it were old."""
-    assert eventually(lambda: blob(running, guid).wait.total_seconds() > 0)
+    eventually(lambda: blob(running, guid).wait.total_seconds() > 0)
     table = records.tables("index").blob
     later = sa.func.clock_timestamp() + sa.text("interval '1 hour'")
     statement = sa.update(table).where(table.c.guid == guid).values(due=later)
@@ -87,14 +80,14 @@ def test_an_event_makes_the_worker_look_at_once(running: Any, send: Send) -> Non
     put(running, key)
     answer = send(key)
     assert (answer.status_code, answer.json()) == (200, {"events": 1, "hastened": 1, "ignored": 0})
-    assert eventually(lambda: blob(running, guid).state == "verified")
+    eventually(lambda: blob(running, guid).state == "verified")
 
 
 def test_size_and_checksum_of_an_event_are_not_believed(running: Any, send: Send) -> None:
     guid, key = blank(running)
     put(running, key)
     send(key, size=99, eTag="0" * 32)
-    assert eventually(lambda: blob(running, guid).state == "verified")
+    eventually(lambda: blob(running, guid).state == "verified")
     assert blob(running, guid).size == 5
 
 
@@ -102,7 +95,7 @@ def test_an_event_without_an_object_changes_nothing_but_when_to_look(running: An
     guid, key = blank(running)
     defer(running, guid)
     assert send(key).json()["hastened"] == 1
-    assert eventually(lambda: blob(running, guid).wait.total_seconds() < 3000)
+    eventually(lambda: blob(running, guid).wait.total_seconds() < 3000)
     assert blob(running, guid).state == "registered"
 
 
@@ -111,7 +104,7 @@ def test_events_may_come_twice_late_and_of_what_nobody_expects(running: Any, sen
     defer(running, guid)
     put(running, key)
     assert send(key, key, f"{uuid.uuid4()}/x", "x").json() == {"events": 4, "hastened": 1, "ignored": 3}
-    assert eventually(lambda: blob(running, guid).state == "verified")
+    eventually(lambda: blob(running, guid).state == "verified")
     before = blob(running, guid)
     assert send(key).json() == {"events": 1, "hastened": 0, "ignored": 1}
     assert send(key, bucket="another").json()["ignored"] == 1
