@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.drs_schema import held
 from tests.servers import Router, answering
 from tests.tokens import bearer
 from tests.waiting import eventually
@@ -90,7 +91,8 @@ class DataCommons:
     def request(self, method: str, path: str, user: str | None = None, **options: Any) -> requests.Response:
         headers = bearer(self.token(user)) if user else {}
         headers |= options.pop("headers", {})
-        return requests.request(method, self.url + path, headers=headers, timeout=60, allow_redirects=False, **options)
+        options |= {"headers": headers, "timeout": 60, "allow_redirects": False}
+        return held(requests.request(method, self.url + path, **options))
 
     def get(self, path: str, user: str | None = None, **options: Any) -> requests.Response:
         return self.request("GET", path, user, **options)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.drs_schema import held
 
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.index.app import IndexApp
@@ -62,7 +63,7 @@ def ask(url: str, token: Callable[..., str]) -> Iterator[Ask]:
         session.headers["Authorization"] = f"bearer {token('admin')}"
 
         def send(method: str, path: str, **options: Any) -> requests.Response:
-            return session.request(method, url + path, timeout=60, **options)
+            return held(session.request(method, url + path, timeout=60, **options))
 
         yield send
 

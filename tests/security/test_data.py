@@ -419,7 +419,7 @@ def test_s26_a_hostile_guid_of_a_record_is_a_name(commons: DataCommons) -> None:
 # -- S28: passports ----------------------------------------------------------
 
 
-def test_s28_a_passport_opens_nothing_and_nobody_looks_into_it(
+def test_s28_where_no_passports_are_taken_nobody_looks_into_one(
     commons: DataCommons, spy: tuple[str, list[Any]]
 ) -> None:
     """Not even its header, which may name an address of keys."""

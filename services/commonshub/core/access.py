@@ -26,7 +26,8 @@ from dataclasses import dataclass, field
 
 from .errors import AuthenticationRequired, BadRequest, NotFound, PermissionDenied
 from .identity import ANONYMOUS, Identity
-from .policy import Request, Snapshot, covers
+from .paths import ancestors, covers, format_path, parse_path
+from .policy import Request, Snapshot
 from .records import Record, has_folder
 from .settings import StorageSettings
 from .storage import Location
@@ -45,7 +46,7 @@ class Shown:
     Attributes
     ----------
     paths
-        Resource paths that may be read, and until when, in seconds since the epoch.
+        Resource paths that may be read, with all below them, and until when, in seconds since the epoch.
     bearers
         Whom the passports are about, for the audit trail.
     """
@@ -100,7 +101,8 @@ def _visited_until(asker: Asker, path: str) -> float:
     try:
         if asker.policy.allows(ANONYMOUS, Request(SERVICE, "read-storage", path)):
             return math.inf
-        return max((end for above, end in asker.shown.paths.items() if covers([above], path)), default=0.0)
+        above = map(format_path, ancestors(parse_path(path)))
+        return max(asker.shown.paths.get(each, 0.0) for each in above)
     except BadRequest:
         # As in a decision by policies.
         return 0.0

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.drs_schema import held
 from tests.tokens import bearer
 
 # DrsClient calls httpx as older versions of that wanted to be called.
@@ -26,7 +27,7 @@ Ask = Callable[..., requests.Response]
 def ask(url: str, token: Callable[..., str]) -> Ask:
     def send(method: str, path: str, user: str | None = None, **options: Any) -> requests.Response:
         headers = bearer(token(user)) if user else {}
-        return requests.request(method, url + path, headers=headers, timeout=60, **options)
+        return held(requests.request(method, url + path, headers=headers, timeout=60, **options))
 
     return send
 

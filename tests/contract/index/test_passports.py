@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 import requests
 import sqlalchemy as sa
-from tests.drs_schema import BASE, faults
+from tests.drs_schema import BASE, faults, held
 from tests.index_service import PROJECT
 from tests.passports import DATASET, OTHER_DATASET, OTHER_PROJECT, SUBJECT, World, world
 
@@ -43,7 +43,7 @@ def stored(world: World) -> Callable[..., str]:
 
 def post(world: World, path: str, *passports: str, **options: Any) -> requests.Response:
     body = {"passports": list(passports), **options.pop("body", {})}
-    return requests.post(f"{world.url}{BASE}{path}", json=body, timeout=60, **options)
+    return held(requests.post(f"{world.url}{BASE}{path}", json=body, timeout=60, **options))
 
 
 def test_a_visa_opens_the_bytes(world: World, stored: Callable[..., str]) -> None:

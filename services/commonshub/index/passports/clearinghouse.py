@@ -12,7 +12,7 @@ from commonshub.core.access import Shown
 from commonshub.core.errors import AuthenticationRequired, BadRequest, Unavailable, UpstreamError
 from commonshub.core.jwks import Keys
 from commonshub.core.outbound import Outbound
-from commonshub.core.paths import covers
+from commonshub.core.paths import Path, ancestors, parse_path
 
 from . import visas
 from .settings import Broker, PassportSettings, VisaIssuer, parse_brokers, parse_visa_issuers
@@ -56,6 +56,7 @@ class Clearinghouse:
             raise BadRequest(
                 "PassportSettings.enabled needs PassportSettings.brokers and PassportSettings.visa_issuers."
             )
+        self._openers = _openers(self._issuers.values())
         self._outbound: list[Outbound] = []
         # By address: who signs passports and visas is asked once for both.
         trusted: list[Broker | VisaIssuer] = [*self._issuers.values(), *self._brokers.values()]
@@ -74,10 +75,18 @@ class Clearinghouse:
 
     def issuers_for(self, paths: Sequence[str]) -> list[str]:
         """``iss`` of the visas that can open data with all these authz paths; empty where no visas can."""
-        opening = {path: [name for name, each in self._issuers.items() if _opens(each, path)] for path in paths}
-        if not all(opening.values()):
+        opening = [self._issuers_for(path) for path in paths]
+        if not all(opening):
             return []
-        return list(dict.fromkeys(name for names in opening.values() for name in names))
+        return [name for name in self._issuers if any(name in names for names in opening)]
+
+    def _issuers_for(self, path: str) -> set[str]:
+        try:
+            above = ancestors(parse_path(path))
+        except BadRequest:
+            # A record of an older index may name what is no path.
+            return set()
+        return {name for each in above for name in self._openers.get(each, ())}
 
     async def shown(self, given: Any) -> Shown:
         """What the passports of a request open.
@@ -150,16 +159,13 @@ def _read(signed: Sequence[Signed]) -> list[Visa]:
     return found
 
 
-def _opens(issuer: VisaIssuer, path: str) -> bool:
-    return any(_covered(granted, path) for granted in issuer.grants.values())
-
-
-def _covered(granted: Iterable[str], path: str) -> bool:
-    try:
-        return covers(granted, path)
-    except BadRequest:
-        # A record of an older index may name what is no path.
-        return False
+def _openers(issuers: Iterable[VisaIssuer]) -> dict[Path, list[str]]:
+    """Whose visas open each path that some are bound to."""
+    found: dict[Path, list[str]] = {}
+    for issuer in issuers:
+        for path in {parse_path(path) for paths in issuer.grants.values() for path in paths}:
+            found.setdefault(path, []).append(issuer.issuer)
+    return found
 
 
 def _bearer(passport: Passport) -> str:
