@@ -199,6 +199,29 @@ def test_any_other_visa_opens_nothing(make: Callable[[], str]) -> None:
     assert opened(make()) == {}
 
 
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+ASSERTED = ("type", "value", "source", "by", "asserted", "conditions", "more")
+CLAIMED = ("iss", "sub", "iat", "exp", "nbf", "aud", "scope", "ga4gh_visa_v1", "more")
+
+
+@given(
+    st.dictionaries(st.sampled_from(ASSERTED), anything, max_size=2),
+    st.dictionaries(st.sampled_from(CLAIMED), anything, max_size=2),
+    st.sampled_from([visas.GRANT, visas.LINKS]),
+)
+def test_whatever_an_issuer_asserts_opens_what_it_is_bound_to_or_nothing(
+    assertion: dict[str, Any], claims: dict[str, Any], kind: str
+) -> None:
+    for issuer in (COMMITTEE, LINKER):
+        # PyJWT does not sign for an issuer that is no text.
+        kept = {name: value for name, value in claims.items() if name != "iss" or isinstance(value, str)}
+        assert opened(issuer.visa({"type": kind} | assertion, kept)).keys() <= {PROJECT, OTHER_PROJECT}
+
+
 def test_empty_conditions_are_none() -> None:
     assert opened(COMMITTEE.visa({"conditions": []})).keys() == {PROJECT}
 
