@@ -210,6 +210,10 @@ def test_an_issuer_that_is_down_closes_only_what_it_alone_opens(
     monkeypatch.setattr(world.stranger, "down", True)
     answer = post(world, path, world.broker.passport(visa))
     assert (answer.status_code, answer.headers["Retry-After"].isdigit()) == (503, True)
+    # Once a request, however many visas it has signed.
+    before = len(world.stranger.asked)
+    assert post(world, path, world.broker.passport(*[world.stranger.visa() for _ in range(20)])).status_code == 503
+    assert len(world.stranger.asked) == before + 1
     assert post(world, path, world.broker.passport(visa, world.committee.visa())).status_code == 200
     monkeypatch.setattr(world.stranger, "down", False)
     # It knows no such person.

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jwt
@@ -21,8 +23,6 @@ from .visas import Passport, Visa
 # So much of a person's name is kept in the audit trail, in characters.
 MAX_BEARER_CHARS = 256
 
-PASSED_OVER = "A visa counts for nothing: %s"
-
 log = logging.getLogger(__name__)
 
 
@@ -32,6 +32,22 @@ class Signed(NamedTuple):
     token: str
     issuer: VisaIssuer
     key: jwt.PyJWK
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Why visas of one request count for nothing.
+
+    Attributes
+    ----------
+    lacking
+        What they lack, and how many of them.
+    unreachable
+        Addresses that gave no keys, and why.
+    """
+
+    lacking: Counter[str] = field(default_factory=Counter)
+    unreachable: dict[str, UpstreamError | Unavailable] = field(default_factory=dict)
 
 
 class Clearinghouse:
@@ -107,15 +123,17 @@ class Clearinghouse:
                 f"passports: at most {self._settings.max_visas} visas are taken (PassportSettings.max_visas)."
             )
         paths: dict[str, float] = {}
-        failures: list[UpstreamError | Unavailable] = []
+        faults = Faults()
         for passport in passports:
-            signed = [await self._signed(token, failures) for token in passport.visas]
+            signed = [await self._signed(token, faults) for token in passport.visas]
             # Many signatures take a while.
-            found = await asyncio.to_thread(_read, [each for each in signed if each])
+            found = await asyncio.to_thread(_read, [each for each in signed if each], faults)
             for path, end in visas.opened(passport, found).items():
                 paths[path] = max(paths.get(path, 0.0), end)
-        if failures and not paths:
-            raise failures[0]
+        for lack, count in faults.lacking.items():
+            log.info("%d visas of a request count for nothing: %s", count, lack)
+        if faults.unreachable and not paths:
+            raise next(iter(faults.unreachable.values()))
         return Shown(paths, [_bearer(each) for each in passports])
 
     async def _passport(self, token: str) -> Passport:
@@ -125,16 +143,23 @@ class Clearinghouse:
             raise AuthenticationRequired("The passport is not valid: this commons does not know its issuer.")
         return visas.read_passport(token, await self._keys[broker.jwks_uri].key(token), broker)
 
-    async def _signed(self, token: str, failures: list[UpstreamError | Unavailable]) -> Signed | None:
-        """A visa that could count; what keeps its issuer's keys from us is added to `failures`."""
+    async def _signed(self, token: str, faults: Faults) -> Signed | None:
+        """A visa that could count."""
         try:
             issuer = visas.signer(visas.outline(token, "The visa"), self._issuers)
+        except AuthenticationRequired as error:
+            faults.lacking[error.message] += 1
+            return None
+        # An issuer that does not answer is asked once a request, however many visas it has signed.
+        if issuer.jwks_uri in faults.unreachable:
+            return None
+        try:
             return Signed(token, issuer, await self._keys[issuer.jwks_uri].key(token))
         except AuthenticationRequired as error:
-            log.info(PASSED_OVER, error.message)
+            faults.lacking[error.message] += 1
         except (UpstreamError, Unavailable) as error:
-            log.warning("The keys of a visa issuer cannot be had: %s", error.message)
-            failures.append(error)
+            log.warning("The keys of %s cannot be had: %s", issuer.issuer, error.message)
+            faults.unreachable[issuer.jwks_uri] = error
         return None
 
     def _keys_at(self, address: str, issuer: str) -> Keys:
@@ -148,14 +173,14 @@ class Clearinghouse:
         return Keys(fetch, self._settings.keys_s, "The passport")
 
 
-def _read(signed: Sequence[Signed]) -> list[Visa]:
+def _read(signed: Sequence[Signed], faults: Faults) -> list[Visa]:
     """The visas that count."""
     found = []
     for token, issuer, key in signed:
         try:
             found.append(visas.read_visa(token, key, issuer, time.time()))
         except AuthenticationRequired as error:
-            log.info(PASSED_OVER, error.message)
+            faults.lacking[error.message] += 1
     return found
 
 
