@@ -6,6 +6,7 @@ counted between the headers of a request and the last byte of its answer, for ha
 
 import asyncio
 from collections.abc import Awaitable
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -21,6 +22,7 @@ class CountingApplication(web.Application):
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
         self.running: set[httputil.HTTPServerRequest] = set()
+        self.transforms.append(partial(_Ending, self.running))  # type: ignore[arg-type]  # It is only called.
         self._sending: WeakSet[IOStream] = WeakSet()
 
     @property
@@ -40,16 +42,15 @@ class CountingApplication(web.Application):
         return _Counted(self, request, super().find_handler(request, **kwargs))
 
     def log_request(self, handler: web.RequestHandler) -> None:
-        """Log an answer, which ends its request."""
+        """Log an answer, of which some may be on its way still."""
         super().log_request(handler)
-        self.running.discard(handler.request)
         stream: IOStream | None = getattr(handler.request.connection, "stream", None)
         if stream is not None and stream.writing():
             self._sending.add(stream)
 
 
 class _Counted(httputil.HTTPMessageDelegate):
-    """Hands a request to `inner`, and counts it until it is logged or its client goes before it is complete."""
+    """Hands a request to `inner`, and counts it until its answer ends or its client goes before it is complete."""
 
     def __init__(
         self, application: CountingApplication, request: httputil.HTTPServerRequest, inner: httputil.HTTPMessageDelegate
@@ -71,10 +72,28 @@ class _Counted(httputil.HTTPMessageDelegate):
         try:
             self._inner.finish()
         except BaseException:
-            # No handler was made, so nothing will be logged.
+            # No handler was made, so nothing will be answered.
             self._running.discard(self._request)
             raise
 
     def on_connection_close(self) -> None:
         self._running.discard(self._request)
         self._inner.on_connection_close()
+
+
+class _Ending(web.OutputTransform):
+    """Leaves an answer as it is, and sees its end: also of one that breaks off, which tornado does not log."""
+
+    def __init__(self, running: set[httputil.HTTPServerRequest], request: httputil.HTTPServerRequest) -> None:
+        self._running = running
+        self._request = request
+
+    def transform_first_chunk(
+        self, status_code: int, headers: httputil.HTTPHeaders, chunk: bytes, finishing: bool
+    ) -> tuple[int, httputil.HTTPHeaders, bytes]:
+        return status_code, headers, self.transform_chunk(chunk, finishing)
+
+    def transform_chunk(self, chunk: bytes, finishing: bool) -> bytes:
+        if finishing:
+            self._running.discard(self._request)
+        return chunk

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from tornado import web
+from tornado import web, websocket
 
 from commonshub.core.app import Route, ServiceApplication
+from commonshub.core.errors import PermissionDenied
 from commonshub.core.web import BaseHandler
 
 LARGE = b"#" * 2**24
@@ -52,6 +53,64 @@ class BrokenHandler(web.RequestHandler):
     get = web.RequestHandler._unimplemented_method
 
 
+class RefusingHandler(BaseHandler):
+    def prepare(self) -> None:
+        raise PermissionDenied("No.")
+
+    get = post = web.RequestHandler._unimplemented_method
+
+
+class ShortHandler(web.RequestHandler):
+    """Promises more than it sends."""
+
+    def get(self) -> None:
+        self.set_header("Content-Length", "5")
+        self.write("shor")
+
+
+class SlowShortHandler(web.RequestHandler):
+    """Promises more than it sends, and has sent some of it."""
+
+    async def get(self) -> None:
+        self.set_header("Content-Length", "5")
+        await self.flush()
+        raise RuntimeError
+
+
+@web.stream_request_body
+class UploadHandler(BaseHandler):
+    received = 0
+
+    def data_received(self, chunk: bytes) -> None:
+        self.received += len(chunk)
+
+    async def post(self) -> None:
+        await asyncio.sleep(0.1)
+        self.reply_text(f"{self.received} bytes")
+
+
+@web.stream_request_body
+class RefusingUploadHandler(RefusingHandler):
+    def data_received(self, chunk: bytes) -> None:
+        raise AssertionError("nothing of a refused request is read")
+
+
+@web.stream_request_body
+class BrokenUploadHandler(BrokenHandler):
+    post = web.RequestHandler._unimplemented_method
+
+
+@web.stream_request_body
+class FailingUploadHandler(UploadHandler):
+    def data_received(self, chunk: bytes) -> None:
+        raise RuntimeError
+
+
+class EchoHandler(websocket.WebSocketHandler):
+    def on_message(self, message: str | bytes) -> None:
+        self.write_message(message)
+
+
 class SlowApp(ServiceApplication):
     name = "slow"
     uses_database: ClassVar[bool] = False
@@ -65,6 +124,14 @@ class SlowApp(ServiceApplication):
             (r"/large", LargeHandler),
             (r"/stuck", StuckHandler),
             (r"/broken", BrokenHandler),
+            (r"/refusing", RefusingHandler),
+            (r"/short", ShortHandler),
+            (r"/slow-short", SlowShortHandler),
+            (r"/upload", UploadHandler),
+            (r"/upload/refusing", RefusingUploadHandler),
+            (r"/upload/broken", BrokenUploadHandler),
+            (r"/upload/failing", FailingUploadHandler),
+            (r"/socket", EchoHandler),
         ]
 
     async def stop_service(self) -> None:
@@ -193,6 +260,9 @@ def test_a_request_that_does_not_end_is_cut(run: Callable[[Test], None], caplog:
         "GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbo",
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody",
+        "POST /upload HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbo",
         "nonsense\r\n\r\n",
     ],
 )
@@ -205,5 +275,62 @@ def test_nothing_runs_for_a_client_that_is_gone(run: Callable[[Test], None], sen
         assert not application.running
         assert not application.busy
         await app.close()
+
+    run(test)
+
+
+ASKED = {
+    "HEAD": "HEAD /large HTTP/1.1",
+    "a method that there is not": "PUT /large HTTP/1.1",
+    "refused": "GET /refusing HTTP/1.1",
+    "refused, with a body": "POST /refusing HTTP/1.1\r\nContent-Length: 4",
+    "refused before its body is read": "POST /upload/refusing HTTP/1.1\r\nContent-Length: 4",
+    "no handler": "POST /upload/broken HTTP/1.1\r\nContent-Length: 4",
+    "a fault while its body is read": "POST /upload/failing HTTP/1.1\r\nContent-Length: 4",
+    "a body that is read in parts": "POST /upload HTTP/1.1\r\nContent-Length: 4",
+    "too large": "POST /upload HTTP/1.1\r\nContent-Length: 9999999999",
+    "no chunk": "POST /upload HTTP/1.1\r\nTransfer-Encoding: chunked",
+    "an answer that is too short": "GET /short HTTP/1.1",
+    "an answer that breaks off": "GET /slow-short HTTP/1.1",
+}
+
+
+@pytest.mark.parametrize("head", ASKED.values(), ids=ASKED)
+def test_nothing_runs_once_a_request_has_ended_in_whatever_way(run: Callable[[Test], None], head: str) -> None:
+    async def test(app: SlowApp, client: Client) -> None:
+        await client.send(f"{head}\r\nHost: localhost\r\n\r\nbody\r\n")
+        await asyncio.sleep(0.3)
+        application: Any = app._application
+        assert not application.running
+        assert not application.busy
+        await app.close()
+
+    run(test)
+
+
+def test_a_body_that_is_read_in_parts_is_answered(run: Callable[[Test], None]) -> None:
+    async def test(app: SlowApp, client: Client) -> None:
+        await client.send("POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbo")
+        closing = asyncio.create_task(app.close())
+        await client.send("dy")
+        await closing
+        assert (await client.read()).endswith(b"4 bytes")
+
+    run(test)
+
+
+def test_an_open_websocket_is_no_request_that_is_waited_for(run: Callable[[Test], None]) -> None:
+    async def test(app: SlowApp, client: Client) -> None:
+        socket = await websocket.websocket_connect(f"ws://127.0.0.1:{app.port}/socket")
+        await socket.write_message("x")
+        assert await socket.read_message() == "x"
+        application: Any = app._application
+        assert not application.running
+        assert not application.busy
+        began = time.monotonic()
+        await app.close()
+        assert time.monotonic() - began < 1
+        socket.close()
+        await socket.read_message()
 
     run(test)
