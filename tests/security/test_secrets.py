@@ -1,6 +1,8 @@
-"""S22: what is written down anywhere holds no credential. A whole commons, as talkative as its parts can be made.
+"""S22: the logs and the audit trail of a commons hold no credential that was sent to it or made by it.
 
-The hub and its proxy are at DEBUG. The services write no line of that level, and hold their libraries at WARNING.
+The hub and its proxy are real and at DEBUG, as are the services auth, index and portal; these write no line of that
+level, and hold their libraries at WARNING. There is no workspace and no identity provider, and what databases and
+browsers keep is not looked at.
 """
 
 import json
@@ -28,7 +30,11 @@ SIGNED = re.compile(r"X-Amz-(Signature|Credential)=[\w%]")
 
 
 class Story:
-    """Requests of every kind that holds or makes a credential, and the credentials themselves."""
+    """Requests that hold or make credentials, good and faulty ones, and the credentials themselves.
+
+    Passwords, hub tokens, cookies, access tokens, API keys, secrets and tokens of a client that acts for itself, and
+    presigned addresses; not the codes and refresh tokens of applications that users allow.
+    """
 
     def __init__(self, commons: Commons) -> None:
         self.commons = commons
