@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, unquote_plus, urlencode
 
 from . import signature
 from .errors import BadRequest, NotFound, Unavailable, UpstreamError
@@ -252,6 +252,12 @@ class Storage:
         deed = Deed(method, self.address(location), query or {}, headers or {})
         return signature.presign(deed, _secret(store.credentials_file), store.region, ttl_s, datetime.now(UTC))
 
+    def _own_url(self, method: Method, location: Location, query: Mapping[str, str] | None) -> str:
+        """A URL that the services use themselves; a public bucket may know none of our keys, and needs none."""
+        if method in ("GET", "HEAD") and location.bucket in self.buckets and self.store(location.bucket).public:
+            return f"{self.address(location)}?{urlencode(query)}" if query else self.address(location)
+        return self.presign(method, location, _OWN_TTL_S, query)
+
     @contextmanager
     def _request(
         self, method: Method, location: Location, query: Mapping[str, str] | None = None, start: int = 0
@@ -272,7 +278,7 @@ class Storage:
         """
         from urllib3.exceptions import HTTPError
 
-        url = self.presign(method, location, _OWN_TTL_S, query)
+        url = self._own_url(method, location, query)
         none = (403, 404) if method in ("HEAD", "GET") else (404,)
         headers = {"Range": f"bytes={start}-"} if start else {}
         try:

@@ -7,14 +7,14 @@ while a store is asked.
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from commonshub.core import records
 from commonshub.core.database import Database
-from commonshub.core.errors import BadRequest, Conflict, NotFound, UpstreamError
+from commonshub.core.errors import BadRequest, Conflict, NotFound, Unavailable, UpstreamError
 from commonshub.core.records import Record
 from commonshub.core.storage import Listed, Location, Storage
 from commonshub.core.texts import TEXTS
@@ -31,12 +31,13 @@ CHUNK_BYTES = 2**20
 ADVICE = {
     "unknown": "check the GUID",
     "missing": "restore the object, or delete the record",
+    "unreadable": "look into the log of the store, and run again",
     "changed": "restore the object, or add what is there now as a new version",
     "rewritten": "run again with --read to compare the checksums",
-    "refused": "check the bucket's credentials",
-    "failed": "ask for a new upload URL and upload again, or delete the record",
+    "refused": "check the bucket's credentials, and that they may list it; delete nothing before",
+    "failed": "ask for a new upload URL (GET /user/data/upload/<GUID>) and upload again, or delete the record",
     "doomed": "make the store accept the deletion; the index service goes on trying",
-    "unindexed": "make a record of it, or delete the object",
+    "unindexed": "make a record of it (`commonshub index import`), or delete the object",
 }
 
 
@@ -82,6 +83,8 @@ class Inspection:
         Whether all bytes are read and their checksums compared; otherwise the stores are only asked for sizes.
     tell
         Called with the number of records, or objects, that were looked at.
+    skip
+        Called with the number of locations that were not, because they lie in no bucket of this commons.
     """
 
     database: Database
@@ -89,6 +92,8 @@ class Inspection:
     storage: Storage
     thorough: bool = False
     tell: Callable[[int], object] = lambda count: None
+    skip: Callable[[int], object] = lambda count: None
+    _listable: dict[str, bool] = field(default_factory=dict)
 
     def count(self) -> int:
         """How many records there are."""
@@ -111,6 +116,8 @@ class Inspection:
                 for found in threads.map(self._inspect, page):
                     yield from found
                 self.tell(len(page))
+                urls = [url for each in page if isinstance(each, Subject) for url in each.record.urls]
+                self.skip(sum(self._own(url) is None for url in urls))
 
     def deletions(self) -> Iterator[Finding]:
         """Bytes whose record is deleted, and which a store does not let go."""
@@ -157,14 +164,16 @@ class Inspection:
 
     def _locate(self, subject: Subject, url: str) -> Finding | None:
         """Compare what is at one location; None where it agrees, or cannot be compared by us."""
-        try:
-            location = Location.parse(url)
-        except BadRequest:
-            return None
-        if location.bucket not in self.storage.buckets:
+        location = self._own(url)
+        if location is None:
             return None
         try:
             kind, reason = self._compare(subject, location)
+        except Unavailable as error:
+            if not self._shown(location.bucket):
+                raise
+            # The store is there, so this is about the one object.
+            kind, reason = "unreadable", error.message
         except NotFound as error:
             kind, reason = "missing", error.message
         except Conflict as error:
@@ -173,10 +182,36 @@ class Inspection:
             kind, reason = "refused", error.message
         return Finding(kind, subject.record.did, url, reason) if kind else None
 
+    def _own(self, url: str) -> Location | None:
+        """The location in a bucket of this commons, or None."""
+        try:
+            location = Location.parse(url)
+        except BadRequest:
+            return None
+        return location if location.bucket in self.storage.buckets else None
+
+    def _shown(self, bucket: str) -> bool:
+        """Whether the commons may list a bucket: if not, a store says of what is there that it is not.
+
+        Raises
+        ------
+        Unavailable
+            The store does not answer.
+        """
+        try:
+            self.storage.probe(bucket)
+        except (NotFound, UpstreamError):
+            return False
+        return True
+
     def _compare(self, subject: Subject, location: Location) -> tuple[str, str]:
         head = self.storage.head(location)
         if head is None:
-            return "missing", "There is no object."
+            if location.bucket not in self._listable:
+                self._listable[location.bucket] = self._shown(location.bucket)
+            if self._listable[location.bucket]:
+                return "missing", "There is no object."
+            return "refused", "The store shows the commons neither the object nor a list of its bucket."
         record = subject.record
         if record.size is not None and head.size != record.size:
             return "changed", f"The record says {record.size} bytes, the object has {head.size}."

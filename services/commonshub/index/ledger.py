@@ -184,7 +184,7 @@ def hasten(connection: sa.Connection, schema: str, locations: Iterable[Location]
     What is expected nowhere, has arrived or is verified is left alone, so events may come twice and in any order.
     """
     blob = records.tables(schema).blob
-    wanted = sa.any_(sa.literal([str(each) for each in locations], sa.ARRAY(sa.VARCHAR)))
+    wanted = sa.any_(sa.literal([str(each) for each in locations], TEXTS))
     statement = sa.update(blob).where(blob.c.state == AWAITED, blob.c.location == wanted)
     count = connection.execute(statement.values(due=sa.func.least(blob.c.due, _moment()))).rowcount
     if count:

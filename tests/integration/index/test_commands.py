@@ -48,6 +48,7 @@ def test_verify_names_what_is_missing_and_what_to_do(run: Run, lost: records.Rec
     assert lines == [
         f"missing\t{lost.did}\t{lost.urls[0]}\tThere is no object.",
         "1 missing: restore the object, or delete the record.",
+        "Looked at 1 record.",
     ]
 
 
@@ -63,7 +64,46 @@ def test_verify_finds_all_that_is_wrong_in_a_form_for_programs(run: Run, running
 
 def test_verify_ends_well_where_all_is_well(run: Run, running: Any) -> None:
     [record] = running.app.database.call(records.create, SCHEMA, [Draft(urls=["https://example.org/x"], size=1)])
-    assert run("verify", record.did)[:2] == (0, ["Records and bytes agree."])
+    assert run("verify", record.did)[:2] == (
+        0,
+        [
+            "Looked at 1 record.",
+            "Left alone, as outside the buckets of this commons: 1 location.",
+            "Records and bytes agree.",
+        ],
+    )
+
+
+def test_verify_advises_no_deletion_where_the_store_shows_nothing(
+    run: Run, tmp_path: Path, lost: records.Record
+) -> None:
+    """A store says of what it may not show that it is not there."""
+    keys = tmp_path / "wrong.json"
+    keys.write_text(json.dumps({"access_key": "wrongaccesskey", "secret_key": "wrongsecretkey"}))
+    status, lines, _ = run("verify", lost.did, credentials_file=str(keys))
+    assert (status, lines[0].split("\t")[0]) == (1, "refused")
+    assert "check the bucket's credentials" in lines[1]
+
+
+def test_verify_looks_at_nothing_where_a_bucket_is_unknown(run: Run, lost: records.Record) -> None:
+    status, lines, told = run("verify", "--all", "--bucket", "nowhere")
+    assert (status, lines) == (1, [])
+    assert told == "This commons has no bucket 'nowhere'; it has commons.\n"
+
+
+def test_verify_tells_what_it_found_before_a_store_went_away(
+    run: Run, running: Any, lost: records.Record, second_store: StoppableStore
+) -> None:
+    store = second_store.settings
+    options = [f"--endpoint-url={store['endpoint_url']}", f"--credentials-file={store['credentials_file']}"]
+    assert run("bucket", "add", "second", *options)[0] == 0
+    second_store.stop()
+    [away] = running.app.database.call(records.create, SCHEMA, [Draft(urls=["s3://second/x"], size=1)])
+    status, lines, told = run("verify", lost.did, away.did)
+    running.app.database.call(records.delete_many, SCHEMA, [away.did])
+    run("bucket", "remove", "second")
+    assert (status, lines[1]) == (1, "1 missing: restore the object, or delete the record.")
+    assert "object store broke off" in told
 
 
 def test_verify_says_that_a_store_is_away(run: Run, lost: records.Record) -> None:

@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.servers import answering
+from tests.stores import StoppableStore
+from tornado import netutil, web
 
 from commonshub.core import records
 from commonshub.core.errors import NotFound, Unavailable
 from commonshub.core.records import Draft, Record
+from commonshub.core.settings import StorageSettings
 from commonshub.core.storage import Location, Storage
 from commonshub.index import inspection
 from commonshub.index.inspection import ADVICE, Finding, Inspection
@@ -193,6 +197,39 @@ def test_a_store_that_is_away_ends_the_inspection(
     monkeypatch.setattr(storage.settings, "endpoint_url", "http://127.0.0.1:1")
     with pytest.raises(Unavailable):
         list(inspect().records([record.did]))
+
+
+def test_an_object_that_the_store_cannot_read_does_not_hide_the_others(
+    running: Any, s3: dict[str, Any], second_store: StoppableStore
+) -> None:
+    storage = Storage(StorageSettings(**s3, stores={"second": second_store.settings}))
+    locations = [Location("second", f"{uuid.uuid4()}") for _ in range(2)]
+    for each in locations:
+        requests.put(storage.presign("PUT", each, 60), data=DATA, timeout=30).raise_for_status()
+        assert storage.head(each)
+    # Behind the back of the store, which still lists it.
+    (second_store.server.folder / "second" / locations[0].key).unlink()
+    drafts = [Draft(urls=[str(each)], size=len(DATA), hashes={"md5": "0" * 32}) for each in locations]
+    made = running.app.database.call(records.create, SCHEMA, drafts)
+    found = Inspection(running.app.database, SCHEMA, storage, thorough=True).records([each.did for each in made])
+    assert [(each.kind, each.guid) for each in found] == [("unreadable", made[0].did), ("changed", made[1].did)]
+
+
+def test_a_public_bucket_is_asked_without_a_signature(s3: dict[str, Any]) -> None:
+    """Its store may know none of our keys, and refuses a signature that it does not know."""
+    heard: list[str] = []
+
+    class Public(web.RequestHandler):
+        def head(self) -> None:
+            heard.append(self.request.query)
+            self.set_header("Content-Length", "7")
+
+    sockets = netutil.bind_sockets(0, "127.0.0.1")
+    url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
+    storage = Storage(StorageSettings(**s3, stores={"open": {"endpoint_url": url, "public": True}}))
+    with answering(web.Application([(r"/open/key", Public)]), sockets):
+        head = storage.head(Location("open", "key"))
+    assert (head and head.size, heard) == (7, [""])
 
 
 def test_a_bucket_that_is_none_of_ours_is_not_listed(inspect: Callable[..., Inspection]) -> None:
