@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from commonshub.core import records
-from commonshub.core.errors import BadRequest, Conflict, NotFound
+from commonshub.core.errors import BadRequest, Conflict, NotFound, TooLarge
 from commonshub.core.records import Record
 from commonshub.core.texts import TEXTS
 
@@ -24,6 +24,9 @@ from .filters import Filter
 from .reads import Form, Name, spellings
 
 T = TypeVar("T")
+
+# Members of bundles, as they are stored, that one statement may bring into memory.
+MAX_READ_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +60,50 @@ def _of_row(row: sa.Row[Any]) -> Bundle:
 
 
 def get_many(connection: sa.Connection, schema: str, ids: Iterable[str]) -> dict[str, Bundle]:
-    """The bundles with these ids, by id; what does not exist is left out."""
-    columns = tables(schema).bundle.c
-    wanted = sa.literal(list(ids), TEXTS)
-    rows = connection.execute(sa.select(tables(schema).bundle).where(columns.bundle_id == sa.any_(wanted)))
+    """The bundles with these ids, by id; what does not exist is left out.
+
+    Raises
+    ------
+    TooLarge
+        They hold more than one answer may bring into memory.
+    """
+    bundle = tables(schema).bundle
+    return _read(connection, bundle, bundle.c.bundle_id == sa.any_(sa.literal(list(ids), TEXTS)))
+
+
+def _read(connection: sa.Connection, bundle: sa.Table, wanted: sa.ColumnElement[bool]) -> dict[str, Bundle]:
+    # What is before a bundle counts, not its own: a single one is bounded when it is made.
+    before = sa.func.sum(sa.func.octet_length(bundle.c.bundle_data)).over(order_by=bundle.c.bundle_id, rows=(None, -1))
+    beyond = (sa.func.coalesce(before, 0) > MAX_READ_BYTES).label("beyond")
+    chosen = sa.select(bundle, beyond).where(wanted).subquery()
+    members = sa.case((chosen.c.beyond, None), else_=chosen.c.bundle_data).label("bundle_data")
+    query: sa.Select[Any] = sa.select(*_but_members(chosen), members, chosen.c.beyond)
+    rows = connection.execute(query).all()
+    if any(row.beyond for row in rows):
+        raise TooLarge("These bundles hold more than one answer may; ask for fewer at once, or without expand.")
+    return {row.bundle_id: _of_row(row) for row in rows}
+
+
+def _but_members(bundle: sa.FromClause) -> list[sa.ColumnElement[Any]]:
+    return [bundle.c[column.name] for column in bundle.c if column.name not in ("bundle_data", "beyond")]
+
+
+def without_members(connection: sa.Connection, schema: str, ids: Iterable[str]) -> dict[str, Bundle]:
+    """The bundles with these ids, by id, as if they were empty: for lists, which do not tell what is in them."""
+    bundle = tables(schema).bundle
+    query: sa.Select[Any] = sa.select(*_but_members(bundle), sa.null().label("bundle_data"))
+    rows = connection.execute(query.where(bundle.c.bundle_id == sa.any_(sa.literal(list(ids), TEXTS))))
     return {row.bundle_id: _of_row(row) for row in rows}
 
 
 def below(connection: sa.Connection, schema: str, ids: Iterable[str]) -> dict[str, Bundle]:
-    """The bundles with these ids and all bundles below them, by id, in one statement."""
+    """The bundles with these ids and all bundles below them, by id, in one statement.
+
+    Raises
+    ------
+    TooLarge
+        As :func:`get_many`.
+    """
     bundle = tables(schema).bundle
     reached = sa.select(sa.func.unnest(sa.literal(list(ids), TEXTS)).label("id")).cte("reached", recursive=True)
     member = (
@@ -78,12 +116,19 @@ def below(connection: sa.Connection, schema: str, ids: Iterable[str]) -> dict[st
     )
     # UNION, not UNION ALL: what is reached by two ways is followed once.
     reached = reached.union(held)
-    rows = connection.execute(sa.select(bundle).where(bundle.c.bundle_id.in_(sa.select(reached.c.id))))
-    return {row.bundle_id: _of_row(row) for row in rows}
+    return _read(connection, bundle, bundle.c.bundle_id.in_(sa.select(reached.c.id)))
 
 
 class Family(NamedTuple):
-    """A bundle and what is needed to list its contents."""
+    """A bundle and what is needed to list its contents.
+
+    Attributes
+    ----------
+    below
+        The bundles below it that are to be expanded.
+    names
+        Names of all others there are among its contents.
+    """
 
     bundle: Bundle
     below: Bundles
@@ -118,17 +163,21 @@ def families(
     if not heads:
         return {}
     inner = {member.id for bundle in heads.values() for member in bundle.members}
-    found = below(connection, schema, inner) if expand else get_many(connection, schema, inner)
-    listed = inner | {member.id for bundle in found.values() if expand for member in bundle.members}
+    found = below(connection, schema, inner) if expand else {}
+    listed = inner | {member.id for bundle in found.values() for member in bundle.members}
     names = _names(connection, schema, listed - found.keys())
     hits = {asked: next((heads[each] for each in names if each in heads), None) for asked, names in wanted.items()}
     return {asked: Family(bundle, found, names) for asked, bundle in hits.items() if bundle}
 
 
 def _names(connection: sa.Connection, schema: str, guids: Iterable[str]) -> dict[str, str | None]:
-    record = records.tables(schema).record
-    wanted = sa.literal(list(guids), TEXTS)
-    query = sa.select(record.c.guid, record.c.file_name).where(record.c.guid == sa.any_(wanted))
+    record, bundle = records.tables(schema).record, tables(schema).bundle
+    wanted = sa.any_(sa.literal(list(guids), TEXTS))
+    called = sa.func.coalesce(sa.func.nullif(bundle.c.name, ""), bundle.c.bundle_id)
+    query = sa.union_all(
+        sa.select(record.c.guid, record.c.file_name).where(record.c.guid == wanted),
+        sa.select(bundle.c.bundle_id, called).where(bundle.c.bundle_id == wanted),
+    )
     return {row.guid: row.file_name for row in connection.execute(query)}
 
 
@@ -248,7 +297,7 @@ def listing(
     guids = [row.id for row in page if not row.bundle]
     read: list[T | None] = reads.find(connection, schema, form, [Name(guid) for guid in guids])
     found = dict(zip(guids, read, strict=True))
-    there = get_many(connection, schema, [row.id for row in page if row.bundle])
+    there = without_members(connection, schema, [row.id for row in page if row.bundle])
     every = [there.get(row.id) if row.bundle else found[row.id] for row in page]
     return [each for each in every if each is not None]
 

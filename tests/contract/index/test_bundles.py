@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from tests.drs_schema import held
 from tests.tokens import bearer
 
+from commonshub.index import bundles
+
 # DrsClient calls httpx as older versions of that wanted to be called.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
@@ -186,6 +188,23 @@ def test_an_expansion_too_large_for_one_answer_is_refused(
     monkeypatch.setattr(running.app, "max_bundle_entries", 100)
     assert ask("GET", f"{BASE}/objects/{level}").status_code == 200
     assert ask("GET", f"{BASE}/objects/{level}?expand=true").status_code == 413
+
+
+def test_bundles_that_would_fill_the_memory_are_not_even_read(
+    ask: Ask, made: Any, bundled: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = uuid.uuid4().hex
+    inner = [bundled(made(), name=name) for _ in range(3)]
+    outer = bundled(*inner)
+    monkeypatch.setattr(bundles, "MAX_READ_BYTES", 60)
+    # A single one is as large as it may be, and what it holds is told by name.
+    found = ask("GET", f"{BASE}/objects/{outer}")
+    assert [each["name"] for each in found.json()["contents"]] == [name] * 3
+    assert ask("GET", f"{BASE}/objects/{outer}?expand=true").status_code == 413
+    assert ask("POST", f"{BASE}/objects", json={"bulk_object_ids": inner[:1]}).status_code == 200
+    assert ask("POST", f"{BASE}/objects", json={"bulk_object_ids": inner}).status_code == 413
+    assert ask("GET", f"{BASE}/objects?form=bundle&file_name={name}").status_code == 413
+    assert len(ask("GET", f"/index/bundle?file_name={name}").json()["records"]) == 3
 
 
 def test_many_bundles_share_what_one_answer_may_hold(
