@@ -1,27 +1,23 @@
 """S3 as the services use it: presigned URLs for the clients, streams for the verifier.
 
-The bytes of a data object never pass through a handler. botocore finds the credentials, and nothing more of it is
-loaded: its S3 client reads a model of the whole service, which would cost each process some 20 MB.
+The bytes of a data object never pass through a handler.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import quote, unquote_plus, urlencode
 
 from . import signature
+from .credentials import secret
 from .errors import BadRequest, NotFound, Unavailable, UpstreamError
-from .files import Stamp, stamp
 from .settings import StorageSettings
-from .signature import Deed, Secret
+from .signature import Deed
 
 if TYPE_CHECKING:
-    from botocore.credentials import Credentials
     from urllib3 import BaseHTTPResponse, PoolManager
 
 Method = Literal["GET", "HEAD", "PUT", "POST", "DELETE"]
@@ -109,33 +105,6 @@ class Store(NamedTuple):
     region: str
     credentials_file: str
     public: bool = False
-
-
-def _secret(file: str) -> Secret:
-    """The credentials in a file, read anew when it has changed, or those of the usual AWS sources."""
-    if not file:
-        # Asked each time: temporary ones are renewed.
-        return Secret(*_aws_credentials().get_frozen_credentials()[:3])
-    try:
-        return _stored(Path(file), stamp(Path(file)))
-    except (OSError, ValueError, KeyError) as error:
-        raise UpstreamError("The commons cannot read the credentials of its object store.") from error
-
-
-@lru_cache
-def _stored(file: Path, _stamp: Stamp | None) -> Secret:
-    stored = json.loads(file.read_text())
-    return Secret(stored["access_key"], stored["secret_key"])
-
-
-@lru_cache
-def _aws_credentials() -> "Credentials":
-    from botocore.session import get_session
-
-    found: Credentials | None = get_session().get_credentials()
-    if found is None:
-        raise UpstreamError("The commons has no credentials for its object store; see StorageSettings.")
-    return found
 
 
 def _begins(answer: "BaseHTTPResponse") -> int:
@@ -250,7 +219,7 @@ class Storage:
             raise NotFound(f"This commons has no access to bucket {location.bucket!r}.")
         store = self.store(location.bucket)
         deed = Deed(method, self.address(location), query or {}, headers or {})
-        return signature.presign(deed, _secret(store.credentials_file), store.region, ttl_s, datetime.now(UTC))
+        return signature.presign(deed, secret(store.credentials_file), store.region, ttl_s, datetime.now(UTC))
 
     def _own_url(self, method: Method, location: Location, query: Mapping[str, str] | None) -> str:
         """A URL that the services use themselves; a public bucket may know none of our keys, and needs none."""
