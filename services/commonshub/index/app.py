@@ -146,6 +146,7 @@ class IndexApp(ServiceApplication):
         self.buckets = Buckets(self.database, self.storage_settings)
         await self.buckets.start()
         self.registration = Registration(self.database, self.storage_settings, self.kept_credentials)
+        await self.registration.sweep()
         await self.tell_of_old_tables()
         storage = Storage(self.storage_settings)
         prefix, most, at_once = self.commons.guid_prefix, self.read_batch, self.read_batches

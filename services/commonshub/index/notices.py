@@ -1,11 +1,11 @@
 """HTTP of what object stores tell: ``/index/events``."""
 
 import hmac
-import os
 from functools import lru_cache
 from pathlib import Path
 
 from commonshub.core.errors import AuthenticationRequired, NotFound, TooLarge, UpstreamError
+from commonshub.core.files import Stamp, stamp
 from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.web import CredentialHandler
 
@@ -16,8 +16,8 @@ MIN_SECRET_CHARS = 16
 
 
 @lru_cache(maxsize=4)
-def _stored(file: str, _changed_ns: int) -> tuple[bytes, ...]:
-    return tuple(line for line in Path(file).read_bytes().split() if len(line) >= MIN_SECRET_CHARS)
+def _stored(file: Path, _stamp: Stamp | None) -> tuple[bytes, ...]:
+    return tuple(line for line in file.read_bytes().split() if len(line) >= MIN_SECRET_CHARS)
 
 
 def secrets_in(file: str) -> tuple[bytes, ...]:
@@ -29,7 +29,7 @@ def secrets_in(file: str) -> tuple[bytes, ...]:
         There is no such file, or no secret of :data:`MIN_SECRET_CHARS` characters in it.
     """
     try:
-        found = _stored(file, os.stat(file).st_mtime_ns)
+        found = _stored(Path(file), stamp(Path(file)))
     except OSError as error:
         raise UpstreamError("The file that IndexApp.event_secret_file names cannot be read.") from error
     if not found:

@@ -8,9 +8,11 @@ and that the row names; no answer ever has them.
 import asyncio
 import json
 import secrets
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,14 @@ from commonshub.core import audit, buckets
 from commonshub.core.buckets import Bucket
 from commonshub.core.database import Database
 from commonshub.core.errors import BadRequest, CommonsError, Conflict, Unavailable
+from commonshub.core.files import write_whole
 from commonshub.core.identity import Identity
 from commonshub.core.settings import StorageSettings
 from commonshub.core.storage import Storage
 
 # A store that says a byte now and then holds its thread for long: others have to wait, and nothing else is held up.
 PROBES_AT_ONCE = 2
+UNNAMED_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +47,28 @@ class Registration:
     ----------
     folder
         Where the credentials are kept that are sent.
+
+    Attributes
+    ----------
+    grace_s
+        So long the files of credentials stay that were replaced, in seconds.
     """
+
+    grace_s = 60.0
 
     def __init__(self, database: Database, settings: StorageSettings, folder: Path) -> None:
         self.database = database
         self.settings = settings
         self.folder = folder
         self._threads = ThreadPoolExecutor(PROBES_AT_ONCE, thread_name_prefix="probe")
+
+    async def sweep(self) -> None:
+        """Delete credentials that no row names, as a process leaves them that was killed."""
+        named = {bucket.store.get("credentials_file") for bucket in await self.listing()}
+        for file in self.folder.glob("*.json"):
+            # What is younger may belong to a bucket that is being tried.
+            if str(file) not in named and time.time() - file.stat().st_mtime > UNNAMED_S:
+                file.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Wait for no store any more."""
@@ -209,18 +228,17 @@ class Registration:
             raise BadRequest(f"The bucket {bucket.name!r} cannot be used: {error.message}") from error
 
     def _keep(self, name: str, credentials: Mapping[str, str]) -> Path:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Another name each time: until the row names the new one, the old one counts.
         file = self.folder / f"{name}.{secrets.token_hex(8)}.json"
-        file.touch(mode=0o600, exist_ok=False)
-        file.write_text(json.dumps(dict(credentials)))
+        write_whole(file, json.dumps(dict(credentials)))
         return file
 
     def _forget(self, bucket: Bucket) -> None:
-        """Delete the credentials of a bucket, if they are kept here, once no row names them."""
+        """Delete the credentials of a bucket that no row names any more, if they are kept here."""
         file = Path(bucket.store.get("credentials_file", ""))
         if file.parent == self.folder:
-            file.unlink(missing_ok=True)
+            # Other services use them until they have heard of the change.
+            asyncio.get_running_loop().call_later(self.grace_s, partial(file.unlink, missing_ok=True))
 
 
 def _require_unused(connection: sa.Connection, schema: str, name: str) -> None:

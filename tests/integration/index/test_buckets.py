@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -40,7 +41,8 @@ def second(second_store: StoppableStore) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def clean(running: Any) -> Iterator[None]:
+def clean(running: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(running.app.registration, "grace_s", 0)
     yield
     database = running.app.database
     for each in database.call(buckets.read, SCHEMA):
@@ -83,7 +85,7 @@ def test_a_bucket_is_registered_read_changed_and_removed(ask: Ask, running: Any,
     assert answer.json() == {**document, **changed}, "the credentials are kept"
     assert ask("DELETE", f"{ROUTE}/second").status_code == 204
     assert ask("GET", f"{ROUTE}/second").status_code == 404
-    assert kept(running) == []
+    eventually(lambda: not kept(running))
 
 
 def test_a_service_uses_it_without_a_restart(
@@ -140,6 +142,7 @@ def test_credentials_are_write_only(
         ask("GET", f"{ROUTE}/second"),
     ]
     assert [each.status_code for each in answers] == [201, 409, 200, 400, 200, 200]
+    eventually(lambda: len(kept(running)) == 1)
     [file] = kept(running)
     assert json.loads(file.read_text()) == KEYS
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
@@ -404,11 +407,32 @@ def test_new_credentials_replace_the_old_ones(ask: Ask, running: Any, second: di
     ask("POST", ROUTE, json=second)
     [first] = kept(running)
     assert ask("PUT", f"{ROUTE}/second", json=second).status_code == 200
+    eventually(lambda: first not in kept(running))
     [file] = kept(running)
-    assert file != first
     wrong = {"access_key": "wrongaccesskey", "secret_key": "wrongsecretkey"}
     assert ask("PUT", f"{ROUTE}/second", json={**second, "credentials": wrong}).status_code == 400
     assert kept(running) == [file]
+
+
+def test_credentials_stay_until_every_service_has_heard_of_new_ones(
+    ask: Ask, running: Any, second: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running.app.registration, "grace_s", 60)
+    ask("POST", ROUTE, json=second)
+    ask("PUT", f"{ROUTE}/second", json=second)
+    assert len(kept(running)) == 2
+
+
+def test_credentials_that_a_killed_process_has_left_are_swept(ask: Ask, running: Any, second: dict[str, Any]) -> None:
+    ask("POST", ROUTE, json=second)
+    [named] = kept(running)
+    left, fresh = named.with_name("left.0123.json"), named.with_name("fresh.0123.json")
+    for each in (left, fresh):
+        each.write_text("{}")
+    for each in (named, left):
+        os.utime(each, (0, 0))
+    running.call(running.app.registration.sweep())
+    assert kept(running) == sorted([named, fresh])
 
 
 def test_a_bucket_that_records_point_into_stays(ask: Ask, running: Any, second: dict[str, Any]) -> None:

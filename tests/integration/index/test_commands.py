@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import requests
+import sqlalchemy as sa
 from tests.stores import StoppableStore
 
-from commonshub.core import buckets, records
+from commonshub.core import audit, buckets, records
 from commonshub.core.records import Draft
 from commonshub.core.storage import Location, Storage
 from commonshub.index import commands
@@ -127,6 +128,10 @@ def test_a_bucket_is_added_listed_verified_and_removed(run: Run, running: Any, s
     status, _, told = run("bucket", "remove", "second")
     assert (status, "1 record points into the bucket second" in told) == (1, True)
     assert run("bucket", "remove", "second", "--force")[0] == 0
+    table = audit.table("auth")
+    query = sa.select(table.c.action, table.c.username).where(table.c.request_id == "cli").order_by(table.c.id)
+    rows = running.app.database.call(lambda connection: connection.execute(query).all())
+    assert [tuple(row) for row in rows][-2:] == [("add_bucket", None), ("remove_bucket", None)]
     assert run("verify", record.did)[0] == 0
     assert run("bucket", "list")[1] == []
 

@@ -6,9 +6,11 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from commonshub.core import buckets
 from commonshub.core.buckets import Bucket
-from commonshub.core.errors import BadRequest, NotFound
+from commonshub.core.errors import BadRequest, NotFound, Unavailable
 from commonshub.core.identity import ANONYMOUS
 
 from ..app import IndexApp
@@ -63,6 +65,9 @@ def _add(app: IndexApp, arguments: argparse.Namespace) -> int:
 
 
 def _run(app: IndexApp, work: Callable[[Registration], Awaitable[None]]) -> None:
+    schema = app.database.settings.auth_schema
+    if not app.database.call(lambda connection: sa.inspect(connection).has_table("audit", schema=schema)):
+        raise Unavailable("There is no audit trail yet: start the commons, or its auth service, once before.")
     registration = Registration(app.database, app.storage_settings, app.kept_credentials)
 
     async def run() -> None:
