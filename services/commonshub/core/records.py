@@ -288,13 +288,7 @@ def update(connection: sa.Connection, schema: str, guid: str, rev: str | None, c
         The record has another revision by now.
     """
     table = tables(schema).record
-    statement = sa.update(table).where(table.c.guid == guid).values(_changed(changes)).returning(*table.c)
-    if rev is not None:
-        statement = statement.where(table.c.rev == rev)
-    row = connection.execute(statement).one_or_none()
-    if row is None:
-        raise _missed(connection, schema, guid)
-    return of_row(row)
+    return _one(connection, schema, sa.update(table).values(_changed(changes)), guid, rev)
 
 
 def assign(
@@ -314,11 +308,20 @@ def _changed(changes: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "rev": new_rev(), "updated_date": now()}
 
 
-def _missed(connection: sa.Connection, schema: str, guid: str) -> NotFound | Conflict:
-    """Why a statement with GUID and revision met no row."""
+def _one(
+    connection: sa.Connection, schema: str, statement: sa.Update | sa.Delete, guid: str, rev: str | None
+) -> Record:
+    """Run a statement on the record of this GUID and, unless it is None, this revision; the record it was or became."""
+    table = tables(schema).record
+    found = statement.where(table.c.guid == guid)
+    if rev is not None:
+        found = found.where(table.c.rev == rev)
+    row = connection.execute(found.returning(*table.c)).one_or_none()
+    if row is not None:
+        return of_row(row)
     if get(connection, schema, guid) is None:
-        return NotFound(f"There is no record with the GUID {guid}.")
-    return Conflict(f"revision mismatch: the record {guid} has been changed since you read it; read it again.")
+        raise NotFound(f"There is no record with the GUID {guid}.")
+    raise Conflict(f"revision mismatch: the record {guid} has been changed since you read it; read it again.")
 
 
 def delete(connection: sa.Connection, schema: str, guid: str, rev: str | None) -> Record:
@@ -332,13 +335,7 @@ def delete(connection: sa.Connection, schema: str, guid: str, rev: str | None) -
         The record has another revision by now.
     """
     table = tables(schema).record
-    statement = sa.delete(table).where(table.c.guid == guid).returning(*table.c)
-    if rev is not None:
-        statement = statement.where(table.c.rev == rev)
-    row = connection.execute(statement).one_or_none()
-    if row is None:
-        raise _missed(connection, schema, guid)
-    return of_row(row)
+    return _one(connection, schema, sa.delete(table), guid, rev)
 
 
 def delete_many(connection: sa.Connection, schema: str, guids: Iterable[str]) -> list[str]:
