@@ -15,6 +15,7 @@ from commonshub.core.errors import BadRequest, TooLarge
 from commonshub.core.routing import Route
 from commonshub.core.signin import SignInSettings
 from commonshub.core.storage import Storage
+from commonshub.core.tasks import cancel
 from commonshub.core.tokens import CLOCK_SKEW_S
 
 from . import sources
@@ -205,9 +206,7 @@ class AuthApp(BrowserApplication):
         self.retention.start()
 
     async def stop_service(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(*self._tasks)
         await self.retention.stop()
         await self.buckets.stop()
         self.uploads.close()

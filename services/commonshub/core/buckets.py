@@ -23,6 +23,7 @@ from .errors import BadRequest, CommonsError, Conflict, NotFound, Unavailable
 from .listen import Listener
 from .policy import parse_path
 from .settings import StorageSettings
+from .tasks import cancel
 
 CHANNEL = "commonshub_bucket"
 RETRY_S = 5.0
@@ -223,9 +224,7 @@ class Buckets:
 
     async def stop(self) -> None:
         """Follow no more."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await cancel(self._task)
         await self._listener.stop()
 
     def load(self) -> None:

@@ -27,6 +27,7 @@ from .database import Database
 from .errors import BadRequest, Unavailable
 from .listen import Listener
 from .policy import Binding, Client, Path, Permission, Policy, Snapshot, User, parse_path
+from .tasks import cancel
 
 CHANNEL = "commonshub_policy"
 # Payload of a notification that only concerns revoked tokens.
@@ -322,9 +323,7 @@ class Grants:
 
     async def stop(self) -> None:
         """Stop following."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await cancel(self._task)
         await self._listener.stop()
 
     async def reload(self) -> None:

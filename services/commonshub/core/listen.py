@@ -9,6 +9,7 @@ import psycopg2
 from psycopg2 import sql
 
 from .database import Database
+from .tasks import cancel
 
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 10.0
@@ -52,9 +53,7 @@ class Listener:
 
     async def stop(self) -> None:
         """Stop listening."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await cancel(self._task)
         self._disconnect()
 
     async def _mend(self) -> None:

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from commonshub.core.files import Stamp, stamp
+from commonshub.core.tasks import cancel
 
 from .command import EXIT_BUSY, EXIT_DATA, EXIT_FAULT
 from .settings import ExploreSettings
@@ -51,9 +52,7 @@ class Refresher:
 
     async def stop(self) -> None:
         """Stop, and end a build that is running: the active index stays as it is."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await cancel(self._task)
         if self._process and self._process.returncode is None:
             self._process.terminate()
             try:

@@ -26,6 +26,7 @@ from commonshub.core.errors import CommonsError, Unavailable
 from commonshub.core.listen import Listener
 from commonshub.core.records import CHANNEL
 from commonshub.core.storage import Storage
+from commonshub.core.tasks import cancel
 
 from . import ledger
 from .ledger import Arrival, Blob, Due, Measurement, Patience, Reading
@@ -149,11 +150,7 @@ class Worker:
         works = list(self._measuring.values())
         for work in works:
             work.stopping.set()
-        measuring = [work.task for work in works if work.task]
-        running = [*self._tasks, *measuring, *([self._checking] if self._checking else [])]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await cancel(*self._tasks, *(work.task for work in works), self._checking)
         await self._release(works)
         self._checkers.shutdown(wait=False, cancel_futures=True)
         self._readers.shutdown(wait=False, cancel_futures=True)

@@ -11,6 +11,7 @@ from commonshub.core.database import Database
 from commonshub.core.deletions import Doomed
 from commonshub.core.errors import CommonsError, Unavailable
 from commonshub.core.storage import Storage
+from commonshub.core.tasks import cancel
 
 from .blobs import BlobSettings
 
@@ -48,9 +49,7 @@ class Sweeper:
 
     async def stop(self) -> None:
         """End; what is not finished falls due again."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await cancel(self._task)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self) -> None:

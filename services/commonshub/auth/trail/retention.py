@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from commonshub.core.database import Database
 from commonshub.core.errors import Unavailable
+from commonshub.core.tasks import cancel
 
 from . import store
 
@@ -32,9 +33,7 @@ class Retention:
 
     async def stop(self) -> None:
         """Stop after the batch that is running."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await cancel(self._task)
 
     async def sweep(self) -> int:
         """Delete all that is too old now; how many rows."""
