@@ -1,26 +1,30 @@
-"""Request bodies as lists of documents.
+"""Request bodies as documents.
 
-JSON is an object or a list of objects. TSV and CSV are read with the dictionary at hand, because a cell is text until
-the property says what it is.
+JSON is an object or a list of objects, and is read as a whole. TSV and CSV are read row by row, with the dictionary at
+hand, because a cell is text until the property says what it is.
 """
 
+import codecs
 import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, cast
 
 import orjson
 
 from ..core.dictionary import NodeType, Property
 from ..core.errors import BadRequest
+from .body import Body
 from .entity import Document
 
 JSON, TSV, CSV = "json", "tsv", "csv"
 _TYPES = {"text/csv": CSV, "text/tab-separated-values": TSV, "text/tsv": TSV}
 _KEY = re.compile(rb'"\s*:')
 MAX_DEPTH = 50
+MAX_ROW_CHARS = 4 * 2**20
+"""Longest row of a table; a row that never ends must not fill the memory."""
 _BOM = b"\xef\xbb\xbf"
 
 Convert = Callable[[str], Any]
@@ -32,24 +36,49 @@ def document_format(content_type: str) -> str:
 
 
 def parse(body: bytes, content_type: str, nodes: Mapping[str, NodeType]) -> list[Any]:
-    """The documents of a request's body, in order.
+    """The documents of a short body, in order.
 
     Raises
     ------
     BadRequest
-        The body is not UTF-8, not of the format that its content type says, or has something that cannot be stored.
+        As :func:`read`, and for what :class:`Table` finds when it is read.
     """
-    body = body.removeprefix(_BOM)
+    return list(read(Body.of(body), content_type, nodes))
+
+
+def read(body: Body, content_type: str, nodes: Mapping[str, NodeType]) -> Iterable[Any]:
+    """The documents of a request's body, in order; they can be gone through again.
+
+    Raises
+    ------
+    BadRequest
+        The body is not UTF-8, not JSON where its content type says so, or has something that cannot be stored.
+    """
     kind = document_format(content_type)
     if kind == JSON:
-        return _parse_json(body)
-    try:
-        text = body.decode()
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"Unable to parse document: byte {error.start} is not UTF-8.") from error
-    if "\0" in text:
-        raise BadRequest("Unable to parse document: it contains NUL characters, which cannot be stored.")
-    return list(parse_table(text, "\t" if kind == TSV else ",", nodes))
+        return _parse_json(body.bytes().removeprefix(_BOM))
+    _check_text(body)
+    return Table(body, "\t" if kind == TSV else ",", nodes)
+
+
+def _check_text(body: Body) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    place = 0
+    for block in body.blocks():
+        held = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(block)
+        except UnicodeDecodeError as error:
+            raise _not_text(place - held + error.start) from error
+        if "\0" in text:
+            raise BadRequest("Unable to parse document: it contains NUL characters, which cannot be stored.")
+        place += len(block)
+    if held := len(decoder.getstate()[0]):
+        raise _not_text(place - held)
+
+
+def _not_text(place: int) -> BadRequest:
+    return BadRequest(f"Unable to parse document: byte {place} is not UTF-8.")
 
 
 def _parse_json(body: bytes) -> list[Any]:
@@ -125,16 +154,27 @@ class Column(NamedTuple):
     key: str | None
 
 
-def parse_table(text: str, delimiter: str, nodes: Mapping[str, NodeType]) -> Iterator[Document]:
-    """The rows of a TSV or CSV text as documents; rows without any value are left out.
+class Table:
+    """The rows of a TSV or CSV body as documents; rows without any value are left out.
 
-    Raises
-    ------
-    BadRequest
-        The header is faulty, or a row has more cells than the header; the message names the row.
+    Going through it raises :class:`~commonshub.core.errors.BadRequest` where the header is faulty, or a row has more
+    cells than the header; the message names the row.
     """
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
+
+    def __init__(self, body: Body, delimiter: str, nodes: Mapping[str, NodeType]) -> None:
+        self._body = body
+        self._delimiter = delimiter
+        self._nodes = nodes
+
+    def __iter__(self) -> Iterator[Document]:
+        lines = _Lines(self._body)
+        rows = csv.reader(lines, delimiter=self._delimiter, strict=True)
+        try:
+            yield from self._documents(lines, rows)
+        except csv.Error as error:
+            raise BadRequest(f"Unable to parse document: row {rows.line_num}: {error}.") from error
+
+    def _documents(self, lines: "_Lines", rows: Any) -> Iterator[Document]:
         header = [cell.strip().lstrip("*") for cell in next(rows, [])]
         columns = [_column(cell) for cell in header]
         twice = sorted({cell for cell in header if cell and header.count(cell) > 1})
@@ -143,6 +183,7 @@ def parse_table(text: str, delimiter: str, nodes: Mapping[str, NodeType]) -> Ite
         makers: dict[str | None, _RowMaker] = {}
         place = header.index("type") if "type" in header else None
         for cells in rows:
+            lines.row_chars = 0
             cells = [cell.strip() for cell in cells]
             if not any(cells):
                 continue
@@ -150,13 +191,56 @@ def parse_table(text: str, delimiter: str, nodes: Mapping[str, NodeType]) -> Ite
                 raise BadRequest(
                     f"Unable to parse document: row {rows.line_num} has {len(cells)} cells, the header {len(header)}."
                 )
-            kind = cells[place] if place is not None and place < len(cells) else None
+            node = self._nodes.get(cells[place]) if place is not None and place < len(cells) else None
+            kind = node.id if node else None
             maker = makers.get(kind)
             if maker is None:
-                maker = makers[kind] = _RowMaker(columns, nodes.get(kind or ""), delimiter)
+                maker = makers[kind] = _RowMaker(columns, node, self._delimiter)
             yield maker.make(cells)
-    except csv.Error as error:
-        raise BadRequest(f"Unable to parse document: row {rows.line_num}: {error}.") from error
+
+
+class _Lines:
+    """The lines of a body as text, of which no row may take too many.
+
+    Attributes
+    ----------
+    row_chars
+        Length of the row so far; the reader of rows sets it to 0 at the end of each.
+    """
+
+    def __init__(self, body: Body) -> None:
+        self._text = io.TextIOWrapper(cast(Any, _Blocks(body)), "utf-8-sig", newline="")
+        self._count = 0
+        self.row_chars = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(MAX_ROW_CHARS + 1)
+        if not line:
+            raise StopIteration
+        self._count += 1
+        self.row_chars += len(line)
+        if self.row_chars > MAX_ROW_CHARS:
+            raise BadRequest(
+                f"Unable to parse document: the row that ends at line {self._count} or later is longer than "
+                f"{MAX_ROW_CHARS} characters."
+            )
+        return line
+
+
+class _Blocks(io.BufferedIOBase):
+    """A body as a file that is read from the beginning."""
+
+    def __init__(self, body: Body) -> None:
+        self._blocks = body.blocks()
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, _size: int = -1, /) -> bytes:
+        return next(self._blocks, b"")
 
 
 def _column(cell: str) -> Column:

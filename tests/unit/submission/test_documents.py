@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from commonshub.core.dictionary import load
 from commonshub.core.errors import BadRequest
-from commonshub.submission.documents import document_format, parse
+from commonshub.submission.body import BLOCK_BYTES, Body, join
+from commonshub.submission.documents import MAX_ROW_CHARS, document_format, parse
+from commonshub.submission.documents import read as read_body
 
 NODES = load(str(Path(__file__).parents[2] / "data" / "dictionary")).nodes
 
@@ -124,3 +126,55 @@ def test_endless_nesting_is_refused() -> None:
 def test_nothing_but_bad_requests_comes_of_any_body(body: bytes, kind: str) -> None:
     with contextlib.suppress(BadRequest):
         parse(body, kind, NODES)
+
+
+# -- bodies that do not fit into memory --------------------------------------------
+
+
+@given(st.lists(st.binary(max_size=50)), st.integers(0, 100))
+@settings(max_examples=50)
+def test_a_body_is_what_was_written_wherever_it_is_kept(tmp_path_factory: Any, pieces: list[bytes], most: int) -> None:
+    body = Body(tmp_path_factory.getbasetemp() / "bodies", most)
+    for piece in pieces:
+        body.write(piece)
+    whole = b"".join(pieces)
+    assert (body.bytes(), body.size, body.large) == (whole, len(whole), len(whole) > most)
+    assert join(body.parts(), Body.of(b"")).bytes() == whole
+    body.close()
+
+
+def test_a_file_without_a_name_leaves_none(tmp_path: Path) -> None:
+    body = Body(tmp_path / "bodies", 1)
+    body.write(b"abc")
+    assert list((tmp_path / "bodies").iterdir()) == []
+    body.close()
+
+
+def test_a_file_with_a_name_outlives_its_process(tmp_path: Path) -> None:
+    body = Body(tmp_path / "bodies", 10, tmp_path / "bodies" / "1")
+    body.write(b"abc")
+    body.settle()
+    body.close(remove=False)
+    again = Body.kept(tmp_path / "bodies" / "1")
+    assert again.bytes() == b"abc"
+    again.close()
+    assert list((tmp_path / "bodies").iterdir()) == []
+
+
+@pytest.mark.parametrize("filler", [0, BLOCK_BYTES - 6, BLOCK_BYTES - 5, 3 * BLOCK_BYTES])
+@pytest.mark.parametrize("wrong", [b"\xff", b"\xc3(", b"\xe2\x82"])
+def test_a_byte_that_is_no_text_is_named_wherever_it_is(filler: int, wrong: bytes) -> None:
+    body = b"type\n" + b"x" * filler + wrong
+    with pytest.raises(BadRequest, match=f"byte {5 + filler} is not UTF-8"):
+        parse(body, "text/tsv", NODES)
+
+
+@pytest.mark.parametrize("row", ["x" * (MAX_ROW_CHARS + 1), '"\n' + "x\n" * MAX_ROW_CHARS, '"x\n"\t' * MAX_ROW_CHARS])
+def test_a_row_that_does_not_end_is_refused(row: str) -> None:
+    with pytest.raises(BadRequest, match=r"longer than|field larger"):
+        read(f"type\n{row}")
+
+
+def test_a_table_is_read_again_from_its_beginning() -> None:
+    table = read_body(Body.of(b"type\tsubmitter_id\ncase\ta\n"), "text/tsv", NODES)
+    assert list(table) == list(table)

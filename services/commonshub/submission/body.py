@@ -1,0 +1,144 @@
+"""The bytes of a request: in memory while they are few, else in a file.
+
+A file has a name only where the request must outlive its process. Others have none, so that they go with it.
+"""
+
+import hashlib
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+BLOCK_BYTES = 2**20
+
+
+class Body:
+    """What a client sends, written piece by piece and then read as often as needed, by one reader at a time.
+
+    Parameters
+    ----------
+    folder
+        Where files are; made when the first one is needed.
+    memory_bytes
+        A longer body goes to a file.
+    path
+        The file, for a body that must outlive its process; it is then made at once.
+
+    Attributes
+    ----------
+    size
+        Bytes that have been written.
+    """
+
+    def __init__(self, folder: Path, memory_bytes: int, path: Path | None = None) -> None:
+        self.size = 0
+        self.path = path
+        self._folder = folder
+        self._memory_bytes = memory_bytes
+        self._memory = bytearray()
+        self._file: BinaryIO | None = None
+        if path is not None:
+            self._file = _create(path)
+
+    @classmethod
+    def of(cls, data: bytes) -> "Body":
+        """A body that is there already, in memory."""
+        made = cls(Path(), sys.maxsize)
+        made.write(data)
+        return made
+
+    @classmethod
+    def kept(cls, path: Path) -> "Body":
+        """A body that an earlier process wrote to `path`.
+
+        Raises
+        ------
+        FileNotFoundError
+            It is gone.
+        """
+        made = cls(path.parent, 0)
+        made.path = path
+        made._file = path.open("rb")
+        made.size = path.stat().st_size
+        return made
+
+    @property
+    def large(self) -> bool:
+        """Whether it is longer than what is kept in memory."""
+        return self.size > self._memory_bytes
+
+    def write(self, data: bytes) -> None:
+        """Append `data`; blocks where there is a file."""
+        self.size += len(data)
+        if self._file is None and self.large:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115 - closed by close()
+            self._file.write(self._memory)
+            self._memory = bytearray()
+        if self._file is None:
+            self._memory += data
+        else:
+            self._file.write(data)
+
+    def settle(self) -> None:
+        """Return when all that was written is on the disk, where it goes to a file with a name."""
+        if self._file is not None:
+            self._file.flush()
+            if self.path is not None:
+                os.fsync(self._file.fileno())
+
+    def blocks(self) -> Iterator[bytes]:
+        """The bytes from the beginning, in pieces."""
+        if self._file is None:
+            yield bytes(self._memory)
+            return
+        self._file.flush()
+        place, descriptor = 0, self._file.fileno()
+        while block := os.pread(descriptor, BLOCK_BYTES, place):
+            place += len(block)
+            yield block
+
+    def parts(self) -> Iterator[bytes]:
+        """The bytes in compressed pieces, each of which stands alone; see :func:`join`."""
+        for block in self.blocks():
+            yield zlib.compress(block, 1)
+
+    def bytes(self) -> bytes:
+        """All of it at once."""
+        return b"".join(self.blocks())
+
+    def digest(self) -> str:
+        """SHA-256 in hexadecimal."""
+        digest = hashlib.sha256()
+        for block in self.blocks():
+            digest.update(block)
+        return digest.hexdigest()
+
+    def close(self, *, remove: bool = True) -> None:
+        """Give the memory back, and the file; a file with a name stays where `remove` is false."""
+        self._memory = bytearray()
+        if self._file is not None:
+            self._file.close()
+        if self.path is not None and remove:
+            self.path.unlink(missing_ok=True)
+
+
+def join(parts: Iterator[bytes], body: Body) -> Body:
+    """Write what :meth:`Body.parts` took apart into another body."""
+    for part in parts:
+        body.write(zlib.decompress(part))
+    return body
+
+
+def _create(path: Path) -> BinaryIO:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return os.fdopen(descriptor, "w+b")
