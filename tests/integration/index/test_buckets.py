@@ -1,10 +1,12 @@
 """``/index/buckets``: buckets that an administrator registers over HTTP."""
 
+import contextlib
 import json
 import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -292,14 +294,21 @@ def test_a_name_that_later_means_another_address_gains_nothing(
 
 
 class Listening:
-    """A server that takes connections and says `words`, or nothing."""
+    """A server that takes connections and says `words`, or nothing.
 
-    def __init__(self, words: bytes) -> None:
+    Parameters
+    ----------
+    pause_s
+        Wait after each byte, in seconds.
+    """
+
+    def __init__(self, words: bytes, pause_s: float = 0) -> None:
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.heard: list[bytes] = []
         self._open: list[socket.socket] = []
         self._words = words
+        self._pause_s = pause_s
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -310,9 +319,18 @@ class Listening:
                 return
             self._open.append(connection)
             self.heard.append(connection.recv(65536))
-            connection.sendall(self._words)
+            with contextlib.suppress(OSError):
+                self._say(connection)
             if self._words:
                 connection.close()
+
+    def _say(self, connection: socket.socket) -> None:
+        if not self._pause_s:
+            connection.sendall(self._words)
+            return
+        for byte in self._words:
+            connection.sendall(bytes([byte]))
+            time.sleep(self._pause_s)
 
     def close(self) -> None:
         # `accept` sleeps on while the socket is only closed.
@@ -322,11 +340,11 @@ class Listening:
 
 
 @pytest.fixture
-def listening() -> Iterator[Callable[[bytes], Listening]]:
+def listening() -> Iterator[Callable[..., Listening]]:
     servers: list[Listening] = []
 
-    def start(words: bytes) -> Listening:
-        servers.append(Listening(words))
+    def start(words: bytes, pause_s: float = 0) -> Listening:
+        servers.append(Listening(words, pause_s))
         return servers[-1]
 
     yield start
@@ -334,16 +352,22 @@ def listening() -> Iterator[Callable[[bytes], Listening]]:
         each.close()
 
 
+@pytest.mark.parametrize(
+    ("words", "pause_s"), [(b"", 0), (b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 10, 0.2)], ids=["silent", "slow"]
+)
 def test_an_endpoint_that_hangs_is_given_up(
     ask: Ask,
     running: Any,
     second: dict[str, Any],
-    listening: Callable[[bytes], Listening],
+    listening: Callable[..., Listening],
     monkeypatch: pytest.MonkeyPatch,
+    words: bytes,
+    pause_s: float,
 ) -> None:
     monkeypatch.setattr(running.app.storage_settings, "probe_timeout_s", 1)
-    answer = ask("POST", ROUTE, json={**second, "endpoint_url": listening(b"").url})
-    assert (answer.status_code, "does not answer" in answer.text or "within 1 s" in answer.text) == (400, True)
+    answer = ask("POST", ROUTE, json={**second, "endpoint_url": listening(words, pause_s).url})
+    told = "does not answer" in answer.text or "within 1 s" in answer.text
+    assert (answer.status_code, told) == (400, True), answer.text
     assert (registered(running), kept(running)) == ([], [])
 
 
@@ -360,7 +384,7 @@ def test_what_is_no_store_is_refused_and_not_echoed(
     ask: Ask,
     running: Any,
     second: dict[str, Any],
-    listening: Callable[[bytes], Listening],
+    listening: Callable[..., Listening],
     words: bytes,
     told: str,
 ) -> None:
@@ -371,7 +395,7 @@ def test_what_is_no_store_is_refused_and_not_echoed(
 
 
 def test_a_redirect_is_not_followed(
-    ask: Ask, running: Any, second: dict[str, Any], listening: Callable[[bytes], Listening]
+    ask: Ask, running: Any, second: dict[str, Any], listening: Callable[..., Listening]
 ) -> None:
     inner = listening(b"HTTP/1.1 200 OK\r\n\r\n")
     words = f"HTTP/1.1 302 Found\r\nLocation: {inner.url}/\r\nContent-Length: 0\r\n\r\n"
