@@ -5,20 +5,9 @@ from typing import Any
 import pytest
 from gen3.query import Gen3Query
 from tests.integration.explore.conftest import Explorer, explorer, graph
+from tests.tokens import Bearer
 
 __all__ = ["explorer", "graph"]
-
-
-class Bearer:
-    """What the SDK's own ``Gen3Auth`` does to a request once it has a token."""
-
-    def __init__(self, endpoint: str, token: str) -> None:
-        self.endpoint = endpoint
-        self.token = token
-
-    def __call__(self, request: Any) -> Any:
-        request.headers["Authorization"] = f"bearer {self.token}"
-        return request
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 from tests.index_service import PROJECT
+from tests.tokens import Bearer
 
 MD5 = "0cc175b9c0f1b6a831c399e269772661"
 
@@ -19,20 +20,11 @@ def clean_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEN3SDK_MAX_RETRIES", "1")
 
 
-class Bearer(requests.auth.AuthBase):
-    def __init__(self, token: str) -> None:
-        self.token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"bearer {self.token}"
-        return request
-
-
 @pytest.fixture
 def client(url: str, token: Callable[..., str]) -> Any:
     from indexclient.client import IndexClient
 
-    return IndexClient(f"{url}/index", auth=Bearer(token("admin")))
+    return IndexClient(f"{url}/index", auth=Bearer(url, token("admin")))
 
 
 @pytest.fixture

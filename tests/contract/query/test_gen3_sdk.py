@@ -9,22 +9,11 @@ import pytest
 from gen3.submission import Gen3Submission, Gen3SubmissionQueryError
 from tests.integration.query.conftest import READERS, readers, writing
 from tests.integration.query.model import RECORDS, insert, write_dictionary
+from tests.tokens import Bearer
 
 from commonshub.core.dictionary import load
 from commonshub.core.graph import Graph
 from commonshub.query.app import QueryApp
-
-
-class Bearer:
-    """What the SDK's own ``Gen3Auth`` does to a request once it has a token."""
-
-    def __init__(self, endpoint: str, token: str) -> None:
-        self.endpoint = endpoint
-        self.token = token
-
-    def __call__(self, request: Any) -> Any:
-        request.headers["Authorization"] = f"bearer {self.token}"
-        return request
 
 
 @pytest.fixture(scope="module")

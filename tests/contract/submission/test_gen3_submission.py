@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.tokens import Bearer
 
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.submission.app import SubmissionApp
@@ -23,18 +24,6 @@ SNAPSHOT = Snapshot(
     policies={"all": Policy("all", frozenset({Permission("*", "*")}), frozenset({("programs",), ("services",)}))},
     users={"admin": User((Binding("all"),)), "eve": User()},
 )
-
-
-class Bearer(requests.auth.AuthBase):
-    """What Gen3Auth does to a request, without an API key."""
-
-    def __init__(self, endpoint: str, token: str) -> None:
-        self.endpoint = endpoint
-        self._token = token
-
-    def __call__(self, request: Any) -> Any:
-        request.headers["Authorization"] = f"bearer {self._token}"
-        return request
 
 
 @pytest.fixture(autouse=True)
