@@ -10,7 +10,8 @@ from itertools import groupby
 from typing import Any
 
 Route = tuple[Any, ...]
-_FIRST_SEGMENT = re.compile(r"/[\w-]+(?=/)")
+# The slash after it must be there: `/portal/?` is also the path without one.
+_FIRST_SEGMENT = re.compile(r"/[\w-]+(?=/(?![?*{]))")
 
 
 def common(prefixes: Iterable[str], path: str) -> str:

@@ -26,6 +26,8 @@ ROUTES: list[Route] = [
     (r"/b(?:-c)?/x/?", A),
     (r"/b/(.+)", B),
     (r"/a/(.*)", C),
+    (r"/d/?", A),
+    (r"/d/x", B),
     (r"/(.*)", C),
 ]
 
@@ -39,7 +41,24 @@ def handler(routes: list[Route], path: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    "path", ["/a/x", "/a/x/", "/a/y", "/a/y/", "/a/", "/a", "/b/x", "/b-c/x", "/b/y/z", "/", "/c/d"]
+    "path",
+    [
+        "/a/x",
+        "/a/x/",
+        "/a/y",
+        "/a/y/",
+        "/a/",
+        "/a",
+        "/b/x",
+        "/b-c/x",
+        "/b/y/z",
+        "/",
+        "/c/d",
+        "/d",
+        "/d/",
+        "/d/x",
+        "/d/y",
+    ],
 )
 def test_a_path_has_the_handler_of_the_first_route_that_fits(path: str) -> None:
     assert handler(grouped(ROUTES), path) == handler(ROUTES, path)
@@ -51,6 +70,8 @@ def test_neighbours_with_one_first_segment_are_one_route() -> None:
         (r"/b(?:-c)?/x/?", 1),
         ("/b/.*", 1),
         ("/a/.*", 1),
+        ("/d/?", 1),
+        ("/d/.*", 1),
         ("/(.*)", 1),
     ]
 
