@@ -12,6 +12,7 @@ from ..core.graph import Graph
 from ..core.routing import Route
 from ..core.storage import Storage
 from . import handlers, readers
+from .documents import Limits
 from .projects import Roots
 from .store import Store
 from .transaction import Tools
@@ -32,6 +33,10 @@ class SubmissionApp(ServiceApplication):
 
     max_retries = Integer(
         3, help="How often a submission is tried again that another one, running at the same time, got in the way of."
+    ).tag(config=True)
+
+    max_cell_chars = Integer(
+        131_072, help="Longest cell of a table, and longest text of a JSON document, in characters."
     ).tag(config=True)
 
     def routes(self) -> list[Route]:
@@ -67,6 +72,7 @@ class SubmissionApp(ServiceApplication):
         self.buckets = Buckets(self.database, self.storage_settings)
         await self.buckets.start()
         storage = Storage(self.storage_settings)
+        self.read_limits = Limits(self.max_cell_chars)
         self.tools = Tools(store, checkers, settings.index_schema, storage, self.commons.guid_prefix)
         self.roots = Roots(store, checkers, settings.auth_schema)
 

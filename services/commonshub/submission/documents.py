@@ -1,33 +1,96 @@
 """Request bodies as documents.
 
-JSON is an object or a list of objects, and is read as a whole. TSV and CSV are read row by row, with the dictionary at
-hand, because a cell is text until the property says what it is.
+JSON is an object or a list of objects, and is read as a whole. TSV and CSV are read row by row: see :mod:`.tables`.
 """
 
 import codecs
-import csv
-import io
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import orjson
 
-from ..core.dictionary import NodeType, Property
+from ..core.dictionary import NodeType
 from ..core.errors import BadRequest
 from .body import Body
-from .entity import Document
+from .entity import Document, Fault
+from .places import JsonPlaces, Places, pointer_of
+from .tables import Table
 
 JSON, TSV, CSV = "json", "tsv", "csv"
 _TYPES = {"text/csv": CSV, "text/tab-separated-values": TSV, "text/tsv": TSV}
 _KEY = re.compile(rb'"\s*:')
 MAX_DEPTH = 50
-MAX_ROW_CHARS = 4 * 2**20
-"""Longest row of a table; a row that never ends must not fill the memory."""
 _BOM = b"\xef\xbb\xbf"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s;"']+)""", re.IGNORECASE)
 
-Convert = Callable[[str], Any]
+
+@dataclass(frozen=True)
+class Limits:
+    """What is read at most.
+
+    Parameters
+    ----------
+    cell_chars
+        Characters of one cell or text.
+    """
+
+    cell_chars: int = 131_072
+
+
+class Reading(Protocol):
+    """A body being read: ``(number, document)`` in order, again from the beginning as often as it is gone through.
+
+    Attributes
+    ----------
+    places
+        What the numbers mean; known when the first document is.
+    faults, warnings
+        What is to be said of records as they were written, by their numbers; there as soon as the document is. A
+        record with a fault is not to be looked at any further: who knows which cell is which?
+    """
+
+    places: Places
+    faults: dict[int, list[Fault]]
+    warnings: dict[int, list[Fault]]
+
+    def __iter__(self) -> Iterator[tuple[int, Any]]: ...
+
+
+class Records:
+    """Documents that are in memory, as a :class:`Reading`.
+
+    Parameters
+    ----------
+    numbers
+        By default the index of each.
+    """
+
+    def __init__(
+        self, documents: list[Any], places: Places | None = None, numbers: Sequence[int] | None = None
+    ) -> None:
+        self.documents = documents
+        self.numbers = range(len(documents)) if numbers is None else numbers
+        self.places: Places = places or JsonPlaces(single=False)
+        self.faults: dict[int, list[Fault]] = {}
+        self.warnings: dict[int, list[Fault]] = {}
+
+    @classmethod
+    def of(cls, reading: Reading) -> "Records":
+        """All that is read, gathered."""
+        numbers, documents = [], []
+        for number, document in reading:
+            numbers.append(number)
+            documents.append(document)
+        made = cls(documents, reading.places, numbers)
+        made.faults, made.warnings = reading.faults, reading.warnings
+        return made
+
+    def __iter__(self) -> Iterator[tuple[int, Any]]:
+        return zip(self.numbers, self.documents, strict=True)
 
 
 def document_format(content_type: str) -> str:
@@ -35,30 +98,40 @@ def document_format(content_type: str) -> str:
     return _TYPES.get(content_type.partition(";")[0].strip().lower(), JSON)
 
 
-def parse(body: bytes, content_type: str, nodes: Mapping[str, NodeType]) -> list[Any]:
-    """The documents of a short body, in order.
+def parse(body: bytes, content_type: str, nodes: Mapping[str, NodeType], limits: Limits) -> Records:
+    """Read a short body as a whole.
 
     Raises
     ------
     BadRequest
-        As :func:`read`, and for what :class:`Table` finds when it is read.
+        As :func:`read`, and for what :class:`.tables.Table` finds when it is read.
     """
-    return list(read(Body.of(body), content_type, nodes))
+    reading = read(Body.of(body), content_type, nodes, limits)
+    return reading if isinstance(reading, Records) else Records.of(reading)
 
 
-def read(body: Body, content_type: str, nodes: Mapping[str, NodeType]) -> Iterable[Any]:
-    """The documents of a request's body, in order; they can be gone through again.
+def read(body: Body, content_type: str, nodes: Mapping[str, NodeType], limits: Limits) -> Reading:
+    """Read a request's body.
 
     Raises
     ------
     BadRequest
         The body is not UTF-8, not JSON where its content type says so, or has something that cannot be stored.
     """
+    _check_encoding(body, content_type)
     kind = document_format(content_type)
     if kind == JSON:
-        return _parse_json(body.bytes().removeprefix(_BOM))
+        return _parse_json(body.bytes().removeprefix(_BOM), limits)
     _check_text(body)
-    return Table(body, "\t" if kind == TSV else ",", nodes)
+    return Table(body, "\t" if kind == TSV else ",", nodes, limits.cell_chars)
+
+
+def _check_encoding(body: Body, content_type: str) -> None:
+    named = _CHARSET.search(content_type)
+    if named is not None and named[1].lower() not in ("utf-8", "utf8", "us-ascii", "ascii"):
+        raise BadRequest(f"Unable to parse document: its charset is {named[1][:40]!r}; save and send it as UTF-8.")
+    if next(body.blocks(), b"").startswith(_UTF16):
+        raise BadRequest("Unable to parse document: bytes 0 and 1 say that it is UTF-16; save and send it as UTF-8.")
 
 
 def _check_text(body: Body) -> None:
@@ -67,21 +140,35 @@ def _check_text(body: Body) -> None:
     for block in body.blocks():
         held = len(decoder.getstate()[0])
         try:
-            text = decoder.decode(block)
+            decoder.decode(block)
         except UnicodeDecodeError as error:
-            raise _not_text(place - held + error.start) from error
-        if "\0" in text:
-            raise BadRequest("Unable to parse document: it contains NUL characters, which cannot be stored.")
+            raise _not_text(body, place - held + error.start) from error
+        if (zero := block.find(b"\0")) >= 0:
+            line = _line(body, place + zero)
+            raise BadRequest(f"Unable to parse document: line {line} contains NUL characters, which cannot be stored.")
         place += len(block)
     if held := len(decoder.getstate()[0]):
-        raise _not_text(place - held)
+        raise _not_text(body, place - held)
 
 
-def _not_text(place: int) -> BadRequest:
-    return BadRequest(f"Unable to parse document: byte {place} is not UTF-8.")
+def _not_text(body: Body, place: int) -> BadRequest:
+    return BadRequest(
+        f"Unable to parse document: byte {place} is not UTF-8 (line {_line(body, place)}); save and send it as UTF-8."
+    )
 
 
-def _parse_json(body: bytes) -> list[Any]:
+def _line(body: Body, place: int) -> int:
+    """The line of a byte, from 1."""
+    line = 1
+    for block in body.blocks():
+        line += block.count(b"\n", 0, place)
+        place -= len(block)
+        if place <= 0:
+            break
+    return line
+
+
+def _parse_json(body: bytes, limits: Limits) -> Records:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -91,10 +178,40 @@ def _parse_json(body: bytes) -> list[Any]:
     # In JSON a quote before a colon ends a key; where it opens a text that starts with a colon, we look closer in vain.
     if len(_KEY.findall(body)) != _count_keys(value):
         _refuse_duplicates(body)
+    if _may_hold_long_text(body, limits.cell_chars):
+        _refuse_long_texts(value, limits.cell_chars)
     documents = value if isinstance(value, list) else [value]
     if b'"*' in body:
         documents = [unstar(each) if isinstance(each, dict) else each for each in documents]
-    return documents
+    return Records(documents, JsonPlaces(not isinstance(value, list)))
+
+
+def _may_hold_long_text(body: bytes, limit: int) -> bool:
+    """Whether there can be a text of more than `limit` characters, told from where the quotes are."""
+    if len(body) <= limit:
+        return False
+    if b'\\"' in body:
+        return True
+    place = 0
+    while place + limit < len(body):
+        quote = body.rfind(b'"', place, place + limit + 1)
+        if quote < place:
+            return True
+        place = quote + 1
+    return False
+
+
+def _refuse_long_texts(value: Any, limit: int) -> None:
+    todo: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    for steps, each in todo:
+        if isinstance(each, str) and len(each) > limit:
+            raise BadRequest(
+                f"Unable to parse json: the text at {pointer_of(steps)} has {len(each)} characters, more than {limit}."
+            )
+        if isinstance(each, dict):
+            todo += [((*steps, key), inner) for key, inner in each.items()]
+        elif isinstance(each, list):
+            todo += [((*steps, index), inner) for index, inner in enumerate(each)]
 
 
 def _python_message(body: bytes) -> str | None:
@@ -145,171 +262,3 @@ def _refuse_duplicates(body: bytes) -> None:
 def unstar(document: Document) -> Document:
     """Templates mark required properties with ``*``; they can be sent back as they are."""
     return {key.lstrip("*"): value for key, value in document.items()}
-
-
-class Column(NamedTuple):
-    """What a header cell says: a property, or one key of a link."""
-
-    name: str
-    key: str | None
-
-
-class Table:
-    """The rows of a TSV or CSV body as documents; rows without any value are left out.
-
-    Going through it raises :class:`~commonshub.core.errors.BadRequest` where the header is faulty, or a row has more
-    cells than the header; the message names the row.
-    """
-
-    def __init__(self, body: Body, delimiter: str, nodes: Mapping[str, NodeType]) -> None:
-        self._body = body
-        self._delimiter = delimiter
-        self._nodes = nodes
-
-    def __iter__(self) -> Iterator[Document]:
-        lines = _Lines(self._body)
-        rows = csv.reader(lines, delimiter=self._delimiter, strict=True)
-        try:
-            yield from self._documents(lines, rows)
-        except csv.Error as error:
-            raise BadRequest(f"Unable to parse document: row {rows.line_num}: {error}.") from error
-
-    def _documents(self, lines: "_Lines", rows: Any) -> Iterator[Document]:
-        header = [cell.strip().lstrip("*") for cell in next(rows, [])]
-        columns = [_column(cell) for cell in header]
-        twice = sorted({cell for cell in header if cell and header.count(cell) > 1})
-        if twice:
-            raise BadRequest(f"Unable to parse document: the header has {', '.join(twice)} more than once.")
-        makers: dict[str | None, _RowMaker] = {}
-        place = header.index("type") if "type" in header else None
-        for cells in rows:
-            lines.row_chars = 0
-            cells = [cell.strip() for cell in cells]
-            if not any(cells):
-                continue
-            if len(cells) > len(header) and any(cells[len(header) :]):
-                raise BadRequest(
-                    f"Unable to parse document: row {rows.line_num} has {len(cells)} cells, the header {len(header)}."
-                )
-            node = self._nodes.get(cells[place]) if place is not None and place < len(cells) else None
-            kind = node.id if node else None
-            maker = makers.get(kind)
-            if maker is None:
-                maker = makers[kind] = _RowMaker(columns, node, self._delimiter)
-            yield maker.make(cells)
-
-
-class _Lines:
-    """The lines of a body as text, of which no row may take too many.
-
-    Attributes
-    ----------
-    row_chars
-        Length of the row so far; the reader of rows sets it to 0 at the end of each.
-    """
-
-    def __init__(self, body: Body) -> None:
-        self._text = io.TextIOWrapper(cast(Any, _Blocks(body)), "utf-8-sig", newline="")
-        self._count = 0
-        self.row_chars = 0
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._text.readline(MAX_ROW_CHARS + 1)
-        if not line:
-            raise StopIteration
-        self._count += 1
-        self.row_chars += len(line)
-        if self.row_chars > MAX_ROW_CHARS:
-            raise BadRequest(
-                f"Unable to parse document: the row that ends at line {self._count} or later is longer than "
-                f"{MAX_ROW_CHARS} characters."
-            )
-        return line
-
-
-class _Blocks(io.BufferedIOBase):
-    """A body as a file that is read from the beginning."""
-
-    def __init__(self, body: Body) -> None:
-        self._blocks = body.blocks()
-
-    def readable(self) -> bool:
-        return True
-
-    def read1(self, _size: int = -1, /) -> bytes:
-        return next(self._blocks, b"")
-
-
-def _column(cell: str) -> Column:
-    name, dot, key = cell.partition(".")
-    return Column(name, key if dot else None)
-
-
-class _RowMaker:
-    """Makes documents of one node type from rows with one header."""
-
-    def __init__(self, columns: list[Column], node: NodeType | None, delimiter: str) -> None:
-        # A comma parts the cells of a CSV, so the targets in one of its cells are parted by another sign.
-        self._separator = "," if delimiter == "\t" else "#"
-        self._properties: list[tuple[int, str, Convert]] = []
-        self._links: list[tuple[int, str, str]] = []
-        for index, column in enumerate(columns):
-            if column.key is not None:
-                self._links.append((index, column.name, column.key))
-            elif column.name:
-                known = node.properties.get(column.name) if node else None
-                self._properties.append((index, column.name, converter(known)))
-
-    def make(self, cells: list[str]) -> Document:
-        count = len(cells)
-        document: Document = {}
-        for index, name, convert in self._properties:
-            cell = cells[index] if index < count else ""
-            document[name] = None if cell in ("", "null") else convert(cell)
-        for index, name, key in self._links:
-            cell = cells[index] if index < count else ""
-            if cell in ("", "null"):
-                continue
-            targets = document.setdefault(name, [])
-            for place, value in enumerate(cell.split(self._separator)):
-                if place == len(targets):
-                    targets.append({})
-                targets[place][key] = value.strip()
-        return document
-
-
-def converter(known: Property | None) -> Convert:
-    """From a cell to a value; what cannot be read stays text, so that the schema names it."""
-    if known is None or known.name == "urls":
-        return str
-    if known.kind == "array":
-        item = _CONVERTERS.get(known.item_kind or "string", str)
-        return lambda cell: [item(each.strip()) for each in cell.split(",")]
-    return _CONVERTERS.get(known.kind, str)
-
-
-def _integer(cell: str) -> Any:
-    try:
-        return int(cell)
-    except ValueError:
-        return cell
-
-
-def _number(cell: str) -> Any:
-    try:
-        value = float(cell)
-    except ValueError:
-        return cell
-    if value != value or value in (float("inf"), float("-inf")):
-        return cell
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
-
-
-def _boolean(cell: str) -> Any:
-    return {"true": True, "false": False}.get(cell.lower(), cell)
-
-
-_CONVERTERS: Mapping[str, Convert] = {"integer": _integer, "number": _number, "boolean": _boolean, "string": str}

@@ -15,7 +15,20 @@ Document = dict[str, Any]
 CREATE, UPDATE = "create", "update"
 
 
-def fault(kind: str, message: str, keys: Sequence[str] = (), **more: Any) -> Fault:
+MAX_MESSAGE_CHARS = 1000
+"""Longest message of a fault: those that come from schemas repeat the value, and all that would have been allowed."""
+_RULES: Mapping[str, str] = {
+    "INVALID_LINK": "target",
+    "INVALID_PERMISSIONS": "project",
+    "INVALID_PROPERTY": "systemProperties",
+    "INVALID_TYPE": "nodeType",
+    "INVALID_VALUE": "type",
+    "MISSING_PROPERTY": "required",
+    "NOT_UNIQUE": "uniqueKeys",
+}
+
+
+def fault(kind: str, message: str, keys: Sequence[str] = (), rule: str | None = None, **more: Any) -> Fault:
     """One entry of an entity's ``errors`` or ``warnings``.
 
     Parameters
@@ -25,8 +38,13 @@ def fault(kind: str, message: str, keys: Sequence[str] = (), **more: Any) -> Fau
         ``MISSING_PROPERTY``, ``NOT_UNIQUE``, ``NOT_FOUND`` or ``ERROR``.
     keys
         The properties concerned.
+    rule
+        The rule that is broken, where `kind` does not say it: a keyword of JSON Schema or a rule of the commons.
     """
-    return {"keys": list(keys), "message": message, "type": kind, **more}
+    if len(message) > MAX_MESSAGE_CHARS:
+        half = MAX_MESSAGE_CHARS // 2
+        message = f"{message[:half]} … {message[-half:]}"
+    return {"keys": list(keys), "message": message, "type": kind, "rule": rule or _RULES.get(kind), **more}
 
 
 class Project(NamedTuple):
@@ -59,6 +77,8 @@ class Entity:
 
     Parameters
     ----------
+    number
+        Where it stands in what was sent, as :mod:`.places` has it.
     links
         For every link that the document mentions, the ids of its targets; empty to remove what is stored.
     targets
@@ -69,6 +89,7 @@ class Entity:
     node: NodeType | None
     project_id: str
     submitter_id: Any = None
+    number: int = 0
     id: str | None = None
     action: str | None = None
     old: Mapping[str, Any] | None = None

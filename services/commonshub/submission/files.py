@@ -111,7 +111,7 @@ class Planner:
             if entity.document.get("object_id") or entity.old is not None:
                 message = f"There is no data object {guid} in the index; upload it first, or leave object_id out."
                 if entity.old is None or entity.old.get("object_id") != guid:
-                    entity.errors.append(fault("INVALID_VALUE", message, ["object_id"]))
+                    entity.errors.append(fault("INVALID_VALUE", message, ["object_id"], "object"))
                 return
             self._make(entity, guid)
             return
@@ -141,7 +141,7 @@ class Planner:
         if not record.authz and not record.acl and record.uploader is not None:
             if record.uploader != self.username:
                 message = f"The data object {record.did} was uploaded by another user, who alone can submit it."
-                entity.errors.append(fault("INVALID_PERMISSIONS", message, ["object_id"]))
+                entity.errors.append(fault("INVALID_PERMISSIONS", message, ["object_id"], "object"))
                 return
             self.plan.adopted.setdefault(self._authz(entity), []).append(record.did)
         set_guid(entity, record.did)
@@ -150,7 +150,7 @@ class Planner:
                 self.plan.urls[record.did] = entity.urls
             else:
                 message = f"The data object {record.did} belongs to another project, which alone can change its urls."
-                entity.errors.append(fault("INVALID_PERMISSIONS", message, ["urls"]))
+                entity.errors.append(fault("INVALID_PERMISSIONS", message, ["urls"], "object"))
 
     def _same_content(self, entity: Entity, record: Record) -> bool:
         if record.size is None or not record.hashes:
@@ -158,15 +158,15 @@ class Planner:
                 f"The data object {record.did} is not ready for metadata submission yet: "
                 "its size and hashes are still being computed. Try again shortly."
             )
-            entity.errors.append(fault("ERROR", message, ["object_id"]))
+            entity.errors.append(fault("ERROR", message, ["object_id"], "object"))
             return False
         faults = []
         if entity.properties.get("md5sum") != record.hashes.get("md5"):
             message = f"Provided hash ({entity.properties.get('md5sum')}) does not match that of the indexed file."
-            faults.append(fault("INVALID_VALUE", message, ["md5sum"]))
+            faults.append(fault("INVALID_VALUE", message, ["md5sum"], "object"))
         if entity.properties.get("file_size") != record.size:
             message = f"Provided size ({entity.properties.get('file_size')}) does not match that of the indexed file."
-            faults.append(fault("INVALID_VALUE", message, ["file_size"]))
+            faults.append(fault("INVALID_VALUE", message, ["file_size"], "object"))
         entity.errors.extend(faults)
         return not faults
 
@@ -201,7 +201,7 @@ class Planner:
                 inside = True
             if inside:
                 message = f"{url!r} is in this commons' own store: upload the file and give its object_id instead."
-                entity.errors.append(fault("INVALID_VALUE", message, ["urls"]))
+                entity.errors.append(fault("INVALID_VALUE", message, ["urls"], "object"))
 
 
 def alias_of(project: Project, entity: Entity) -> str:

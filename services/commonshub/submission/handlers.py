@@ -143,7 +143,7 @@ class RootHandler(SubmissionHandler):
 
     def _documents(self) -> list[Any]:
         kind = self.request.headers.get("Content-Type", "")
-        return parse(self.request.body, kind, self.app.dictionary.nodes)
+        return parse(self.request.body, kind, self.app.dictionary.nodes, self.app.read_limits).documents
 
 
 def _single(documents: list[Any]) -> dict[str, Any]:
@@ -198,26 +198,28 @@ class ProjectHandler(SubmissionHandler):
 
     async def _submit(self, program: str, code: str, role: str) -> None:
         kind, body, nodes = self.request.headers.get("Content-Type", ""), self.request.body, self.app.dictionary.nodes
-        tools = self.app.tools
+        tools, limits = self.app.tools, self.app.read_limits
 
         def run(connection: sa.Connection, submission: Submission) -> Outcome:
             return submit(connection, tools, submission)
 
         # What takes more than a few milliseconds to read is read off the event loop.
         small = len(body) < _SMALL_BYTES
-        documents = parse(body, kind, nodes) if small else await asyncio.to_thread(parse, body, kind, nodes)
+        asked = (body, kind, nodes, limits)
+        reading = parse(*asked) if small else await asyncio.to_thread(parse, *asked)
         submission = Submission(
             program=program,
             code=code,
-            documents=documents,
+            documents=reading.documents,
             role=role,
             dry_run=self.dry_run,
             username=self.identity.username or self.identity.client,
+            reading=reading,
             body=body.decode(errors="replace"),
             format=document_format(kind),
             name=self.request.headers.get("X-Document-Name"),
         )
-        if not documents and not body.strip():
+        if not reading.documents and not body.strip():
             raise BadRequest("Nothing to submit")
         await self.transact(run, submission)
 

@@ -86,7 +86,8 @@ class Linker:
             same = target.get("id", self.project.id) == self.project.id
             if not same or target.get("code", self.project.code).lower() != self.project.code.lower():
                 message = f"The {link.name} link must lead to the project of the request, {self.project.code}"
-                entity.errors.append(fault("INVALID_PERMISSIONS", message, [link.name]))
+                suggestion = f"Name the project {self.project.code!r}, or send the record to its own."
+                entity.errors.append(fault("INVALID_PERMISSIONS", message, [link.name], suggestion=suggestion))
             else:
                 entity.links[link.name].append(self.project.id)
 

@@ -25,10 +25,10 @@ def read_targets(entity: Entity, node: NodeType) -> None:
         read = [_read(target) for target in targets]
         if None in read:
             message = f"A target of {link.name} is given by its id or by a key such as submitter_id."
-            entity.errors.append(fault("INVALID_LINK", message, [link.name]))
+            entity.errors.append(fault("INVALID_LINK", message, [link.name], "link"))
         elif link.to_one and len(read) > 1:
             message = f"'{link.name}' link has to be {link.multiplicity}"
-            entity.errors.append(fault("INVALID_LINK", message, [link.name]))
+            entity.errors.append(fault("INVALID_LINK", message, [link.name], "multiplicity"))
         elif read or value is None:
             entity.targets[link.name] = [target for target in read if target is not None]
 
@@ -46,7 +46,8 @@ def not_found(link: Link, target: Target, project_id: str) -> Fault:
     """The fault of a link whose target is not there, or not in this project."""
     keys = [{"project_id": project_id, **{key: value for key, value in target.items() if key != "id"}}]
     where = f"id='{target['id']}'" if set(target) == {"id"} else f"unique_keys='{keys}'"
-    return fault("INVALID_LINK", f"No link destination found for {link.name}, {where}", [link.name])
+    message = f"No link destination found for {link.name}, {where}"
+    return fault("INVALID_LINK", message, [link.name], "target", target={"type": link.target, **target})
 
 
 def check_groups(entity: Entity, node: NodeType, stored: Collection[str]) -> None:
@@ -63,7 +64,7 @@ def check_groups(entity: Entity, node: NodeType, stored: Collection[str]) -> Non
     for link in node.links:
         if link.required and link.name not in filled:
             message = f"Entity is missing a required link to {link.name}"
-            entity.errors.append(fault("INVALID_LINK", message, [link.name]))
+            entity.errors.append(fault("INVALID_LINK", message, [link.name], "required"))
     for group in node.groups:
         entity.errors.extend(_group_faults(group, filled))
 
@@ -72,10 +73,12 @@ def _group_faults(group: LinkGroup, filled: Collection[str]) -> Iterable[Fault]:
     names = list(group.names)
     members = [member for member in group.members if _filled(member, filled)]
     if group.required and not members:
-        yield fault("INVALID_LINK", f"Entity is missing a required link to {' or '.join(names)}", names)
+        message = f"Entity is missing a required link to {' or '.join(names)}"
+        yield fault("INVALID_LINK", message, names, "required", suggestion=f"Fill in {' or '.join(names)}.")
     if group.exclusive and len(members) > 1:
         given = [name for name in names if name in filled]
-        yield fault("INVALID_LINK", f"Links to {' and '.join(given)} are exclusive. More than one was provided", given)
+        message = f"Links to {' and '.join(given)} are exclusive. More than one was provided"
+        yield fault("INVALID_LINK", message, given, "exclusive")
     for member in members:
         if isinstance(member, LinkGroup):
             yield from _group_faults(member, filled)
@@ -107,4 +110,4 @@ def check_from_one(
                     f"'{link.name}' link has to be {link.multiplicity}, "
                     f"target node {link.target} already has {link.backref}"
                 )
-                entity.errors.append(fault("INVALID_LINK", message, [link.name]))
+                entity.errors.append(fault("INVALID_LINK", message, [link.name], "multiplicity"))

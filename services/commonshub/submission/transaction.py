@@ -24,10 +24,14 @@ from ..core.dictionary import Link, NodeType
 from ..core.errors import BadRequest, NotFound
 from ..core.storage import Storage
 from . import files
+from .advice import advice, meant, nearest
+from .documents import Reading, Records
 from .entity import CREATE, UPDATE, Entity, Outcome, Project, fault, faulty
 from .ids import fresh, is_uuid
 from .linker import Linker
 from .links import read_targets
+from .neighbours import suggest
+from .places import locate
 from .store import Store, Stored
 from .validate import Checker, Checkers
 
@@ -43,6 +47,8 @@ class Submission:
     ----------
     role
         ``create`` (records must be new) or ``update`` (existing records are merged).
+    reading
+        Where the documents stand in the body, and what is wrong with them as they are written.
     """
 
     program: str
@@ -51,6 +57,7 @@ class Submission:
     role: str
     dry_run: bool
     username: str | None
+    reading: Reading | None = None
     body: str = ""
     format: str = "json"
     name: str | None = None
@@ -118,6 +125,7 @@ class Transaction:
         self.store = tools.store
         self.connection = connection
         self.submission = submission
+        self.reading = submission.reading or Records(list(submission.documents))
         self.nodes = tools.store.graph.dictionary.nodes
         self.project = find_project(self.store, connection, submission.program, submission.code, lock=True)
         require_open(self.project, "uploads")
@@ -144,6 +152,7 @@ class Transaction:
         Linker(self.store, self.connection, self.project).link(by_type)
         self._register([entity for entity in self.entities if entity.node and entity.node.is_file])
         if self.faults or faulty(self.entities):
+            suggest(self.store, self.connection, self.project.project_id, self.entities)
             raise Rejected(self._outcome())
         self._write(by_type)
         outcome = self._outcome()
@@ -154,6 +163,9 @@ class Transaction:
         return outcome
 
     def _outcome(self) -> Outcome:
+        for entity in self.entities:
+            if entity.errors or entity.warnings:
+                locate(entity, self.reading.places)
         return Outcome(
             transaction_id=self.id,
             entities=[entity.answer() for entity in self.entities],
@@ -168,27 +180,38 @@ class Transaction:
     # -- 1 read ----------------------------------------------------------------
 
     def _read(self) -> None:
-        project_id = self.project.project_id
-        seen: set[tuple[str, str]] = set()
-        for document in self.submission.documents:
+        project_id, reading = self.project.project_id, self.reading
+        seen: dict[tuple[str, str], int] = {}
+        for number, document in reading:
             if not isinstance(document, dict):
-                self.faults.append({"message": f"A record must be a JSON object, not {str(document)[:80]!r}."})
+                message = f"A record must be a JSON object, not {str(document)[:80]!r}."
+                self.faults.append({"message": message, **reading.places.place(number, None, None)})
                 continue
-            entity = Entity(document, None, project_id, document.get("submitter_id"))
+            entity = Entity(document, None, project_id, document.get("submitter_id"), number)
             self.entities.append(entity)
+            if number in reading.warnings:
+                entity.warnings.extend(reading.warnings[number])
+            if number in reading.faults:
+                entity.errors.extend(reading.faults[number])
             self._read_type(entity)
             if entity.node is None:
                 continue
-            self._read_entity(entity, self.tools.checkers[entity.node.id])
+            if not entity.errors:
+                self._read_entity(entity, self.tools.checkers[entity.node.id])
             self._read_key(entity, seen)
 
     def _read_type(self, entity: Entity) -> None:
         kind = entity.document.get("type")
         node = self.nodes.get(kind) if isinstance(kind, str) else None
-        if not kind:
+        if entity.errors:
+            entity.node = node
+        elif not kind:
             entity.errors.append(fault("MISSING_PROPERTY", "'type' is a required property", ["type"]))
         elif node is None:
-            entity.errors.append(fault("INVALID_TYPE", f"There is no node type {str(kind)[:80]!r}", ["type"]))
+            likely = nearest(str(kind), tuple(self.nodes))
+            more: dict[str, Any] = {"suggestion": meant(likely), "nearest": list(likely)} if likely else {}
+            message = f"There is no node type {str(kind)[:80]!r}"
+            entity.errors.append(fault("INVALID_TYPE", message, ["type"], **more))
         elif node.id in ("program", "project") or node.category == "internal":
             message = f"{kind} is not an entity that can be upload via the project endpoint."
             entity.errors.append(fault("INVALID_TYPE", message, ["type"]))
@@ -205,7 +228,8 @@ class Transaction:
             entity.errors.append(fault("MISSING_PROPERTY", "'submitter_id' is a required property", ["submitter_id"]))
         elif checker.keyed and len(entity.submitter_id.encode()) > MAX_KEY_BYTES:
             message = f"submitter_id is longer than {MAX_KEY_BYTES} bytes"
-            entity.errors.append(fault("INVALID_VALUE", message, ["submitter_id"]))
+            more = {"suggestion": advice("maxLength", None, MAX_KEY_BYTES)}
+            entity.errors.append(fault("INVALID_VALUE", message, ["submitter_id"], "maxLength", **more))
         if not isinstance(document.get("id"), str | None):
             entity.errors.append(fault("INVALID_VALUE", "id must be a text", ["id"]))
         given = document.get("project_id")
@@ -214,18 +238,22 @@ class Transaction:
             entity.errors.append(fault("INVALID_PERMISSIONS", message, ["project_id"]))
         read_targets(entity, checker.node)
 
-    def _read_key(self, entity: Entity, seen: set[tuple[str, str]]) -> None:
+    def _read_key(self, entity: Entity, seen: dict[tuple[str, str], int]) -> None:
         assert entity.node is not None
         keys = []
         if isinstance(entity.submitter_id, str):
             keys.append((entity.node.id, entity.submitter_id.lower()))
         if isinstance(given := entity.document.get("id"), str):
             keys.append(("", given))
-        if any(key in seen for key in keys):
+        first = next((seen[key] for key in keys if key in seen), None)
+        if first is not None:
             shown = (entity.project_id, entity.submitter_id)
             message = f"Entity is not unique, ({shown},): the request has it more than once"
-            entity.errors.append(fault("NOT_UNIQUE", message, ["project_id", "submitter_id"]))
-        seen.update(keys)
+            row = self.reading.places.place(first, None, None)["row"]
+            suggestion = f"Row {row} has the same; take one of them out, or give it a submitter_id of its own."
+            entity.errors.append(fault("NOT_UNIQUE", message, ["project_id", "submitter_id"], suggestion=suggestion))
+        for key in keys:
+            seen.setdefault(key, entity.number)
 
     # -- 2 match ---------------------------------------------------------------
 
@@ -258,7 +286,7 @@ class Transaction:
             entity.id = entity.document.get("id")
             if entity.id is not None and not is_uuid(entity.id):
                 message = "Cannot create entity with custom id that is not a UUID."
-                entity.errors.append(fault("INVALID_VALUE", message, ["id"]))
+                entity.errors.append(fault("INVALID_VALUE", message, ["id"], "id"))
         elif self.submission.role == CREATE:
             entity.id = stored.id
             entity.errors.append(exists(entity, node))
@@ -336,7 +364,8 @@ class Transaction:
 
 def exists(entity: Entity, node: NodeType) -> dict[str, Any]:
     """The fault of a record that was to be new and is not."""
-    return fault("ERROR", f"{node.id} with {entity.key} already exists in the DB", ["project_id", "submitter_id"])
+    message = f"{node.id} with {entity.key} already exists in the DB"
+    return fault("ERROR", message, ["project_id", "submitter_id"], "uniqueKeys")
 
 
 def _other_key(stored: Stored) -> str:

@@ -11,7 +11,9 @@ from typing import Any
 from jsonschema_rs import Draft4Validator
 
 from ..core.dictionary import NodeType, validation_schema
+from .advice import advice, meant, nearest, nearest_first
 from .entity import Document, Fault, fault
+from .places import pointer_of
 
 _SYSTEM_SET = frozenset({"id", "type", "project_id"})
 
@@ -54,28 +56,80 @@ class Checker:
             return []
         # One error is given for each missing property, in the order of the schema.
         missing = iter([name for name in self._schema.get("required", ()) if name not in document])
-        found = [self._describe(error, document, missing) for error in self._slow.iter_errors(document)]
+        found = [
+            each
+            for error in self._slow.iter_errors(document)
+            for each in self._describe(error, document, missing)
+        ]  # fmt: skip
         # The two disagree only on formats that the describing one was installed without.
         return found or [
-            fault("ERROR", error.message, [str(step) for step in error.instance_path[:1]])
+            fault("ERROR", error.message, [str(step) for step in error.instance_path[:1]], "format")
             for error in self._fast.iter_errors(document)
         ]
 
-    def _describe(self, error: Any, document: Document, missing: Iterator[str]) -> Fault:
-        path = [str(step) for step in error.path][:1]
-        if error.validator == "required" and not path:
-            return fault("MISSING_PROPERTY", error.message, [next(missing)])
-        if error.validator == "additionalProperties" and not path:
-            return fault("ERROR", error.message, sorted(document.keys() - self._schema["properties"].keys()))
+    def _describe(self, error: Any, document: Document, missing: Iterator[str]) -> Iterator[Fault]:
+        steps = tuple(error.path)
+        if error.validator == "required" and not steps:
+            yield self._missing(error.message, next(missing), document)
+        elif error.validator == "additionalProperties" and not steps:
+            # Gen3 tells of all of them at once; somebody who looks for them wants one place each.
+            for name in sorted(document.keys() - self._schema["properties"].keys()):
+                yield self._unknown(name, document)
+        else:
+            yield self._broken(error, steps)
+
+    def _missing(self, message: str, name: str, document: Document) -> Fault:
+        strange = tuple(key for key in document if key not in self._schema["properties"])
+        renamed = nearest(name, strange, 1)
+        suggestion = f"Rename {renamed[0]!r} to {name!r}." if renamed else advice("required", name)
+        return fault("MISSING_PROPERTY", message, [name], suggestion=suggestion)
+
+    def _unknown(self, name: str, document: Document) -> Fault:
+        free = tuple(key for key in self._schema["properties"] if key not in document)
+        likely = nearest(name, free)
+        return fault(
+            "ERROR",
+            f"Additional properties are not allowed ({name!r} was unexpected)",
+            [name],
+            "additionalProperties",
+            suggestion=meant(likely) if likely else advice("additionalProperties", name),
+            nearest=list(likely),
+        )
+
+    def _broken(self, error: Any, steps: tuple[str | int, ...]) -> Fault:
         message = error.message
         if error.context:
             message += ": " + " and ".join(each.message for each in error.context)
-        return fault(self._kind(error.validator, path), message, path)
+        path = [str(step) for step in steps[:1]]
+        is_link = bool(path) and path[0] in self.link_names
+        kind = "INVALID_LINK" if is_link else "INVALID_VALUE" if error.validator == "type" else "ERROR"
+        more = {"pointer": pointer_of(steps)} if len(steps) > 1 else {}
+        if is_link:
+            return fault(kind, message, path, "link", suggestion=advice("link", path[0]), **more)
+        rule, bound = _heart(error)
+        if rule != "enum":
+            return fault(kind, message, path, rule, suggestion=advice(rule, None, bound), **more)
+        choices = tuple(str(each) for each in bound if each is not None)
+        likely = nearest(str(error.instance), choices)
+        suggestion = meant(likely) if likely else advice("enum")
+        allowed = {"allowed": nearest_first(error.instance, choices), "allowed_count": len(choices)}
+        return fault(kind, message, path, rule, suggestion=suggestion, nearest=list(likely), **allowed, **more)
 
-    def _kind(self, validator: str, path: list[str]) -> str:
-        if path and path[0] in self.link_names:
-            return "INVALID_LINK"
-        return "INVALID_VALUE" if validator == "type" else "ERROR"
+
+def _heart(error: Any) -> tuple[str, Any]:
+    """The keyword that a value breaks, and what the schema says under it.
+
+    Of the alternatives of ``oneOf`` and ``anyOf`` the only one that is more than "or null" counts; several lists of
+    values are one.
+    """
+    while error.context:
+        real = [each for each in error.context if (each.validator, each.validator_value) != ("type", "null")]
+        if real and all(each.validator == "enum" for each in real):
+            return "enum", [value for each in real for value in each.validator_value]
+        if len(real) != 1:
+            break
+        error = real[0]
+    return error.validator, error.validator_value
 
 
 class Checkers:

@@ -6,7 +6,7 @@ import pytest
 
 from commonshub.core.dictionary import load
 from commonshub.core.graph import Graph
-from commonshub.submission.documents import parse
+from commonshub.submission.documents import Limits, parse
 from commonshub.submission.entity import Entity
 from commonshub.submission.export import columns, template
 from commonshub.submission.links import read_targets
@@ -33,7 +33,7 @@ def test_templates_are_read_back(graph: Graph) -> None:
     nodes = graph.dictionary.nodes
     for node in nodes.values():
         for kind, content_type in (("tsv", "text/tsv"), ("csv", "text/csv"), ("json", "application/json")):
-            [document] = parse(template(graph, node, kind), content_type, nodes)
+            [document] = parse(template(graph, node, kind), content_type, nodes, Limits()).documents
             assert document["type"] == node.id
             known = {*node.properties, *node.links_by_name, "urls"}
             assert document.keys() <= known, (node.id, document.keys() - known)

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,22 @@ from hypothesis import strategies as st
 from commonshub.core.dictionary import load
 from commonshub.core.errors import BadRequest
 from commonshub.submission.body import BLOCK_BYTES, Body, join
-from commonshub.submission.documents import MAX_ROW_CHARS, document_format, parse
+from commonshub.submission.documents import Limits, document_format, parse
 from commonshub.submission.documents import read as read_body
+from commonshub.submission.tables import MAX_ROW_CHARS
 
+LIMITS = Limits()
 NODES = load(str(Path(__file__).parents[2] / "data" / "dictionary")).nodes
 
 
 def read(text: str, kind: str = "text/tsv") -> list[Any]:
-    return parse(text.encode(), kind, NODES)
+    return list(parse(text.encode(), kind, NODES, LIMITS).documents)
+
+
+def reading(text: str) -> tuple[list[tuple[int, Any]], Any]:
+    """What is read of a table, with what reading it found."""
+    table = read_body(Body.of(text.encode()), "text/tsv", NODES, LIMITS)
+    return list(table), table
 
 
 @pytest.mark.parametrize(
@@ -44,6 +53,9 @@ def test_the_content_type_gives_the_format(content_type: str, kind: str) -> None
     [
         ("year_of_birth", "1980", 1980),
         ("year_of_birth", "1980.5", "1980.5"),
+        ("year_of_birth", "1_980", "1_980"),
+        ("year_of_birth", str(2**63), str(2**63)),
+        ("age", "1_0", "1_0"),
         ("age", "2.0", 2),
         ("age", "2.5", 2.5),
         ("age", "nan", "nan"),
@@ -78,6 +90,70 @@ def test_line_ends_of_every_kind(end: str) -> None:
     assert [each["submitter_id"] for each in read(f"type\tsubmitter_id{end}case\ta{end}{end}case\tb")] == ["a", "b"]
 
 
+# -- what is no table --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "message"),
+    [
+        ("type\tsubmitter_id\ncase\tä\n".encode("latin-1"), "text/tsv", "byte 23 is not UTF-8 (line 2)"),
+        ("type\tsubmitter_id\ncase\ta\n".encode("utf-16"), "text/tsv", "it is UTF-16"),
+        ("type\tsubmitter_id\ncase\ta\n".encode("utf-16-le"), "text/tsv", "line 1 contains NUL"),
+        ('{"type": "ä"}'.encode("latin-1"), "application/json", "0xe4 in position 10"),
+        ('{"type": "ä"}'.encode("utf-16"), "application/json", "it is UTF-16"),
+        (b"type\ncase\n", "text/tsv; charset=latin-1", "charset is 'latin-1'"),
+        (b"type\tsubmitter_id\ncase\ta\0\n", "text/tsv", "line 2 contains NUL"),
+        (b"type\tsubmitter_id\tsubmitter_id\n", "text/tsv", "more than once (submitter_id in columns 2 and 3)"),
+        (b"Type\tsubmitter_id\ncase\ta\n", "text/tsv", "no column 'type'. Did you mean 'type' by 'Type'?"),
+        (b'type\tsubmitter_id\ncase\t"a\n', "text/tsv", "row 2"),
+        (b"type\tsubmitter_id\n\ncase\t" + b"x" * 200_000, "text/tsv", "row 3: a cell has more than 131072 characters"),
+        (b'[{}, {"a": ["' + b"x" * 200_000 + b'"]}]', "application/json", "the text at /1/a/0 has 200000 characters"),
+        (b'{"a": "' + b'\\"' * 200_000 + b'"}', "application/json", "the text at /a has 200000 characters"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_whole_body_is_told_with_its_place(body: bytes, kind: str, message: str) -> None:
+    with pytest.raises(BadRequest, match=re.escape(message)):
+        parse(body, kind, NODES, LIMITS)
+
+
+def test_long_texts_are_no_fault_while_each_is_short_enough() -> None:
+    body = json.dumps([{"a": "x" * 100_000}, {"a": 'x"' * 60_000}]).encode()
+    assert len(parse(body, "application/json", NODES, LIMITS).documents) == 2
+
+
+def test_rows_are_numbered_as_a_spreadsheet_does() -> None:
+    read, _ = reading('type\tsubmitter_id\ncase\t"a\nb"\n\ncase\tb\n')
+    assert [number for number, _ in read] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "message"),
+    [
+        ("type\tsubmitter_id", "case\ta\tb", "The row has 3 cells, the header names 2."),
+        ("type\tsubmitter_id\t", "case\ta\tb", "The row has 3 cells, the header names 2."),
+        ("type\t\tsubmitter_id", "case\tb\ta", "The row has 3 cells, the header names 2."),
+    ],
+)
+def test_a_cell_without_a_header_is_a_fault_of_its_row(header: str, row: str, message: str) -> None:
+    _, table = reading(f"{header}\n{row}\n")
+    [[found]] = table.faults.values()
+    assert (list(table.faults), found["message"], found["rule"], found["value"]) == ([2], message, "cells", "b")
+
+
+def test_a_row_that_ends_early_says_nothing_of_the_rest() -> None:
+    read, table = reading("type\tsubmitter_id\tprimary_site\ncase\ta\n")
+    assert read == [(2, {"type": "case", "submitter_id": "a"})]
+    assert table.warnings[2][0]["message"] == "The row has 2 cells, the header 3; nothing is said of the others."
+
+
+def test_columns_of_other_types_and_remarks_are_no_part_of_a_record() -> None:
+    text = "type\tsubmitter_id\tage\t#errors\tfoo\ncase\ta\t\tx: wrong\t\ncase\tb\t3\t\t\n"
+    assert read(text) == [
+        {"type": "case", "submitter_id": "a"},
+        {"type": "case", "submitter_id": "b", "age": "3"},
+    ]
+
+
 VALUES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
 
 
@@ -103,29 +179,30 @@ JSON = st.recursive(
 @settings(max_examples=100, deadline=None)
 def test_json_without_duplicate_keys_is_taken_as_it_is(documents: list[Any], pretty: bool) -> None:
     body = json.dumps(documents, indent=2 if pretty else None).encode()
-    assert parse(body, "application/json", NODES) == documents
+    assert parse(body, "application/json", NODES, LIMITS).documents == documents
 
 
 @pytest.mark.parametrize("body", ['{"a":1,"a":2}', '{"b":{"a" : 1, "a": 2}}', '[{"a":":"},{"a":1, "a":1}]'])
 def test_duplicate_keys_are_refused(body: str) -> None:
     with pytest.raises(BadRequest, match="duplicate keys: a"):
-        parse(body.encode(), "application/json", NODES)
+        parse(body.encode(), "application/json", NODES, LIMITS)
 
 
 def test_marks_of_templates_are_taken_off() -> None:
-    assert parse(b'{"*type": "case", "x": "*"}', "application/json", NODES) == [{"type": "case", "x": "*"}]
+    read = parse(b'{"*type": "case", "x": "*"}', "application/json", NODES, LIMITS)
+    assert read.documents == [{"type": "case", "x": "*"}]
 
 
 def test_endless_nesting_is_refused() -> None:
     with pytest.raises(BadRequest, match="nested"):
-        parse(b"[" * 200 + b"]" * 200, "application/json", NODES)
+        parse(b"[" * 200 + b"]" * 200, "application/json", NODES, LIMITS)
 
 
 @given(st.binary(max_size=60), st.sampled_from(["text/tsv", "text/csv", "application/json"]))
 @settings(max_examples=300, deadline=None)
 def test_nothing_but_bad_requests_comes_of_any_body(body: bytes, kind: str) -> None:
     with contextlib.suppress(BadRequest):
-        parse(body, kind, NODES)
+        parse(body, kind, NODES, LIMITS)
 
 
 # -- bodies that do not fit into memory --------------------------------------------
@@ -166,15 +243,15 @@ def test_a_file_with_a_name_outlives_its_process(tmp_path: Path) -> None:
 def test_a_byte_that_is_no_text_is_named_wherever_it_is(filler: int, wrong: bytes) -> None:
     body = b"type\n" + b"x" * filler + wrong
     with pytest.raises(BadRequest, match=f"byte {5 + filler} is not UTF-8"):
-        parse(body, "text/tsv", NODES)
+        parse(body, "text/tsv", NODES, LIMITS)
 
 
 @pytest.mark.parametrize("row", ["x" * (MAX_ROW_CHARS + 1), '"\n' + "x\n" * MAX_ROW_CHARS, '"x\n"\t' * MAX_ROW_CHARS])
 def test_a_row_that_does_not_end_is_refused(row: str) -> None:
-    with pytest.raises(BadRequest, match=r"longer than|field larger"):
+    with pytest.raises(BadRequest, match=r"longer than|more than"):
         read(f"type\n{row}")
 
 
 def test_a_table_is_read_again_from_its_beginning() -> None:
-    table = read_body(Body.of(b"type\tsubmitter_id\ncase\ta\n"), "text/tsv", NODES)
+    table = read_body(Body.of(b"type\tsubmitter_id\ncase\ta\n"), "text/tsv", NODES, LIMITS)
     assert list(table) == list(table)
