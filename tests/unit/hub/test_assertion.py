@@ -45,8 +45,8 @@ def test_a_fresh_assertion_names_user_and_groups(assertions: Assertions, sign: C
     "claims",
     [
         {"exp": 1},
-        {"exp": int(time.time()) + 3600},
-        {"iat": int(time.time()) + 7200, "exp": int(time.time()) + 7230},
+        pytest.param({"exp": int(time.time()) + 3600}, id="for too long"),
+        pytest.param({"iat": int(time.time()) + 7200, "exp": int(time.time()) + 7230}, id="of later"),
         {"iss": "http://elsewhere/user"},
         {"aud": "gen3"},
         {"aud": None},

@@ -122,6 +122,10 @@ def test_fresh_ids_are_random_uuids() -> None:
     assert {uuid.UUID(each).variant for each in ids} == {uuid.RFC_4122}
 
 
-@pytest.mark.parametrize(("text", "result"), [(fresh(1)[0], True), ("x", False), ("{" + fresh(1)[0] + "}", False)])
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [(fresh(1)[0], True), ("x", False), ("{" + fresh(1)[0] + "}", False)],
+    ids=["usual", "none", "in braces"],
+)
 def test_a_uuid_is_known_by_its_usual_form(text: str, result: bool) -> None:
     assert is_uuid(text) is result
