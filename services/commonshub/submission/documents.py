@@ -81,6 +81,8 @@ class Records:
     @classmethod
     def of(cls, reading: Reading) -> "Records":
         """All that is read, gathered."""
+        if isinstance(reading, cls):
+            return reading
         numbers, documents = [], []
         for number, document in reading:
             numbers.append(number)
@@ -106,8 +108,7 @@ def parse(body: bytes, content_type: str, nodes: Mapping[str, NodeType], limits:
     BadRequest
         As :func:`read`, and for what :class:`.tables.Table` finds when it is read.
     """
-    reading = read(Body.of(body), content_type, nodes, limits)
-    return reading if isinstance(reading, Records) else Records.of(reading)
+    return Records.of(read(Body.of(body), content_type, nodes, limits))
 
 
 def read(body: Body, content_type: str, nodes: Mapping[str, NodeType], limits: Limits) -> Reading:

@@ -11,10 +11,12 @@ from sqlalchemy.exc import DBAPIError
 from ..core.errors import AuthenticationRequired, BadRequest, CommonsError, Conflict, NotFound, TooLarge, Unavailable
 from ..core.policy import Request
 from ..core.web import BaseHandler
-from . import export, replay
+from . import export, replay, report
+from .body import Body
 from .deletion import delete
-from .documents import document_format, parse
+from .documents import CSV, TSV, Reading, Records, document_format, parse, read
 from .entity import CREATE, UPDATE, Outcome, resource_path
+from .tables import Table
 from .transaction import Rejected, Submission, log_rejected, submit
 
 if TYPE_CHECKING:
@@ -92,8 +94,19 @@ class SubmissionHandler(BaseHandler):
             raise TooLarge(f"{len(ids)} ids in one request; at most {self.app.max_export_ids} are allowed.")
         return ids
 
-    async def transact(self, function: Callable[[sa.Connection, Submission], Outcome], submission: Submission) -> None:
-        """Run a transaction, again where another one got in its way, and answer; a failed one leaves only its log."""
+    async def transact(
+        self,
+        function: Callable[[sa.Connection, Submission], Outcome],
+        submission: Submission,
+        sent: Reading | None = None,
+    ) -> None:
+        """Run a transaction, again where another one got in its way, and answer; a failed one leaves only its log.
+
+        Parameters
+        ----------
+        sent
+            What the caller has sent, where faults can be told in it.
+        """
         outcome = None
         for _ in range(self.app.max_retries):
             try:
@@ -107,7 +120,30 @@ class SubmissionHandler(BaseHandler):
                 _examine(error)
         if outcome is None:
             raise Conflict("Other submissions to the same records keep getting in the way; try again.")
-        self.reply(outcome.answer(), outcome.code)
+        if self.wants_table() and (submission.dry_run or not outcome.success):
+            await self.reply_table(outcome, sent)
+        else:
+            self.reply(outcome.answer(), outcome.code)
+
+    def wants_table(self) -> bool:
+        """Whether faults are to be told as a table."""
+        if self.get_query_argument("format", "").lower() in (TSV, CSV):
+            return True
+        accepted = self.request.headers.get("Accept", "").partition(",")[0]
+        return document_format(accepted) in (TSV, CSV)
+
+    async def reply_table(self, outcome: Outcome, sent: Reading | None) -> None:
+        """Answer with the table that was sent and what is wrong with it, or with a table of faults."""
+        table = sent if isinstance(sent, Table) else None
+        rows = report.sent_back(table.rows(), outcome) if table else report.listed(outcome)
+        delimiter = table.delimiter if table else "\t"
+        self.set_status(outcome.code)
+        kind = "text/csv" if delimiter == "," else "text/tab-separated-values"
+        self.set_header("Content-Type", f"{kind}; charset=utf-8")
+        blocks = report.written(rows, delimiter)
+        while block := await asyncio.to_thread(next, blocks, b""):
+            self.write(block)
+            await self.flush()
 
 
 def _examine(error: Unavailable | DBAPIError) -> None:
@@ -205,8 +241,12 @@ class ProjectHandler(SubmissionHandler):
 
         # What takes more than a few milliseconds to read is read off the event loop.
         small = len(body) < _SMALL_BYTES
-        asked = (body, kind, nodes, limits)
-        reading = parse(*asked) if small else await asyncio.to_thread(parse, *asked)
+
+        def gather() -> tuple[Reading, Records]:
+            sent = read(Body.of(body), kind, nodes, limits)
+            return sent, Records.of(sent)
+
+        sent, reading = gather() if small else await asyncio.to_thread(gather)
         submission = Submission(
             program=program,
             code=code,
@@ -221,7 +261,7 @@ class ProjectHandler(SubmissionHandler):
         )
         if not reading.documents and not body.strip():
             raise BadRequest("Nothing to submit")
-        await self.transact(run, submission)
+        await self.transact(run, submission, sent)
 
 
 class DryRunHandler(ProjectHandler):

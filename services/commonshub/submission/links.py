@@ -105,7 +105,8 @@ def check_from_one(
     child_of = {parent: child for child, parent in stored if child not in leaving or parent in leaving[child]}
     for entity in entities:
         for parent in entity.links[link.name]:
-            if child_of.setdefault(parent, entity.id or "") != entity.id:
+            # A parent of this request that is faulty itself has no id yet.
+            if parent and child_of.setdefault(parent, entity.id or "") != entity.id:
                 message = (
                     f"'{link.name}' link has to be {link.multiplicity}, "
                     f"target node {link.target} already has {link.backref}"

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, cast
 
 from ..core.dictionary import NodeType, Property
@@ -46,19 +46,20 @@ class Table:
 
     def __init__(self, body: Body, delimiter: str, nodes: Mapping[str, NodeType], cell_chars: int) -> None:
         self._body = body
-        self._delimiter = delimiter
+        self.delimiter = delimiter
         self._nodes = nodes
         self._cell_chars = cell_chars
         self.places: Places = TablePlaces([])
         self.faults: dict[int, list[Fault]] = {}
         self.warnings: dict[int, list[Fault]] = {}
 
-    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """The rows as they were sent, the header first."""
         # The module has one limit for the whole process, which is that of this service.
         csv.field_size_limit(self._cell_chars)
         lines, number = _Lines(self._body), 0
         try:
-            for number, cells in enumerate(csv.reader(lines, delimiter=self._delimiter, strict=True), 1):
+            for number, cells in enumerate(csv.reader(lines, delimiter=self.delimiter, strict=True), 1):
                 lines.row_chars = 0
                 yield number, cells
         except csv.Error as error:
@@ -70,15 +71,15 @@ class Table:
     def __iter__(self) -> Iterator[tuple[int, Document]]:
         self.faults.clear()
         self.warnings.clear()
-        rows, nodes = self._rows(), self._nodes
+        rows, nodes = self.rows(), self._nodes
         _, sent = next(rows, (0, []))
         self.places = TablePlaces(sent)
         header = [cell.strip().lstrip("*") for cell in sent]
         _check_header(header)
-        unnamed = [index for index, cell in enumerate(header) if not cell]
+        unnamed = "" in header
         columns, width = [_column(cell) for cell in header], len(header)
         # A comma parts the cells of a CSV, so the targets in one of its cells are parted by another sign.
-        separator = "," if self._delimiter == "\t" else "#"
+        separator = "," if self.delimiter == "\t" else "#"
         place = header.index("type") if "type" in header else 0
         makers: dict[str | None, RowMaker] = {}
         for number, raw in rows:
@@ -86,7 +87,7 @@ class Table:
             if not any(cells):
                 continue
             if len(cells) != width or unnamed:
-                self._check_width(number, cells, width, unnamed)
+                self._check_width(number, cells, header)
             node = nodes.get(cells[place]) if place < len(cells) else None
             kind = node.id if node else None
             maker = makers.get(kind)
@@ -94,14 +95,18 @@ class Table:
                 maker = makers[kind] = RowMaker(columns, node, separator)
             yield number, maker.make(cells)
 
-    def _check_width(self, number: int, cells: list[str], width: int, unnamed: list[int]) -> None:
-        surplus = [*(cells[index] for index in unnamed if index < len(cells)), *cells[width:]]
-        if any(surplus):
-            found = len(cells) if any(cells[width:]) else width
-            message = f"The row has {found} cells, the header names {width - len(unnamed)}."
-            self.faults[number] = [fault("INVALID_VALUE", message, [], "cells", value=shown(_first(surplus)))]
-        elif len(cells) < width:
-            message = f"The row has {len(cells)} cells, the header {width}; nothing is said of the others."
+    def _check_width(self, number: int, cells: list[str], header: list[str]) -> None:
+        width = len(header)
+        unnamed = [cells[index] for index, name in enumerate(header) if not name and index < len(cells)]
+        surplus = [cell for cell in (*unnamed, *cells[width:]) if cell]
+        # Remarks are no part of what is counted, or else one about a row would change what is said of it.
+        remarks = sum(name.startswith(REMARK) for name in header[: len(cells)])
+        found, named = len(cells) - remarks, sum(bool(name) and not name.startswith(REMARK) for name in header)
+        if surplus:
+            message = f"The row has {found} cells, the header names {named}."
+            self.faults[number] = [fault("INVALID_VALUE", message, [], "cells", value=shown(surplus[0]))]
+        elif found < named:
+            message = f"The row has {found} cells, the header names {named}; nothing is said of the others."
             self.warnings[number] = [fault("INVALID_PROPERTY", message, [], "cells")]
 
 
@@ -147,10 +152,6 @@ class _Blocks(io.BufferedIOBase):
 
     def read1(self, _size: int = -1, /) -> bytes:
         return next(self._blocks, b"")
-
-
-def _first(cells: Iterable[str]) -> str:
-    return next(cell for cell in cells if cell)
 
 
 def _check_header(header: list[str]) -> None:

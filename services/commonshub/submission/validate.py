@@ -85,7 +85,7 @@ class Checker:
         return fault("MISSING_PROPERTY", message, [name], suggestion=suggestion)
 
     def _unknown(self, name: str, document: Document) -> Fault:
-        free = tuple(key for key in self._schema["properties"] if key not in document)
+        free = tuple(key for key in self._schema["properties"] if document.get(key) is None)
         likely = nearest(name, free)
         return fault(
             "ERROR",
@@ -104,6 +104,9 @@ class Checker:
         is_link = bool(path) and path[0] in self.link_names
         kind = "INVALID_LINK" if is_link else "INVALID_VALUE" if error.validator == "type" else "ERROR"
         more = {"pointer": pointer_of(steps)} if len(steps) > 1 else {}
+        if error.instance is None and path and path[0] in self.node.required:
+            # An empty cell is null; who reads "required" knows what to do sooner than by "not of type".
+            return fault(kind, message, path, "required", suggestion=advice("required", path[0]))
         if is_link:
             return fault(kind, message, path, "link", suggestion=advice("link", path[0]), **more)
         rule, bound = _heart(error)

@@ -143,7 +143,7 @@ def test_a_cell_without_a_header_is_a_fault_of_its_row(header: str, row: str, me
 def test_a_row_that_ends_early_says_nothing_of_the_rest() -> None:
     read, table = reading("type\tsubmitter_id\tprimary_site\ncase\ta\n")
     assert read == [(2, {"type": "case", "submitter_id": "a"})]
-    assert table.warnings[2][0]["message"] == "The row has 2 cells, the header 3; nothing is said of the others."
+    assert table.warnings[2][0]["message"] == "The row has 2 cells, the header names 3; nothing is said of the others."
 
 
 def test_columns_of_other_types_and_remarks_are_no_part_of_a_record() -> None:
