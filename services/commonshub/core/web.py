@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 from tornado import web
 from tornado.httputil import HTTPServerRequest
+from tornado.iostream import IOStream
 
 from .attempts import Attempt, client_address, is_among
 from .errors import AuthenticationRequired, BadRequest, CommonsError, TooManyRequests, Unavailable
@@ -177,6 +178,13 @@ class BaseHandler(web.RequestHandler):
         if error.details:
             body["details"] = error.details
         return body
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Tell an error. Where the answer has begun it is broken off, so that nobody takes what there is for whole."""
+        stream: IOStream | None = getattr(self.request.connection, "stream", None)
+        if self._headers_written and stream is not None:
+            stream.close()
+        super().send_error(status_code, **kwargs)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Render whatever went wrong; nothing of our own internals is told."""

@@ -36,6 +36,13 @@ class StreamHandler(BaseHandler):
             await asyncio.sleep(0.02)
 
 
+class FailingStreamHandler(BaseHandler):
+    async def get(self) -> None:
+        self.write("half of it")
+        await self.flush()
+        raise RuntimeError
+
+
 class LargeHandler(web.RequestHandler):
     def get(self) -> None:
         self.finish(LARGE)
@@ -121,6 +128,7 @@ class SlowApp(ServiceApplication):
         return [
             (r"/slow", SlowHandler),
             (r"/stream", StreamHandler),
+            (r"/stream/failing", FailingStreamHandler),
             (r"/large", LargeHandler),
             (r"/stuck", StuckHandler),
             (r"/broken", BrokenHandler),
@@ -338,5 +346,17 @@ def test_an_open_websocket_is_no_request_that_is_waited_for(run: Callable[[Test]
         assert time.monotonic() - began < 1
         socket.close()
         await socket.read_message()
+
+    run(test)
+
+
+def test_an_answer_that_fails_midway_is_broken_off(run: Callable[[Test], None]) -> None:
+    async def test(app: SlowApp, client: Client) -> None:
+        await client.get("/stream/failing")
+        answer = await client.read()
+        assert answer.startswith(b"HTTP/1.1 200 OK")
+        assert b"half of it" in answer
+        assert not answer.endswith(b"0\r\n\r\n")
+        await app.close()
 
     run(test)
