@@ -4,6 +4,7 @@ Used in place of an installed tool so that floors and figures of one run always 
 """
 
 import asyncio
+import http.client
 import itertools
 import time
 from collections.abc import Mapping, Sequence
@@ -71,3 +72,28 @@ def requests_per_second(url: str, calls: Sequence[str | Call], connections: int 
     if failed:
         raise RuntimeError(f"{failed} answers of {url} were not 200.")
     return rate
+
+
+class Client:
+    """One connection, and nothing besides HTTP: what a client does with an answer is not the service's time.
+
+    Raises
+    ------
+    RuntimeError
+        An answer was not 200.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+
+    def send(self, call: Call) -> bytes:
+        """The body of the answer."""
+        method = "POST" if call.body else "GET"
+        headers = {**call.headers, **({"Content-Type": "application/json"} if call.body else {})}
+        self._connection.request(method, call.path, call.body or None, headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{method} {call.path} was answered with {answer.status}: {body[:300]!r}")
+        return body
