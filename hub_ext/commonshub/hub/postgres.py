@@ -27,7 +27,6 @@ SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
     "max_connections": "80",
-    "shared_buffers": "64MB",
     # Three reader processes less, which a small commons would never keep busy.
     "io_method": "sync",
     "jit": "off",
