@@ -20,9 +20,11 @@ from commonshub.core.storage import Storage
 from commonshub.core.uploads import Uploads
 
 from . import administration, bulk, compounds, ga4gh, handlers, legacy, mds, notices, queries, store
+from .ahead import Ahead, Page
 from .blobs import BlobSettings, Worker
 from .creations import Creations
 from .drs import CLOUDS, Site
+from .filters import Filter
 from .pages import Pages
 from .passports.clearinghouse import Clearinghouse
 from .passports.settings import PassportSettings
@@ -89,6 +91,14 @@ class IndexApp(ServiceApplication):
 
     max_metadata_batch = Integer(10_000, help="Most entries in one POST /mds-admin/metadata.").tag(config=True)
 
+    max_pages_ahead = Integer(
+        4, min=0, help="Pages of lists that one process reads before they are asked for, for those who read on."
+    ).tag(config=True)
+
+    pages_ahead_s = Integer(
+        2, min=0, help="How long such a page is kept; also, how long none is read after one was of no use. Seconds."
+    ).tag(config=True)
+
     read_batch = Integer(
         64, min=1, help="Most reads of single records that share one statement; those that arrive together do."
     ).tag(config=True)
@@ -153,6 +163,7 @@ class IndexApp(ServiceApplication):
         self.reads = Reads(self.database, self.schema, prefix=prefix, most=most, at_once=at_once)
         self.totals = Batches(self._count, most, 1)
         self.pages = Pages(self.max_known_pages, self.known_pages_s)
+        self.ahead = Ahead(self._list, self._view, self.max_pages_ahead, self.pages_ahead_s)
         self.downloads = Downloads(self.database, storage)
         self.uploads = Uploads(self.downloads, self.commons.guid_prefix)
         self.creations = Creations(
@@ -175,6 +186,12 @@ class IndexApp(ServiceApplication):
                 *[self.schema] * 2,
             )
 
+    async def _list(self, wanted: Filter) -> Page:
+        return await self.database.read(store.listing, self.schema, wanted, prefix=self.commons.guid_prefix)
+
+    async def _view(self) -> str:
+        return await self.database.read(store.view)
+
     async def _count(self, moments: Sequence[datetime | None]) -> list[store.Totals]:
         """What there is in all, or was before a moment. To count takes a while, so one count runs at a time."""
         found = {each: await self.database.read(store.totals, self.schema, each) for each in dict.fromkeys(moments)}
@@ -182,6 +199,7 @@ class IndexApp(ServiceApplication):
 
     async def stop_service(self) -> None:
         """Leave unfinished uploads and deletions to the next process."""
+        await self.ahead.close()
         await self.sweeper.stop()
         await self.worker.stop()
         self.registration.close()

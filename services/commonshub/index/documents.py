@@ -16,6 +16,8 @@ from sqlalchemy.dialects import postgresql as pg
 from commonshub.core.records import Record
 from commonshub.core.texts import TEXTS
 
+from .ahead import Page
+
 EMPTY_LIST = sa.cast(pg.array([]), TEXTS)
 EMPTY_OBJECT = sa.cast(sa.literal_column("'{}'"), pg.JSONB())
 
@@ -31,6 +33,8 @@ COLUMNS: list[sa.ColumnElement[Any]] = [
     sa.literal_column("cast(row_to_json(document) as text)", sa.Text),
 ]
 _ITEMS: sa.ColumnElement[str] = sa.literal_column("string_agg(cast(row_to_json(document) as text), ',')", sa.Text)
+# Everything that a statement sees is the same as long as this is, whoever writes.
+VIEW: sa.ColumnElement[str] = sa.literal_column("cast(pg_current_snapshot() as text)", sa.Text)
 CHANGED: sa.ColumnClause[datetime] = sa.literal_column("document.updated_date", sa.TIMESTAMP)
 
 
@@ -101,7 +105,24 @@ def listed(chosen: sa.Select[Any]) -> sa.Select[str]:
 
 def read_list(items: sa.Result[str]) -> str:
     """A JSON list of the documents of :func:`listed`."""
-    return f"[{items.scalar_one() or ''}]"
+    return _list(items.scalar_one())
+
+
+def page(chosen: sa.Select[Any]) -> sa.Select[Any]:
+    """The same with the number and the last of them, to be read by :func:`read_page`."""
+    documents = chosen.subquery(NAME)
+    columns: list[sa.ColumnElement[Any]] = [VIEW, sa.func.count(), sa.func.max(documents.c.did), _ITEMS]
+    return sa.select(*columns).select_from(documents)
+
+
+def read_page(rows: sa.Result[Any]) -> Page:
+    """The page of :func:`page`."""
+    view, number, last, items = tuple(rows.one())
+    return Page(view, number, last, _list(items))
+
+
+def _list(items: str | None) -> str:
+    return f"[{items or ''}]"
 
 
 def read(rows: Iterable[Sequence[Any]]) -> list[Document]:

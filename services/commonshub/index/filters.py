@@ -64,9 +64,13 @@ class Filter:
         """The part of the answer that repeats the question; clients count on its keys."""
         return {each.name: getattr(self, each.name) for each in fields_of(self) if each.name not in _UNTOLD}
 
+    def digest(self) -> bytes:
+        """A short name of what is asked for."""
+        return blake2b(repr(self).encode(), digest_size=16).digest()
+
     def all_pages(self) -> bytes:
         """A short name of the list that this is a page of."""
-        return blake2b(repr(replace(self, page=None)).encode(), digest_size=16).digest()
+        return replace(self, page=None).digest()
 
 
 def record_filter(arguments: Arguments, most: int, form: str = "object") -> Filter:

@@ -165,7 +165,7 @@ class IndexHandler(BaseHandler):
         if wanted.limit == 0:
             return []
         if wanted.page is None:
-            return orjson.Fragment(await self.read(store.listing, wanted, prefix=self.prefix))
+            return orjson.Fragment((await self.index.ahead.page(wanted)).text)
         pages, listed = self.index.pages, wanted.all_pages()
         start = pages.start(listed, wanted.page, time.monotonic())
         found, places = await self.read(store.page, wanted, start, prefix=self.prefix)

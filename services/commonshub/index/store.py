@@ -14,12 +14,14 @@ from commonshub.core.records import Draft, Record
 from commonshub.core.texts import TEXTS
 
 from . import conditions, documents
+from .ahead import Page
 from .documents import Document
 from .filters import Filter
 from .pages import Place, Start
 from .reads import Form, spellings
 
 T = TypeVar("T")
+_VIEW = sa.select(documents.VIEW)
 
 
 class Totals(NamedTuple):
@@ -98,24 +100,30 @@ def _same_object(table: sa.Table, identifier: str, prefix: str) -> sa.ColumnElem
     return sa.or_(same, table.c.guid == sa.select(known.c.guid).scalar_subquery())
 
 
-def listing(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: str = "") -> str:
-    """The records that pass a filter, in order of GUID, as a JSON list."""
+def listing(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: str = "") -> Page:
+    """The records that pass a filter, in order of GUID."""
     special = conditions.special(records.tables(schema).record, wanted)
     names = conditions.names(wanted)
     statement = _special_listing(schema, names, special) if special else _plain_listing(schema, names)
     values = conditions.values(wanted, prefix) | {"limit": wanted.limit}
-    return documents.read_list(connection.execute(statement, values))
+    return documents.read_page(connection.execute(statement, values))
 
 
-def _special_listing(schema: str, names: frozenset[str], special: list[conditions.Condition]) -> sa.Select[str]:
+def _special_listing(schema: str, names: frozenset[str], special: list[conditions.Condition]) -> sa.Select[Any]:
     table = records.tables(schema).record
     chosen = sa.select(*documents.fields(table)).where(*conditions.named(table, names), *special)
-    return documents.listed(chosen.order_by(table.c.guid).limit(sa.bindparam("limit", type_=sa.Integer())))
+    return documents.page(chosen.order_by(table.c.guid).limit(sa.bindparam("limit", type_=sa.Integer())))
 
 
 @lru_cache(maxsize=256)
-def _plain_listing(schema: str, names: frozenset[str]) -> sa.Select[str]:
+def _plain_listing(schema: str, names: frozenset[str]) -> sa.Select[Any]:
     return _special_listing(schema, names, [])
+
+
+def view(connection: sa.Connection) -> str:
+    """What is seen of the database now; who sees the same sees the same records."""
+    found: str = connection.execute(_VIEW).scalar_one()
+    return found
 
 
 def page(

@@ -53,6 +53,28 @@ def test_pages_have_every_record_once(url: str, listed: list[str], limit: int) -
     assert again[::-1] == pages
 
 
+@pytest.mark.parametrize("write", ["create", "update", "delete"])
+def test_who_reads_on_sees_what_was_written_a_moment_ago(running: Any, url: str, write: str) -> None:
+    database, prefix = running.app.database, f"reads-on-{write}"
+    guids = [f"{prefix}-{number}" for number in range(8)]
+    drafts = [Draft(did=guid, file_name=prefix, size=1) for guid in guids if guid != guids[5] or write != "create"]
+    database.call(records.create, "index", drafts)
+    pages = [read(url, file_name=prefix, limit=2, start=start) for start in ("", guids[1])]
+    assert pages == [guids[:2], guids[2:4]]
+    # By now the third page is being read.
+    expected = guids[4:6]
+    if write == "create":
+        database.call(records.create, "index", [Draft(did=guids[5], file_name=prefix, size=1)])
+    elif write == "update":
+        database.call(records.update, "index", guids[4], None, {"version": "2"})
+    else:
+        database.call(records.delete_many, "index", [guids[4]])
+        expected = guids[5:7]
+    answer = requests.get(f"{url}/index/index", params={"file_name": prefix, "limit": 2, "start": guids[3]}).json()
+    assert [each["did"] for each in answer["records"]] == expected
+    assert (answer["records"][0]["version"] == "2") is (write == "update")
+
+
 def test_a_record_that_changes_hides_no_other_from_one_who_reads_page_by_page(running: Any, url: str) -> None:
     database = running.app.database
     drafts = [Draft(file_name="changing", size=n) for n in range(4)]

@@ -1,0 +1,143 @@
+"""Pages are read before they are asked for, and nobody can tell."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from commonshub.core.errors import Unavailable
+from commonshub.index.ahead import Ahead, Page
+from commonshub.index.filters import Filter
+
+FIRST = Filter(limit=2)
+
+
+class Numbers:
+    """A list of the numbers from 0 to 9, with a version that every write changes."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.reads: list[str | None] = []
+        self.away = False
+
+    async def read(self, wanted: Filter) -> Page:
+        self.reads.append(wanted.start)
+        version = self.version
+        await asyncio.sleep(0)
+        if self.away:
+            raise Unavailable("away")
+        first = int(wanted.start) + 1 if wanted.start else 0
+        found = list(range(first, min(first + (wanted.limit or 0), 10)))
+        return Page(str(version), len(found), str(found[-1]) if found else None, f"{version}:{found}")
+
+    async def view(self) -> str:
+        return str(self.version)
+
+
+def run(reader: Callable[[Numbers, Ahead], Awaitable[None]], most: int = 4, life_s: float = 60) -> None:
+    async def main() -> None:
+        numbers = Numbers()
+        await reader(numbers, Ahead(numbers.read, numbers.view, most, life_s))
+
+    asyncio.run(main())
+
+
+async def following(ahead: Ahead, page: Page, wanted: Filter = FIRST) -> Page:
+    # Whatever was begun has time to end.
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return await ahead.page(replace(wanted, start=page.last))
+
+
+def test_the_third_page_is_there_before_it_is_asked_for() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        second = await following(ahead, await ahead.page(FIRST))
+        assert numbers.reads == [None, "1"]
+        await asyncio.sleep(0)
+        assert numbers.reads == [None, "1", "3"]
+        assert (await following(ahead, second)).text == "0:[4, 5]"
+        assert numbers.reads.count("3") == 1
+
+    run(reader)
+
+
+@pytest.mark.parametrize("most", [0, 1, 4])
+def test_a_reader_has_every_record_once(most: int) -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        page = await ahead.page(FIRST)
+        texts = [page.text]
+        while page.number == FIRST.limit:
+            page = await following(ahead, page)
+            texts.append(page.text)
+        assert texts == ["0:[0, 1]", "0:[2, 3]", "0:[4, 5]", "0:[6, 7]", "0:[8, 9]", "0:[]"]
+        assert numbers.reads == [None, "1", "3", "5", "7", "9"]
+
+    run(reader, most)
+
+
+def test_what_was_written_since_is_seen() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        third = await following(ahead, await following(ahead, await ahead.page(FIRST)))
+        await asyncio.sleep(0)
+        numbers.version = 1
+        assert (await following(ahead, third)).text == "1:[6, 7]"
+
+    run(reader)
+
+
+def test_no_page_is_read_ahead_where_one_was_of_no_use() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        third = await following(ahead, await following(ahead, await ahead.page(FIRST)))
+        await asyncio.sleep(0)
+        numbers.version = 1
+        await following(ahead, third)
+        await asyncio.sleep(0)
+        assert numbers.reads == [None, "1", "3", "5", "5"]
+
+    run(reader)
+
+
+def test_a_fault_of_reading_ahead_is_told_to_nobody() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        second = await following(ahead, await ahead.page(FIRST))
+        numbers.away = True
+        for _ in range(3):
+            await asyncio.sleep(0)
+        numbers.away = False
+        assert (await following(ahead, second)).text == "0:[4, 5]"
+
+    run(reader)
+
+
+def test_a_page_ahead_is_not_kept_for_long() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        second = await following(ahead, await ahead.page(FIRST))
+        await asyncio.sleep(0.02)
+        await following(ahead, second)
+        assert numbers.reads.count("3") == 2
+
+    run(reader, life_s=0.01)
+
+
+def test_who_asks_for_something_else_reads_nothing_ahead() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        first = await ahead.page(FIRST)
+        await following(ahead, first, Filter(limit=2, size=1))
+        await asyncio.sleep(0)
+        assert numbers.reads == [None, "1"]
+
+    run(reader)
+
+
+def test_no_more_pages_are_kept_than_allowed() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        wanted = [Filter(limit=2, size=size) for size in range(5)]
+        pages = [await following(ahead, await ahead.page(each), each) for each in wanted]
+        numbers.reads.clear()
+        for each, page in zip(wanted, pages, strict=True):
+            await following(ahead, page, each)
+        # Those that gave way are read again.
+        assert numbers.reads.count("3") > 0
+
+    run(reader, most=1)
