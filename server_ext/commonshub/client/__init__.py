@@ -23,6 +23,7 @@ from .errors import (
     TransferFailed,
     Unreachable,
 )
+from .faults import Faults
 from .objects import DataObject
 from .user import User
 
@@ -34,6 +35,7 @@ __all__ = [
     "DataObject",
     "Downloaded",
     "Downloads",
+    "Faults",
     "NoCredentials",
     "NotFound",
     "NotPermitted",

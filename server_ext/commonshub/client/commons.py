@@ -13,6 +13,7 @@ from . import entities, objects, queries, selection
 from .credentials import find
 from .download import Downloads, download
 from .errors import NotFound, Refused, SubmissionFailed
+from .faults import Faults
 from .objects import DataObject
 from .progress import Progress
 from .session import Session
@@ -244,7 +245,8 @@ class Commons:
         Raises
         ------
         SubmissionFailed
-            Rows were refused and nothing was stored; its ``frame`` has a line per fault with row and column.
+            Rows were refused and nothing was stored; its ``frame`` has a line per fault with row and column, and it
+            shows itself as that table.
         """
         labels, rows = entities.rows_of(data)
         if not rows:
@@ -261,6 +263,25 @@ class Commons:
                 str(document.get("message") or document.get("error") or "The submission was refused."), 400, document
             )
         raise SubmissionFailed(entities.summary(found, len(rows), document), found, document)
+
+    def check(
+        self,
+        project: str,
+        data: "pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]]",
+        node: str | None = None,
+    ) -> Faults:
+        """What is wrong with records, as :meth:`submit` would find it; nothing is stored.
+
+        Returns
+        -------
+        Faults
+            Shows itself as a table of row, column, value, what is wrong and what to do; empty when all is right.
+        """
+        try:
+            self.submit(project, data, node, dry_run=True)
+        except SubmissionFailed as error:
+            return error.faults
+        return Faults([])
 
     # -- files -----------------------------------------------------------------
 

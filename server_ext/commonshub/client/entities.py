@@ -115,19 +115,22 @@ def faults(labels: Sequence[Hashable], rows: Sequence[Row], answer: Row) -> list
     for position, (row, each) in enumerate(_paired(rows, answer)):
         label = labels[position] if position < len(labels) else None
         for error in each.get("errors") or ():
-            keys = error.get("keys") if isinstance(error, Mapping) else None
-            for key in keys or [None]:
+            told = error if isinstance(error, Mapping) else {}
+            # This commons names the one column to look at; others name all properties that play a part.
+            for key in [told["column"]] if "column" in told else told.get("keys") or [None]:
                 column = _column(row, key)
                 found.append(
                     {
                         "row": label,
                         "submitter_id": _name(each, row),
                         "column": column,
-                        "value": _plain(row.get(column)) if column is not None else None,
+                        "value": _plain(row.get(column, told.get("value"))) if column is not None else None,
                         "message": _message(error),
+                        "suggestion": told.get("suggestion"),
+                        "nearest": list(told.get("nearest") or ()),
                     }
                 )
-    general = dict.fromkeys(("row", "submitter_id", "column", "value"))
+    general: dict[str, Any] = {**dict.fromkeys(("row", "submitter_id", "column", "value", "suggestion")), "nearest": []}
     found += [{**general, "message": _message(error)} for error in answer.get("transactional_errors") or ()]
     return found
 
@@ -147,7 +150,9 @@ def _line(fault: Row) -> str:
         return f"  {fault['message']}"
     name = f" ({fault['submitter_id']})" if fault["submitter_id"] else ""
     column = f", column {fault['column']!r}" if fault["column"] else ""
-    return f"  row {fault['row']}{name}{column}: {fault['message']}"
+    message = str(fault["message"])
+    message = message if len(message) <= 200 else f"{message[:200]}…"
+    return f"  row {fault['row']}{name}{column}: {message} {fault.get('suggestion') or ''}".rstrip()
 
 
 def _paired(rows: Sequence[Row], answer: Row) -> list[tuple[Row, Row]]:

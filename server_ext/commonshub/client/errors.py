@@ -19,6 +19,8 @@ Every message says what to do next. No message holds a token or a presigned URL,
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .faults import Faults
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -87,20 +89,20 @@ class SubmissionFailed(Refused):
     message
         A summary with the first faults.
     faults
-        One mapping per fault: ``row`` (index label of the submitted row), ``submitter_id``, ``column``, ``value``,
-        ``message``.
+        What is wrong, a mapping per fault; see :class:`~.faults.Faults`.
     """
 
     def __init__(self, message: str, faults: Sequence[Mapping[str, Any]], body: Any = None) -> None:
         super().__init__(message, body=body)
-        self.faults = list(faults)
+        self.faults = Faults(faults)
 
     @property
     def frame(self) -> "pd.DataFrame":
         """The faults as a table, a line each."""
-        import pandas as pd
+        return self.faults.frame
 
-        return pd.DataFrame(self.faults, columns=["row", "submitter_id", "column", "value", "message"])
+    def _repr_html_(self) -> str:
+        return self.faults._repr_html_()
 
 
 class TransferFailed(CommonsError, OSError):

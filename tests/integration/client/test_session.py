@@ -129,6 +129,7 @@ def test_a_refused_submission_has_a_table_of_faults(commons: Commons, fake: Any)
         "column": "sex",
         "value": "x",
         "message": "'x' is not one of",
+        "suggestion": None,
     }
 
 

@@ -82,6 +82,18 @@ def test_a_link_to_nothing_is_pinned_to_its_column(admin: Commons) -> None:
     assert [(fault["row"], fault["column"]) for fault in error.value.faults] == [(0, "cases.submitter_id")]
 
 
+def test_a_check_shows_what_is_wrong_and_what_to_do(admin: Commons) -> None:
+    frame = pd.DataFrame(
+        {"type": "demographic", "submitter_id": ["d0", "d1"], "sex": ["female", "femal"],
+         "cases.submitter_id": ["case-0", "case_2"]}, index=[5, 6],
+    )  # fmt: skip
+    found = admin.check(PROJECT, frame)
+    assert ("Did you mean &#x27;female&#x27;" in found._repr_html_(), found[0]["nearest"][0]) == (True, "female")
+    assert not admin.check(PROJECT, frame[:1])
+    [lost] = admin.check(PROJECT, frame.assign(sex="female"))
+    assert (lost["row"], lost["column"], lost["nearest"][0]) == (6, "cases.submitter_id", "case-2")
+
+
 def test_who_may_not_submit_is_told(reader: Commons) -> None:
     with pytest.raises(NotPermitted, match="whoami"):
         reader.submit(PROJECT, [{"type": "case", "submitter_id": "mine", "projects.code": "trial"}])

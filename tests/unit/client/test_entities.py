@@ -105,6 +105,16 @@ def test_faults_are_pinned_to_row_and_column() -> None:
     assert found == [(11, "sex", "martian"), (12, "cases.submitter_id", "zz"), (None, None, None), (None, None, None)]
 
 
+def test_a_commons_that_names_a_column_is_believed() -> None:
+    labels, rows = rows_of(FRAME)
+    told = {"keys": ["project_id", "submitter_id"], "message": "not unique", "column": "submitter_id"}
+    more = {"suggestion": "Row 0 has the same", "nearest": ["s4"], "value": "s1"}
+    answer = {"entities": [{"errors": [{**told, **more}]}, {}, {}]}
+    [found] = faults(labels, rows, answer)
+    assert (found["row"], found["column"], found["value"]) == (10, "submitter_id", "s1")
+    assert (found["suggestion"], found["nearest"]) == ("Row 0 has the same", ["s4"])
+
+
 def test_the_message_names_the_first_faults() -> None:
     labels, rows = rows_of(FRAME)
     text = summary(faults(labels, rows, ANSWER), 3, ANSWER)
