@@ -94,9 +94,10 @@ BOMBS: dict[str, str] = {
 
 @pytest.mark.parametrize("kind", BOMBS)
 def test_a_bomb_is_refused_soon_and_the_service_goes_on(client: Client, kind: str) -> None:
-    start = time.monotonic()
+    # Of this process, in which the service runs: what else the machine does counts for nothing.
+    start = time.process_time()
     client.faults(BOMBS[kind])
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
     assert client.ask("{ _case_count }") == {"_case_count": 3}
 
 
@@ -113,9 +114,9 @@ FLOODS: dict[str, Any] = {
 def test_a_flood_in_the_variables_is_refused_too(client: Client, argument: str) -> None:
     types = {"not": "[NotPropertiesInput_case]", "with_links": "[String]"}
     query = f"query ($x: {types.get(argument, '[WithPathToInput]')}) {{ case({argument}: $x) {{ id }} }}"
-    start = time.monotonic()
+    start = time.process_time()
     client.faults(query, {"x": FLOODS[argument]})
-    assert time.monotonic() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_a_long_list_of_values_is_no_flood(client: Client) -> None:
