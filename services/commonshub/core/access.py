@@ -24,11 +24,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .blobs import has_folder
 from .errors import AuthenticationRequired, BadRequest, NotFound, PermissionDenied
 from .identity import ANONYMOUS, Identity
 from .paths import ancestors, covers, format_path, parse_path
 from .policy import Request, Snapshot
-from .records import Record, has_folder
+from .records import Record
 from .settings import StorageSettings
 from .storage import Location
 

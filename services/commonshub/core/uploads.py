@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from . import audit, deletions, records
+from . import audit, blobs, deletions, records
 from .access import SERVICE, Asker, lifetime, may_delete, may_write
 from .downloads import Downloads
 from .errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, PermissionDenied
@@ -321,7 +321,7 @@ class Uploads:
         else:
             pairs = [("file_upload", UPLOAD_RESOURCE)]
         asker.policy.require(asker.identity, *(Request(SERVICE, method, path) for method, path in pairs))
-        record = records.create_blank(
+        record = blobs.create_blank(
             connection,
             self.schema,
             uploader=None if wish.authz else asker.identity.username,
@@ -330,7 +330,7 @@ class Uploads:
             bucket=self._bucket(wish.bucket),
             prefix=self.guid_prefix,
         )
-        return record.did, records.blob_location(self._bucket(wish.bucket), record.did, wish.file_name)
+        return record.did, blobs.location_of(self._bucket(wish.bucket), record.did, wish.file_name)
 
     def _renew(self, connection: sa.Connection, asker: Asker, guid: str, wish: Wish, ttl_s: int) -> tuple[str, str]:
         guid, location = self._place_again(connection, asker, guid, wish.file_name, wish.bucket)
@@ -342,8 +342,8 @@ class Uploads:
         record = self._record(connection, guid)
         if not may_write(asker, record):
             raise AuthenticationRequired("You don't have access permission on this file")
-        location = records.blob_location(self._bucket(bucket), guid, file_name)
-        records.register_blob(connection, self.schema, guid, location)
+        location = blobs.location_of(self._bucket(bucket), guid, file_name)
+        blobs.register(connection, self.schema, guid, location)
         return guid, location
 
     def _bucket(self, name: str | None) -> str:

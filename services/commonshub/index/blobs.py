@@ -21,10 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from traitlets import Float, Integer
 from traitlets.config import Configurable
 
+from commonshub.core.blobs import CHANNEL
 from commonshub.core.database import Database
 from commonshub.core.errors import CommonsError, Unavailable
 from commonshub.core.listen import Listener
-from commonshub.core.records import CHANNEL
 from commonshub.core.storage import Storage
 from commonshub.core.tasks import cancel
 

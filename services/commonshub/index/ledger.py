@@ -18,7 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from commonshub.core import records
+from commonshub.core import blobs, records
 from commonshub.core.storage import Location
 from commonshub.core.texts import TEXTS
 
@@ -188,7 +188,7 @@ def hasten(connection: sa.Connection, schema: str, locations: Iterable[Location]
     statement = sa.update(blob).where(blob.c.state == AWAITED, blob.c.location == wanted)
     count = connection.execute(statement.values(due=sa.func.least(blob.c.due, _moment()))).rowcount
     if count:
-        records.notify_blob(connection, "")
+        blobs.notify(connection, "")
     return count
 
 

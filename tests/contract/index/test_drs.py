@@ -13,7 +13,7 @@ import requests
 from tests.drs_schema import faults, schema_faults
 from tests.index_service import PROJECT
 
-from commonshub.core import records
+from commonshub.core import blobs
 from commonshub.core.storage import Location, Storage
 
 BASE = "/ga4gh/drs/v1"
@@ -273,7 +273,7 @@ def test_a_malformed_body_is_refused(ask: Ask, made: Callable[..., str], body: A
 
 def test_bytes_on_their_way_are_answered_by_when_to_come_back(ask: Ask, running: Any) -> None:
     record = running.app.database.call(
-        records.create_blank, "index", uploader="u", file_name="f", authz=[], bucket="commons"
+        blobs.create_blank, "index", uploader="u", file_name="f", authz=[], bucket="commons"
     )
     for how in ("GET", "POST"):
         answer = ask(how, f"/objects/{record.did}")

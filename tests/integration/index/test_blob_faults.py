@@ -12,7 +12,7 @@ from tests.processes import IndexProcess
 from tests.stores import StoppableStore
 from tests.waiting import eventually
 
-from commonshub.core import deletions, records
+from commonshub.core import blobs, deletions, records
 from commonshub.core.database import Database
 from commonshub.core.records import Draft, Record
 from commonshub.core.settings import DatabaseSettings, StorageSettings
@@ -54,7 +54,7 @@ def call(index: IndexProcess, database_url: str) -> Iterator[Callable[..., Any]]
 @pytest.fixture
 def large(store: StoppableStore, call: Callable[..., Any]) -> Record:
     """A record whose upload has ended; the store is running."""
-    record: Record = call(records.create_blank, uploader="alice", file_name="large", authz=[], bucket="commons")
+    record: Record = call(blobs.create_blank, uploader="alice", file_name="large", authz=[], bucket="commons")
     file = store.server.folder / "commons" / record.did / "large"
     file.parent.mkdir()
     with file.open("wb") as sparse:

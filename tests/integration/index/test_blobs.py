@@ -12,7 +12,7 @@ import requests
 import sqlalchemy as sa
 from tests.waiting import eventually
 
-from commonshub.core import records
+from commonshub.core import blobs, records
 from commonshub.core.errors import Unavailable
 from commonshub.core.records import Draft
 from commonshub.core.storage import Location, Storage
@@ -48,7 +48,7 @@ def call(running: Any) -> Callable[..., Any]:
 def blank(call: Callable[..., Any]) -> Callable[..., records.Record]:
     def make(file_name: str = "data.csv") -> records.Record:
         made: records.Record = call(
-            records.create_blank, uploader="alice", file_name=file_name, authz=[], bucket="commons"
+            blobs.create_blank, uploader="alice", file_name=file_name, authz=[], bucket="commons"
         )
         return made
 
@@ -174,7 +174,7 @@ def test_bytes_are_compared_with_what_the_record_says_already(
 ) -> None:
     [record] = call(records.create, [Draft(file_name="f", **claim)])
     upload(record)
-    call(records.register_blob, record.did, Location("commons", f"{record.did}/f"))
+    call(blobs.register, record.did, Location("commons", f"{record.did}/f"))
     assert eventually(lambda: call(state_of, record.did)[0] not in ("registered", "uploaded"), SOON_S)
     found, reason = call(state_of, record.did)
     assert (found, bool(reason)) == (state, state == "failed")
@@ -258,7 +258,7 @@ def test_a_measurement_of_what_has_changed_is_thrown_away(
     if change == "deleted":
         call(records.delete, record.did, record.rev)
     else:
-        call(records.register_blob, record.did, Location("commons", f"{record.did}/other"))
+        call(blobs.register, record.did, Location("commons", f"{record.did}/other"))
     assert call(ledger.settle, blob, Measurement(1, {"md5": "0" * 32})) is False
     left = call(records.get, record.did)
     assert left is None or left.blank
@@ -311,9 +311,9 @@ def test_after_a_failure_only_new_bytes_count(
     [record] = call(records.create, [Draft(file_name="f", size=len(DATA))])
     location = Location("commons", f"{record.did}/f")
     upload(record, b"too short")
-    call(records.register_blob, record.did, location)
+    call(blobs.register, record.did, location)
     assert eventually(lambda: call(state_of, record.did)[0] == "failed", SOON_S)
-    call(records.register_blob, record.did, location)
+    call(blobs.register, record.did, location)
     assert eventually(lambda: _looked_at(call, record.did), SOON_S)
     assert call(state_of, record.did)[0] == "registered"
     upload(record)

@@ -9,7 +9,7 @@ import requests
 import sqlalchemy as sa
 from tests.drs_schema import faults
 
-from commonshub.core import records
+from commonshub.core import blobs, records
 from commonshub.core.records import Draft
 from commonshub.core.storage import Location, Storage
 
@@ -181,7 +181,7 @@ def test_passports_are_refused_rather_than_ignored(url: str, stored: Callable[..
 
 def test_bytes_that_are_to_come_are_accepted_not_found(url: str, running: Any) -> None:
     record = running.app.database.call(
-        records.create_blank, SCHEMA, uploader="u", file_name="f", authz=[], bucket="commons"
+        blobs.create_blank, SCHEMA, uploader="u", file_name="f", authz=[], bucket="commons"
     )
     answer = requests.get(f"{url}{BASE}/objects/{record.did}")
     assert (answer.status_code, answer.headers["Retry-After"]) == (202, "2")

@@ -13,7 +13,7 @@ import requests
 import sqlalchemy as sa
 from tests.waiting import eventually
 
-from commonshub.core import records
+from commonshub.core import blobs, records
 from commonshub.core.attempts import Attempts
 from commonshub.core.storage import Location, Storage
 from commonshub.index import ledger
@@ -49,7 +49,7 @@ def record(key: str, bucket: str = "commons", name: str = "s3:ObjectCreated:Put"
 def blank(running: Any, file_name: str = "a b+ä.bin") -> tuple[str, str]:
     """GUID and key of an expected upload."""
     made = running.app.database.call(
-        records.create_blank, "index", uploader="alice", file_name=file_name, authz=[], bucket="commons"
+        blobs.create_blank, "index", uploader="alice", file_name=file_name, authz=[], bucket="commons"
     )
     return made.did, f"{made.did}/{file_name}"
 

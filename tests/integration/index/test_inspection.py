@@ -12,7 +12,7 @@ from tests.servers import answering
 from tests.stores import StoppableStore
 from tornado import netutil, web
 
-from commonshub.core import records
+from commonshub.core import blobs, records
 from commonshub.core.errors import NotFound, Unavailable
 from commonshub.core.records import Draft, Record
 from commonshub.core.settings import StorageSettings
@@ -143,7 +143,7 @@ def test_objects_without_a_record_are_found(
     known = stored()
     lost = put(f"{uuid.uuid4()}/a b+ü/c")
     expected = running.app.database.call(
-        records.create_blank, SCHEMA, uploader="alice", file_name="x/y", authz=[], bucket="commons"
+        blobs.create_blank, SCHEMA, uploader="alice", file_name="x/y", authz=[], bucket="commons"
     )
     awaited = put(f"{expected.did}/x/y")
     found = {finding.location for finding in inspect().objects("commons")}

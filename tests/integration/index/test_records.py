@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from commonshub.core import records
+from commonshub.core import blobs, records
 from commonshub.core.database import create_engine, migrate
 from commonshub.core.errors import BadRequest, Conflict, NotFound
 from commonshub.core.records import Draft
@@ -150,7 +150,7 @@ def test_of_concurrent_updates_with_one_revision_exactly_one_wins(engine: sa.Eng
 
 
 def test_a_blank_record_registers_its_blob(connection: sa.Connection) -> None:
-    record = records.create_blank(
+    record = blobs.create_blank(
         connection, SCHEMA, uploader="alice", file_name="a/b.csv", authz=[], bucket="commons", prefix="dg.T/"
     )
     location = connection.execute(sa.select(records.tables(SCHEMA).blob.c.location)).scalar_one()
@@ -162,18 +162,18 @@ def test_a_blank_record_registers_its_blob(connection: sa.Connection) -> None:
 @pytest.mark.parametrize("name", ["", "/a", "../a", "a/../b", "a//b", "a/", ".", "a\0b", "a\nb", "é" * 451])
 def test_a_file_name_that_no_key_can_hold_is_refused(connection: sa.Connection, name: str) -> None:
     with pytest.raises(BadRequest, match="file_name"):
-        records.create_blank(connection, SCHEMA, uploader=None, file_name=name, authz=[], bucket="commons")
+        blobs.create_blank(connection, SCHEMA, uploader=None, file_name=name, authz=[], bucket="commons")
 
 
 @pytest.mark.parametrize("name", ["a b?#%25.csv", "…", "a/b/c", "-", "x" * 900])
 def test_any_other_file_name_is_kept_to_the_letter(name: str) -> None:
-    assert Location.parse(str(records.blob_location("b", "g", name))) == ("b", f"g/{name}")
+    assert Location.parse(str(blobs.location_of("b", "g", name))) == ("b", f"g/{name}")
 
 
 def test_a_verified_blob_cannot_be_registered_again(connection: sa.Connection) -> None:
-    record = records.create_blank(connection, SCHEMA, uploader="a", file_name="f", authz=[], bucket="b")
-    records.register_blob(connection, SCHEMA, record.did, Location("b", "k"))
+    record = blobs.create_blank(connection, SCHEMA, uploader="a", file_name="f", authz=[], bucket="b")
+    blobs.register(connection, SCHEMA, record.did, Location("b", "k"))
     blob = records.tables(SCHEMA).blob
     connection.execute(sa.update(blob).where(blob.c.guid == record.did).values(state="verified"))
     with pytest.raises(Conflict, match="new version"):
-        records.register_blob(connection, SCHEMA, record.did, Location("b", "k"))
+        blobs.register(connection, SCHEMA, record.did, Location("b", "k"))

@@ -20,10 +20,11 @@ from commonshub.core.access import (
     reaches,
     readable_until,
 )
+from commonshub.core.blobs import location_of
 from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, PermissionDenied
 from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.policy import Binding, Client, Permission, Policy, Snapshot, User, parse_path
-from commonshub.core.records import Record, blob_location
+from commonshub.core.records import Record
 from commonshub.core.settings import StorageSettings
 from commonshub.core.storage import Location, Storage
 
@@ -144,10 +145,10 @@ def test_a_record_below_another_has_no_folder_of_its_own(did: str, reached: bool
     settings = StorageSettings(upload_bucket="commons")
     assert reaches(record(did=did), Location("commons", f"{did}/file"), settings) == reached
     if reached:
-        assert blob_location("commons", did, "file").key == f"{did}/file"
+        assert location_of("commons", did, "file").key == f"{did}/file"
     else:
         with pytest.raises(BadRequest, match="another record"):
-            blob_location("commons", did, "file")
+            location_of("commons", did, "file")
 
 
 def test_a_record_of_no_project_reaches_no_projects_bucket() -> None:

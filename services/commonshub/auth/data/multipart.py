@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from commonshub.core import records
+from commonshub.core import blobs, records
 from commonshub.core.access import Asker, lifetime, may_write
 from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, Conflict, UpstreamError
 from commonshub.core.storage import Location
@@ -141,7 +141,7 @@ class MultipartUploads(Uploads):
         guid, location = await self._run("upload_complete", asker, self._expected, running)
         work = partial(self.storage.post, location, _listing(parts), uploadId=running.upload_id)
         await self._at_store("upload_complete", asker, guid, work)
-        await self.database.run(records.notify_blob, guid)
+        await self.database.run(blobs.notify, guid)
 
     def _part(
         self, connection: sa.Connection, asker: Asker, running: Running, number: int, ttl_s: int
