@@ -39,6 +39,14 @@ class SubmissionApp(ServiceApplication):
         131_072, help="Longest cell of a table, and longest text of a JSON document, in characters."
     ).tag(config=True)
 
+    max_workbook_bytes = Integer(
+        128 * 2**20, help="Longest workbook (.xlsx) that is read, in bytes of its unzipped parts."
+    ).tag(config=True)
+
+    max_workbook_cells = Integer(
+        5_000_000, help="Most cells of a workbook (.xlsx) that is read, those without a value included."
+    ).tag(config=True)
+
     def routes(self) -> list[Route]:
         """Fixed words first: what is left is a program or a project."""
         project = rf"{PREFIX}/([^/]+)/([^/]+)"
@@ -72,7 +80,7 @@ class SubmissionApp(ServiceApplication):
         self.buckets = Buckets(self.database, self.storage_settings)
         await self.buckets.start()
         storage = Storage(self.storage_settings)
-        self.read_limits = Limits(self.max_cell_chars)
+        self.read_limits = Limits(self.max_cell_chars, self.max_workbook_bytes, self.max_workbook_cells)
         self.tools = Tools(store, checkers, settings.index_schema, storage, self.commons.guid_prefix)
         self.roots = Roots(store, checkers, settings.auth_schema)
 

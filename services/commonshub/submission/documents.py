@@ -3,6 +3,7 @@
 JSON is an object or a list of objects, and is read as a whole. TSV and CSV are read row by row: see :mod:`.tables`.
 """
 
+import base64
 import codecs
 import json
 import re
@@ -18,9 +19,15 @@ from .body import Body
 from .entity import Document, Fault
 from .places import JsonPlaces, Places, pointer_of
 from .tables import Table
+from .workbook import Bounds, Workbook
 
-JSON, TSV, CSV = "json", "tsv", "csv"
-_TYPES = {"text/csv": CSV, "text/tab-separated-values": TSV, "text/tsv": TSV}
+JSON, TSV, CSV, XLSX = "json", "tsv", "csv", "xlsx"
+_TYPES = {
+    "text/csv": CSV,
+    "text/tab-separated-values": TSV,
+    "text/tsv": TSV,
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": XLSX,
+}
 _KEY = re.compile(rb'"\s*:')
 MAX_DEPTH = 50
 _BOM = b"\xef\xbb\xbf"
@@ -36,9 +43,13 @@ class Limits:
     ----------
     cell_chars
         Characters of one cell or text.
+    workbook_bytes, workbook_cells
+        See :class:`.workbook.Bounds`.
     """
 
     cell_chars: int = 131_072
+    workbook_bytes: int = 128 * 2**20
+    workbook_cells: int = 5_000_000
 
 
 class Reading(Protocol):
@@ -96,7 +107,7 @@ class Records:
 
 
 def document_format(content_type: str) -> str:
-    """``json``, ``tsv`` or ``csv``; parameters of the content type do not matter."""
+    """``json``, ``tsv``, ``csv`` or ``xlsx``; parameters of the content type do not matter."""
     return _TYPES.get(content_type.partition(";")[0].strip().lower(), JSON)
 
 
@@ -119,8 +130,10 @@ def read(body: Body, content_type: str, nodes: Mapping[str, NodeType], limits: L
     BadRequest
         The body is not UTF-8, not JSON where its content type says so, or has something that cannot be stored.
     """
-    _check_encoding(body, content_type)
     kind = document_format(content_type)
+    if kind == XLSX:
+        return Workbook(body, nodes, Bounds(limits.workbook_bytes, limits.workbook_cells, limits.cell_chars))
+    _check_encoding(body, content_type)
     if kind == JSON:
         return _parse_json(body.bytes().removeprefix(_BOM), limits)
     _check_text(body)
@@ -258,6 +271,11 @@ def _refuse_duplicates(body: bytes) -> None:
         return found
 
     json.loads(body, object_pairs_hook=check)
+
+
+def kept(body: bytes, kind: str) -> str:
+    """A body as text that a log can keep; what is none is written in base64."""
+    return base64.b64encode(body).decode() if kind == XLSX else body.decode(errors="replace")
 
 
 def unstar(document: Document) -> Document:

@@ -14,7 +14,7 @@ from ..core.web import BaseHandler
 from . import export, replay, report
 from .body import Body
 from .deletion import delete
-from .documents import CSV, TSV, Reading, Records, document_format, parse, read
+from .documents import CSV, TSV, Reading, Records, document_format, kept, parse, read
 from .entity import CREATE, UPDATE, Outcome, resource_path
 from .tables import Table
 from .transaction import Rejected, Submission, log_rejected, submit
@@ -255,7 +255,7 @@ class ProjectHandler(SubmissionHandler):
             dry_run=self.dry_run,
             username=self.identity.username or self.identity.client,
             reading=reading,
-            body=body.decode(errors="replace"),
+            body=kept(body, document_format(kind)),
             format=document_format(kind),
             name=self.request.headers.get("X-Document-Name"),
         )

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from ..core.dictionary import NodeType, Property
@@ -75,9 +75,10 @@ class Table:
         _, sent = next(rows, (0, []))
         self.places = TablePlaces(sent)
         header = [cell.strip().lstrip("*") for cell in sent]
-        _check_header(header)
+        check_header(header)
+        _check_type(header)
         unnamed = "" in header
-        columns, width = [_column(cell) for cell in header], len(header)
+        columns, width = [column_of(cell) for cell in header], len(header)
         # A comma parts the cells of a CSV, so the targets in one of its cells are parted by another sign.
         separator = "," if self.delimiter == "\t" else "#"
         place = header.index("type") if "type" in header else 0
@@ -154,21 +155,32 @@ class _Blocks(io.BufferedIOBase):
         return next(self._blocks, b"")
 
 
-def _check_header(header: list[str]) -> None:
+def check_header(header: Sequence[str], where: str = "") -> None:
+    """Refuse a header in which a name comes twice.
+
+    Parameters
+    ----------
+    where
+        What the message begins with.
+    """
     twice = sorted({cell for cell in header if cell and header.count(cell) > 1})
     if twice:
-        where = [str(index + 1) for index, cell in enumerate(header) if cell == twice[0]]
+        columns = " and ".join(str(index + 1) for index, cell in enumerate(header) if cell == twice[0])
         raise BadRequest(
-            f"Unable to parse document: the header has {', '.join(twice)} more than once "
-            f"({twice[0]} in columns {' and '.join(where)})."
+            f"Unable to parse document: {where}the header has {', '.join(twice)} more than once "
+            f"({twice[0]} in columns {columns})."
         )
+
+
+def _check_type(header: Sequence[str]) -> None:
     if any(header) and "type" not in header:
         like = nearest("type", tuple(cell for cell in header if cell), 1)
         hint = f" {meant(['type'])[:-1]} by {like[0]!r}?" if like else ""
         raise BadRequest(f"Unable to parse document: the header has no column 'type'.{hint}")
 
 
-def _column(cell: str) -> Column:
+def column_of(cell: str) -> Column:
+    """What a cell of the header says."""
     name, dot, key = cell.partition(".")
     return Column(name, key if dot else None)
 

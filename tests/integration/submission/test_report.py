@@ -1,9 +1,11 @@
 """A table with faults of every kind: one dry run tells of all of them, and what comes back can be mended and sent."""
 
+import base64
 import csv
 import io
 from typing import Any
 
+import openpyxl
 import pytest
 
 COLUMNS = """
@@ -202,6 +204,84 @@ def test_faults_of_json_are_a_table_with_a_line_each(project: Any) -> None:
     first, second = csv.DictReader(io.StringIO(response.text), delimiter="\t")
     assert (first["row"], first["column"], first["value"], first["rule"]) == ("0", "disease_type", "Gliom", "enum")
     assert (first["suggestion"], second["row"]) == ("Did you mean 'glioma'?", "1")
+
+
+XLSX = {"Content-Type": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
+
+
+def workbook(**sheets: list[list[Any]]) -> bytes:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, lines in sheets.items():
+        sheet = book.create_sheet(name)
+        for line in lines:
+            sheet.append(line)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def test_a_workbook_is_one_submission_of_all_its_sheets(project: Any, sql: Any) -> None:
+    data = workbook(
+        sample=[["submitter_id", "cases.submitter_id", "is_ffpe"], ["w-s", "w-c", True]],
+        case=[["submitter_id", "experiments.submitter_id"], ["w-c", "e"]],
+    )
+    dry = project("PUT", "/P/one/_dry_run", data=data, headers=XLSX).json()
+    assert dry["success"], dry
+    assert project("PUT", f"/P/one/transactions/{dry['transaction_id']}/commit").json()["created_entity_count"] == 2
+    assert project.export("sample")["w-s"]["is_ffpe"] is True
+    answer = project("PUT", "/P/one", data=data, headers=XLSX).json()
+    assert (answer["code"], answer["updated_entity_count"]) == (200, 2)
+    [kept] = sql(
+        "select doc_format, doc from graph.transaction_documents where transaction_id = :i", i=answer["transaction_id"]
+    )
+    assert (kept.doc_format, base64.b64decode(kept.doc)) == ("XLSX", data)
+
+
+def test_faults_of_a_workbook_name_sheet_row_and_column(project: Any) -> None:
+    data = workbook(
+        case=[["*submitter_id", "*experiments.submitter_id"], ["w-1", "e"], ["w-2", "nowhere"], ["w-3", "=A2"]],
+        sample=[["submitter_id", "cases.submitter_id", "is_ffpe"], ["w-s", "w-1", "perhaps"]],
+    )
+    answer = project("PUT", "/P/one/_dry_run", data=data, headers=XLSX).json()
+    told = [
+        (each["sheet"], each["row"], each["column"], each["rule"], each.get("cell"))
+        for entity in answer["entities"]
+        for each in entity["errors"]
+    ]
+    assert told == [
+        ("case", 3, "*experiments.submitter_id", "target", None),
+        ("case", 4, "*experiments.submitter_id", "formula", "B4"),
+        ("sample", 2, "is_ffpe", "type", None),
+    ]
+    listed = list(csv.DictReader(io.StringIO(project("PUT", DRY, data=data, headers=XLSX).text), delimiter="\t"))
+    assert [(each["sheet"], each["row"], each["cell"]) for each in listed] == [
+        ("case", "3", ""), ("case", "4", "B4"), ("sample", "2", ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", [b"", b"PK", b"type\tsubmitter_id\n", workbook(cases=[["a"], ["b"]])])
+def test_what_is_no_workbook_of_records_is_refused(project: Any, data: bytes) -> None:
+    response = project("PUT", "/P/one", data=data, headers=XLSX)
+    assert (response.status_code, "code" in response.json()) == (400, False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "filler", "after"),
+    [
+        ("text/tab-separated-values", b"type\tsubmitter_id\ncase\t", b"xx", b""),
+        ("text/tab-separated-values", b'type\tsubmitter_id\ncase\t"', b"x\n", b'"'),
+        ("application/json", b'[{"type": "case", "submitter_id": "', b"xx", b'"}]'),
+    ],
+    ids=["TSV", "TSV of many lines", "JSON"],
+)
+def test_a_cell_of_100_mb_is_refused_in_few_words(
+    project: Any, kind: str, before: bytes, filler: bytes, after: bytes
+) -> None:
+    body = before + filler * 50_000_000 + after
+    response = project("PUT", "/P/one", data=body, headers={"Content-Type": kind})
+    assert (response.status_code, len(response.content) < 1000) == (400, True)
+    assert "characters" in response.json()["message"]
 
 
 def test_a_dry_run_without_faults_comes_back_as_it_was_sent(project: Any) -> None:
