@@ -246,6 +246,19 @@ class Store:
         )
         return [(child, parent) for child, parent in connection.execute(query, {"ids": list(parents)})]
 
+    def own_ancestors(self, connection: sa.Connection, ids: Sequence[str]) -> set[str]:
+        """Which of these records are reached by going up from them along the cyclic links."""
+
+        def build() -> Any:
+            edges = [self.graph.edge(link) for link in self.graph.dictionary.cyclic_links]
+            every = sa.union_all(*(sa.select(edge.c.src_id, edge.c.dst_id) for edge in edges)).subquery()
+            first = sa.select(every.c.src_id.label("start"), every.c.dst_id.label("at"))
+            up = first.where(every.c.src_id == sa.any_(_texts("ids"))).cte("up", recursive=True)
+            up = up.union(sa.select(up.c.start, every.c.dst_id).join(every, every.c.src_id == up.c.at))
+            return sa.select(up.c.start).where(up.c.start == up.c.at).distinct()
+
+        return set(connection.execute(self._statement("own_ancestors", build), {"ids": list(ids)}).scalars())
+
     # -- writing -------------------------------------------------------------------
 
     def insert_nodes(

@@ -25,6 +25,7 @@ from ..core.errors import BadRequest, NotFound
 from ..core.storage import Storage
 from . import files
 from .advice import advice, meant, nearest
+from .cycles import refuse_cycles
 from .documents import Reading, Records
 from .entity import CREATE, UPDATE, Entity, Outcome, Project, fault, faulty
 from .ids import fresh, is_uuid
@@ -348,6 +349,7 @@ class Transaction:
         for kind, entities in by_type.items():
             for link in self.nodes[kind].links:
                 self._write_edges(link, entities)
+        refuse_cycles(self.store, connection, self.entities)
         files.write(connection, self.tools.index_schema, self.plan)
 
     def _write_edges(self, link: Link, entities: Sequence[Entity]) -> None:
