@@ -23,7 +23,7 @@ from commonshub.hub.proxy import HttpProxy
 
 COMMAND = [sys.executable, "-P", "-m", "commonshub.hub.cli"]
 CONFIG = """
-c.Commons.max_body_bytes = 2**20
+c.Commons.max_body_bytes = c.Commons.max_table_bytes = 2**20
 c.HubSettings.managed_services = ["auth", "portal"]
 c.HubSettings.external_services = {{"explore": "{echo}"}}
 c.SignInSettings.providers = {{

@@ -88,6 +88,7 @@ def configuration(front: Front, config: Config) -> str:
         An option of `front` is wrong.
     """
     front.check()
+    commons = Commons(config=config)
     remote = config.get("RemoteUserAuthenticator", {})
     assertion_header = str(remote.get("assertion_header", ASSERTION_HEADER))
     chosen = [str(remote[name]) for name in HEADER_TRAITS if isinstance(remote.get(name), str)]
@@ -105,7 +106,8 @@ def configuration(front: Front, config: Config) -> str:
         cookie=COOKIE,
         stripped=stripped,
         prefixes=prefixes,
-        max_body_bytes=Commons(config=config).max_body_bytes,
+        # Each service has its own limit for what is no table.
+        max_body_bytes=max(commons.max_body_bytes, commons.max_table_bytes),
     )
     return text.decode()
 

@@ -93,6 +93,8 @@ class Graph:
         self.transaction_logs = self._transaction_logs()
         self.transaction_snapshots = self._transaction_snapshots()
         self.transaction_documents = self._transaction_documents()
+        self.transaction_document_parts = self._transaction_document_parts()
+        self.transaction_jobs = self._transaction_jobs()
 
     def node(self, node_id: str) -> sa.Table:
         """Table of a node type: ``node_id``, ``_props``, ``_sysan``, ``acl``, ``created``."""
@@ -217,6 +219,36 @@ class Graph:
         )
         sa.Index("ix_transaction_documents_transaction_id", table.c.transaction_id)
         return table
+
+    def _transaction_document_parts(self) -> sa.Table:
+        """Our own: a document that is too long for one value, each part compressed by itself with zlib."""
+        return sa.Table(
+            "transaction_document_parts",
+            self.metadata,
+            sa.Column("transaction_id", sa.Integer, sa.ForeignKey(self.transaction_logs.c.id), primary_key=True),
+            sa.Column("place", sa.Integer, primary_key=True),
+            sa.Column("data", sa.LargeBinary, nullable=False),
+        )
+
+    def _transaction_jobs(self) -> sa.Table:
+        """Our own: how far large submissions have come, and what is needed to begin one anew."""
+        counts = ("rows_read", "rows_checked", "rows_written")
+        moment = sa.DateTime(timezone=True)
+        return sa.Table(
+            "transaction_jobs",
+            self.metadata,
+            sa.Column("transaction_id", sa.Integer, sa.ForeignKey(self.transaction_logs.c.id), primary_key=True),
+            sa.Column("detached", sa.Boolean, nullable=False),
+            sa.Column("content_type", sa.Text, nullable=False),
+            sa.Column("name", sa.Text),
+            sa.Column("file", sa.Text),
+            sa.Column("bytes", sa.BigInteger, nullable=False),
+            sa.Column("digest", sa.Text),
+            sa.Column("stage", sa.Text, nullable=False),
+            *(sa.Column(name, sa.Integer, nullable=False, server_default=sa.text("0")) for name in counts),
+            sa.Column("updated", moment, nullable=False, server_default=sa.func.now()),
+            sa.Column("finished", moment),
+        )
 
 
 def _common_columns() -> list[sa.Column[Any]]:

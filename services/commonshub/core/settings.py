@@ -59,6 +59,10 @@ class Commons(Configurable):
         256 * 2**20, help="Largest request body that a service accepts, in bytes. Bytes of files never pass here."
     ).tag(config=True)
 
+    max_table_bytes = Integer(
+        2 * 2**30, help="Largest table of records in one request, in bytes; tables are read row by row."
+    ).tag(config=True)
+
     @property
     def path(self) -> Path:
         """The data folder."""

@@ -1,12 +1,13 @@
 """Downloads: what was asked for, and its rows as JSON, NDJSON, CSV or TSV, a chunk at a time."""
 
+import csv
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import orjson
 
-from commonshub.core.cells import table_text
 from commonshub.core.errors import BadRequest
 
 from .catalog import DocType
@@ -119,9 +120,15 @@ def _json(chunks: Iterator[list[dict[str, Any]]]) -> Iterator[bytes]:
 
 
 def _table(chunks: Iterator[list[dict[str, Any]]], names: list[str], delimiter: str) -> Iterator[bytes]:
-    yield table_text([names], delimiter).encode()
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(names)
     for rows in chunks:
-        yield table_text(([_cell(row[name]) for name in names] for row in rows), delimiter).encode()
+        writer.writerows([_cell(row[name]) for name in names] for row in rows)
+        yield buffer.getvalue().encode()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue().encode()
 
 
 def _cell(value: Any) -> Any:

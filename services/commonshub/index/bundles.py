@@ -14,7 +14,6 @@ from sqlalchemy.dialects import postgresql as pg
 
 from commonshub.core import records
 from commonshub.core.errors import BadRequest, Conflict, NotFound, TooLarge
-from commonshub.core.names import spellings
 from commonshub.core.records import Record
 from commonshub.core.texts import TEXTS
 
@@ -22,7 +21,7 @@ from . import conditions, contents, reads
 from .catalog import tables
 from .contents import Bundle, Bundles, Member
 from .filters import Filter
-from .reads import Form, Name
+from .reads import Form, Name, spellings
 
 T = TypeVar("T")
 
@@ -254,8 +253,8 @@ def _text(document: Any) -> str:
     return orjson.dumps(document).decode()
 
 
-def delete(connection: sa.Connection, schema: str, bundle_id: str, *, prefix: str) -> None:
-    """Delete one bundle, whose id may be given with or without the commons' prefix; its members stay.
+def delete(connection: sa.Connection, schema: str, bundle_id: str) -> None:
+    """Delete one bundle; its members stay.
 
     Raises
     ------
@@ -263,10 +262,7 @@ def delete(connection: sa.Connection, schema: str, bundle_id: str, *, prefix: st
         There is no such bundle.
     """
     bundle = tables(schema).bundle
-    called = bundle.c.bundle_id.in_(spellings(bundle_id, prefix))
-    exact_first = (bundle.c.bundle_id == bundle_id).desc()
-    meant = sa.select(bundle.c.bundle_id).where(called).order_by(exact_first).limit(1).scalar_subquery()
-    if connection.execute(sa.delete(bundle).where(bundle.c.bundle_id == meant)).rowcount == 0:
+    if connection.execute(sa.delete(bundle).where(bundle.c.bundle_id == bundle_id)).rowcount == 0:
         raise NotFound(f"no bundle found with the id {bundle_id}")
 
 

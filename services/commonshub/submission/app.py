@@ -1,9 +1,10 @@
 """The submission service."""
 
 import gc
+from functools import partial
 from typing import ClassVar
 
-from traitlets import Integer, Unicode
+from traitlets import Float, Integer, Unicode
 
 from ..core.app import ServiceApplication
 from ..core.buckets import Buckets
@@ -11,11 +12,12 @@ from ..core.dictionary import load
 from ..core.graph import Graph
 from ..core.routing import Route
 from ..core.storage import Storage
-from . import handlers, readers
-from .documents import Limits
+from . import handlers, readers, submitting, transactions
+from .documents import Limits, read
+from .jobs import Jobs, JobSettings
 from .projects import Roots
 from .store import Store
-from .transaction import Tools
+from .transaction import Sizes, Tools
 from .validate import Checkers
 
 PREFIX = "/api/v0/submission"
@@ -47,6 +49,37 @@ class SubmissionApp(ServiceApplication):
         5_000_000, help="Most cells of a workbook (.xlsx) that is read, those without a value included."
     ).tag(config=True)
 
+    memory_bytes = Integer(
+        2**20,
+        help="Longest body, in bytes, that is kept in memory; a longer one goes to a file, as a large submission.",
+    ).tag(config=True)
+
+    chunk_records = Integer(
+        4000, min=1, help="Records of a submission that are worked on at a time; all of them are in one transaction."
+    ).tag(config=True)
+
+    max_told_records = Integer(
+        10_000, help="Records that an answer tells of; where there are more, it has counts and faults."
+    ).tag(config=True)
+
+    max_told_faults = Integer(
+        1000, help="Faulty records that an answer tells of, where it does not tell of all records."
+    ).tag(config=True)
+
+    large_at_once = Integer(
+        2, min=1, help="Large submissions that are worked on at the same time; fewer than DatabaseSettings.pool_size."
+    ).tag(config=True)
+
+    large_timeout_s = Integer(3600, help="Time that one statement of a large submission may take, in seconds.").tag(
+        config=True
+    )
+
+    report_s = Float(1, help="How often is told how far a large submission is, in seconds.").tag(config=True)
+
+    lapse_s = Float(
+        20, help="Time without a report after which a large submission is taken to be abandoned, in seconds."
+    ).tag(config=True)
+
     def routes(self) -> list[Route]:
         """Fixed words first: what is left is a program or a project."""
         project = rf"{PREFIX}/([^/]+)/([^/]+)"
@@ -60,11 +93,12 @@ class SubmissionApp(ServiceApplication):
             (rf"{project}/entities/(.+?)/?", handlers.EntitiesHandler),
             (rf"{project}/export/?", readers.ExportHandler),
             (rf"{project}/(?:upload_)?manifest/?", readers.ManifestHandler),
-            (rf"{project}/transactions/([0-9]{{1,9}})/commit/?", handlers.CommitHandler),
-            (rf"{project}/transactions/([0-9]{{1,9}})/close/?", handlers.CloseHandler),
+            (rf"{project}/transactions/([0-9]{{1,9}})/commit/?", transactions.CommitHandler),
+            (rf"{project}/transactions/([0-9]{{1,9}})/close/?", transactions.CloseHandler),
+            (rf"{project}/transactions/([0-9]{{1,9}})/?", transactions.TransactionHandler),
             (rf"{project}/open/?", handlers.OpenHandler),
-            (rf"{project}/_dry_run/?", handlers.DryRunHandler),
-            (rf"{project}/?", handlers.ProjectHandler),
+            (rf"{project}/_dry_run/?", submitting.DryRunHandler),
+            (rf"{project}/?", submitting.ProjectHandler),
             (rf"{PREFIX}/([^/]+)/?", handlers.ProgramHandler),
         ]
 
@@ -80,12 +114,24 @@ class SubmissionApp(ServiceApplication):
         self.buckets = Buckets(self.database, self.storage_settings)
         await self.buckets.start()
         storage = Storage(self.storage_settings)
-        self.read_limits = Limits(self.max_cell_chars, self.max_workbook_bytes, self.max_workbook_cells)
-        self.tools = Tools(store, checkers, settings.index_schema, storage, self.commons.guid_prefix)
+        limits = Limits(self.max_cell_chars, self.max_workbook_bytes, self.max_workbook_cells)
+        self.read = partial(read, nodes=self.dictionary.nodes, limits=limits)
+        sizes = Sizes(self.chunk_records, self.max_told_records, self.max_told_faults, self.large_timeout_s)
+        self.tools = Tools(store, checkers, settings.index_schema, storage, self.commons.guid_prefix, sizes)
         self.roots = Roots(store, checkers, settings.auth_schema)
+        self.job_settings = JobSettings(
+            folder=self.commons.path / "submissions",
+            tries=self.max_retries,
+            at_once=self.large_at_once,
+            report_s=self.report_s,
+            lapse_s=self.lapse_s,
+        )
+        self.jobs = Jobs(self.database, self.tools, self.read, self.job_settings)
+        self.jobs.begin()
 
     async def stop_service(self) -> None:
-        """Follow the registered buckets no more."""
+        """End large submissions, and follow the registered buckets no more."""
+        await self.jobs.stop()
         await self.buckets.stop()
 
     def start(self) -> None:

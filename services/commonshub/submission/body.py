@@ -40,6 +40,7 @@ class Body:
         self._memory_bytes = memory_bytes
         self._memory = bytearray()
         self._file: BinaryIO | None = None
+        self._users, self._remove = 1, True
         if path is not None:
             self._file = _create(path)
 
@@ -117,12 +118,20 @@ class Body:
             digest.update(block)
         return digest.hexdigest()
 
+    def keep(self) -> None:
+        """Have one more user, who closes it as well."""
+        self._users += 1
+
     def close(self, *, remove: bool = True) -> None:
-        """Give the memory back, and the file; a file with a name stays where `remove` is false."""
+        """Give the memory back, and the file, once all users have; a file with a name stays where one says so."""
+        self._users -= 1
+        self._remove = self._remove and remove
+        if self._users:
+            return
         self._memory = bytearray()
         if self._file is not None:
             self._file.close()
-        if self.path is not None and remove:
+        if self.path is not None and self._remove:
             self.path.unlink(missing_ok=True)
 
 

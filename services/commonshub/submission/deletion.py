@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
 from ..core.dictionary import LinkGroup, NodeType
+from . import journal
 from .entity import Entity, Outcome, fault
+from .request import Submission
 from .store import Owner, Store, grouped
-from .transaction import Rejected, Submission, document_row, find_project, log_row, require_open
+from .transaction import Rejected, find_project, require_open
 
 DELETE = "delete"
 MAX_DEPENDENTS = 1000
@@ -36,7 +37,7 @@ class Deletion:
         Rejected
             A record is not there or others depend on it, or this was a dry run.
         """
-        ids = list(dict.fromkeys(self.submission.documents))
+        ids = list(dict.fromkeys(id_ for _, id_ in self.submission.reading))
         owners = {
             id_: owner
             for id_, owner in self.store.owners(self.connection, ids).items()
@@ -57,13 +58,12 @@ class Deletion:
         outcome = self._outcome(entities, dependents)
         if not outcome.success:
             raise Rejected(outcome)
-        self.store.log(self.connection, log_row(self.submission, self.id, "SUCCEEDED"))
+        journal.log(self.connection, self.store, self.submission, self.id, journal.SUCCEEDED)
         for kind, those in by_type.items():
             self.store.delete_nodes(self.connection, kind, those, self.id)
         if self.submission.dry_run:
             raise Rejected(outcome)
-        answer = orjson.dumps(outcome.answer())
-        self.store.log_document(self.connection, document_row(self.submission, self.id), answer)
+        journal.document(self.connection, self.store, self.submission, outcome)
         self.store.announce(self.connection, self.project.project_id)
         return outcome
 
@@ -158,5 +158,5 @@ def _group_broken(group: LinkGroup, kept: Collection[str]) -> bool:
 
 
 def delete(connection: sa.Connection, store: Store, submission: Submission) -> Outcome:
-    """Delete the records whose ids are the documents of `submission`."""
+    """Delete the records whose ids `submission` has."""
     return Deletion(store, connection, submission).run()

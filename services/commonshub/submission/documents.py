@@ -7,7 +7,7 @@ import base64
 import codecs
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ _TYPES = {
     "text/tsv": TSV,
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": XLSX,
 }
+CONTENT_TYPES = {JSON: "application/json", **{kind: name for name, kind in _TYPES.items()}}
 _KEY = re.compile(rb'"\s*:')
 MAX_DEPTH = 50
 _BOM = b"\xef\xbb\xbf"
@@ -104,6 +105,10 @@ class Records:
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
         return zip(self.numbers, self.documents, strict=True)
+
+
+Read = Callable[[Body, str], Reading]
+"""How a service reads bodies of a content type; :func:`read` with the service's own dictionary and limits."""
 
 
 def document_format(content_type: str) -> str:
@@ -276,6 +281,11 @@ def _refuse_duplicates(body: bytes) -> None:
 def kept(body: bytes, kind: str) -> str:
     """A body as text that a log can keep; what is none is written in base64."""
     return base64.b64encode(body).decode() if kind == XLSX else body.decode(errors="replace")
+
+
+def unkept(text: str, kind: str) -> bytes:
+    """The body that :func:`kept` has made a text of."""
+    return base64.b64decode(text) if kind == XLSX else text.encode()
 
 
 def unstar(document: Document) -> Document:

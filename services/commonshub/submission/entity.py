@@ -5,6 +5,7 @@ The shapes, the error types and the fixed sentences are those that Gen3's client
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from ..core.dictionary import NodeType
@@ -107,15 +108,38 @@ class Entity:
 
     def answer(self) -> dict[str, Any]:
         """The record's part of the answer."""
-        return {
-            "action": self.action,
-            "errors": self.errors,
-            "id": self.id,
-            "type": self.node.id if self.node else self.document.get("type"),
-            "unique_keys": [{"project_id": self.project_id, "submitter_id": self.submitter_id}],
-            "valid": not self.errors,
-            "warnings": self.warnings,
-        }
+        kind = self.node.id if self.node else self.document.get("type")
+        return answer_of(self.id, kind, self.key, self.action, self.errors, self.warnings)
+
+
+def answer_of(
+    id_: str | None,
+    kind: Any,
+    key: Mapping[str, Any],
+    action: str | None,
+    errors: list[Fault],
+    warnings: Sequence[Fault] = (),
+) -> dict[str, Any]:
+    """What an answer tells of one record."""
+    return {
+        "action": action,
+        "errors": errors,
+        "id": id_,
+        "type": kind,
+        "unique_keys": [dict(key)],
+        "valid": not errors,
+        "warnings": list(warnings),
+    }
+
+
+class Counts(NamedTuple):
+    """How many records a request has, how many of them are invalid, new and changed; and its faults beside those."""
+
+    total: int = 0
+    invalid: int = 0
+    created: int = 0
+    updated: int = 0
+    faults: int = 0
 
 
 @dataclass
@@ -124,6 +148,8 @@ class Outcome:
 
     Parameters
     ----------
+    entities
+        What is told of its records: of all, or of some where `counts` has more.
     success_code
         HTTP status of a success: 200, or 201 where records could only be created.
     """
@@ -135,16 +161,31 @@ class Outcome:
     success_code: int
     message: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    counts: Counts | None = None
+
+    @cached_property
+    def counted(self) -> Counts:
+        """The counts, taken from `entities` where none are given."""
+        if self.counts is not None:
+            return self.counts
+        actions = [entity["action"] for entity in self.entities]
+        return Counts(
+            total=len(self.entities),
+            invalid=sum(not entity["valid"] for entity in self.entities),
+            created=actions.count(CREATE),
+            updated=actions.count(UPDATE),
+            faults=len(self.transactional_errors),
+        )
 
     @property
     def invalid(self) -> int:
         """Number of invalid records."""
-        return sum(not entity["valid"] for entity in self.entities)
+        return self.counted.invalid
 
     @property
     def success(self) -> bool:
         """Whether everything was, or on a dry run would have been, written."""
-        return not self.transactional_errors and not self.invalid
+        return not self.counted.faults and not self.counted.invalid
 
     @property
     def code(self) -> int:
@@ -153,18 +194,20 @@ class Outcome:
 
     def answer(self) -> dict[str, Any]:
         """The body of the answer."""
-        actions = [entity["action"] for entity in self.entities] if self.success else []
+        counted, success = self.counted, self.success
+        untold = counted.total - len(self.entities)
         return {
             "transaction_id": self.transaction_id,
-            "success": self.success,
+            "success": success,
             "code": self.code,
             "message": self.message or self._sentence(),
             "entities": self.entities,
-            "entity_error_count": self.invalid,
+            "entity_error_count": counted.invalid,
             "transactional_errors": self.transactional_errors,
-            "transactional_error_count": len(self.transactional_errors),
-            "created_entity_count": actions.count("create"),
-            "updated_entity_count": actions.count("update"),
+            "transactional_error_count": counted.faults,
+            "created_entity_count": counted.created if success else 0,
+            "updated_entity_count": counted.updated if success else 0,
+            **({"entity_count": counted.total, "untold_entity_count": untold} if untold else {}),
             **self.extra,
         }
 
@@ -176,12 +219,15 @@ class Outcome:
             )
         if self.success:
             return "Transaction successful."
+        counted = self.counted
         reasons = []
-        if self.invalid:
-            reasons.append(f"{self.invalid} invalid entit{'y' if self.invalid == 1 else 'ies'}")
-        if self.transactional_errors:
-            reasons.append(f"{len(self.transactional_errors)} transactional error(s)")
-        return f"Transaction aborted due to {' and '.join(reasons)}."
+        if counted.invalid:
+            reasons.append(f"{counted.invalid} invalid entit{'y' if counted.invalid == 1 else 'ies'}")
+        if counted.faults:
+            reasons.append(f"{counted.faults} transactional error(s)")
+        told = sum(not entity["valid"] for entity in self.entities) + len(self.transactional_errors)
+        more = counted.invalid + counted.faults - told
+        return f"Transaction aborted due to {' and '.join(reasons)}" + (f", {more} of them not told." if more else ".")
 
 
 def faulty(entities: Iterable[Entity]) -> bool:

@@ -1,23 +1,21 @@
 """HTTP of the submission service. Upstream's links say ``/v0/submission``; clients only look at their last part."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
-from ..core.errors import AuthenticationRequired, BadRequest, CommonsError, Conflict, NotFound, TooLarge, Unavailable
+from ..core.errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, TooLarge
 from ..core.policy import Request
 from ..core.web import BaseHandler
-from . import export, replay, report
+from . import export, report
+from .attempt import Run, attempt
 from .body import Body
-from .deletion import delete
-from .documents import CSV, TSV, Reading, Records, document_format, kept, parse, read
-from .entity import CREATE, UPDATE, Outcome, resource_path
+from .deletion import DELETE, delete
+from .documents import CSV, TSV, Reading, Records, document_format
+from .entity import Outcome, resource_path
+from .request import Submission
 from .tables import Table
-from .transaction import Rejected, Submission, log_rejected, submit
 
 if TYPE_CHECKING:
     from .app import SubmissionApp
@@ -25,13 +23,7 @@ if TYPE_CHECKING:
 SERVICE = "sheepdog"
 LINKS = "/v0/submission"
 _PROGRAM_ADMIN = Request(SERVICE, "*", "/services/sheepdog/submission/program")
-_PROJECT_ADMIN = Request(SERVICE, "*", "/services/sheepdog/submission/project")
-_SMALL_BYTES = 100_000
-# SQLSTATEs of PostgreSQL (appendix A of its manual): a class is the first two characters.
-_CONFLICTS = ("40P01", "40001")
-_INTEGRITY = "23"
-_DATA = "22"
-_TOO_LARGE = ("54000",)
+PROJECT_ADMIN = Request(SERVICE, "*", "/services/sheepdog/submission/project")
 
 
 class SubmissionHandler(BaseHandler):
@@ -94,34 +86,16 @@ class SubmissionHandler(BaseHandler):
             raise TooLarge(f"{len(ids)} ids in one request; at most {self.app.max_export_ids} are allowed.")
         return ids
 
-    async def transact(
-        self,
-        function: Callable[[sa.Connection, Submission], Outcome],
-        submission: Submission,
-        sent: Reading | None = None,
-    ) -> None:
-        """Run a transaction, again where another one got in its way, and answer; a failed one leaves only its log.
+    async def transact(self, function: Run, submission: Submission) -> None:
+        """Run a short transaction, and answer."""
+        app = self.app
+        outcome = await attempt(app.database, app.tools.store, function, submission, app.max_retries)
+        await self.reply_outcome(outcome, submission)
 
-        Parameters
-        ----------
-        sent
-            What the caller has sent, where faults can be told in it.
-        """
-        outcome = None
-        for _ in range(self.app.max_retries):
-            try:
-                outcome = await self.app.database.run(function, submission)
-                break
-            except Rejected as rejected:
-                outcome = rejected.outcome
-                await self.app.database.run(log_rejected, self.app.tools, submission, outcome)
-                break
-            except (Unavailable, DBAPIError) as error:
-                _examine(error)
-        if outcome is None:
-            raise Conflict("Other submissions to the same records keep getting in the way; try again.")
+    async def reply_outcome(self, outcome: Outcome, submission: Submission) -> None:
+        """Tell what became of a submission, as JSON or in the table that was sent."""
         if self.wants_table() and (submission.dry_run or not outcome.success):
-            await self.reply_table(outcome, sent)
+            await self.reply_table(outcome, submission.reading)
         else:
             self.reply(outcome.answer(), outcome.code)
 
@@ -132,7 +106,7 @@ class SubmissionHandler(BaseHandler):
         accepted = self.request.headers.get("Accept", "").partition(",")[0]
         return document_format(accepted) in (TSV, CSV)
 
-    async def reply_table(self, outcome: Outcome, sent: Reading | None) -> None:
+    async def reply_table(self, outcome: Outcome, sent: Reading) -> None:
         """Answer with the table that was sent and what is wrong with it, or with a table of faults."""
         table = sent if isinstance(sent, Table) else None
         rows = report.sent_back(table.rows(), outcome) if table else report.listed(outcome)
@@ -144,22 +118,6 @@ class SubmissionHandler(BaseHandler):
         while block := await asyncio.to_thread(next, blocks, b""):
             self.write(block)
             await self.flush()
-
-
-def _examine(error: Unavailable | DBAPIError) -> None:
-    """Return where it is worth to try again.
-
-    Raises
-    ------
-    BadRequest
-        PostgreSQL cannot store a value that the dictionary allows.
-    """
-    known = error if isinstance(error, DBAPIError) else error.__cause__
-    code = str(getattr(getattr(known, "orig", None), "pgcode", None))
-    if code in _TOO_LARGE or code.startswith(_DATA):
-        raise BadRequest("A value is too long or too large to be stored; nothing was.") from error
-    if code not in _CONFLICTS and not code.startswith(_INTEGRITY):
-        raise error
 
 
 class RootHandler(SubmissionHandler):
@@ -179,7 +137,7 @@ class RootHandler(SubmissionHandler):
 
     def _documents(self) -> list[Any]:
         kind = self.request.headers.get("Content-Type", "")
-        return parse(self.request.body, kind, self.app.dictionary.nodes, self.app.read_limits).documents
+        return [document for _, document in self.app.read(Body.of(self.request.body), kind)]
 
 
 def _single(documents: list[Any]) -> dict[str, Any]:
@@ -197,7 +155,7 @@ class ProgramHandler(RootHandler):
         self.reply({"links": [f"{LINKS}/{program}/{code}" for code in codes]})
 
     async def put(self, program: str) -> None:  # type: ignore[override]
-        self.require(_PROJECT_ADMIN)
+        self.require(PROJECT_ADMIN)
         document = _single(self._documents())
         answer = await self.app.database.run(
             self.app.roots.put_project, program, document, self.identity.username or self.identity.client
@@ -210,67 +168,6 @@ class ProgramHandler(RootHandler):
         self.require(_PROGRAM_ADMIN)
         await self.app.database.run(self.app.roots.delete_program, program)
         self.set_status(204)
-
-
-class ProjectHandler(SubmissionHandler):
-    """``/<program>/<project>``: its records."""
-
-    dry_run = False
-
-    async def put(self, program: str, code: str) -> None:
-        self.require_on(program, code, CREATE, UPDATE)
-        await self._submit(program, code, UPDATE)
-
-    async def post(self, program: str, code: str) -> None:
-        self.require_on(program, code, CREATE)
-        await self._submit(program, code, CREATE)
-
-    async def delete(self, program: str, code: str) -> None:
-        if "/" in program or "/" in code:
-            raise NotFound(f"Project {code} not found")
-        self.require(_PROJECT_ADMIN)
-        await self.app.database.run(self.app.roots.delete_project, program, code)
-        self.set_status(204)
-
-    async def _submit(self, program: str, code: str, role: str) -> None:
-        kind, body, nodes = self.request.headers.get("Content-Type", ""), self.request.body, self.app.dictionary.nodes
-        tools, limits = self.app.tools, self.app.read_limits
-
-        def run(connection: sa.Connection, submission: Submission) -> Outcome:
-            return submit(connection, tools, submission)
-
-        # What takes more than a few milliseconds to read is read off the event loop.
-        small = len(body) < _SMALL_BYTES
-
-        def gather() -> tuple[Reading, Records]:
-            sent = read(Body.of(body), kind, nodes, limits)
-            return sent, Records.of(sent)
-
-        sent, reading = gather() if small else await asyncio.to_thread(gather)
-        submission = Submission(
-            program=program,
-            code=code,
-            documents=reading.documents,
-            role=role,
-            dry_run=self.dry_run,
-            username=self.identity.username or self.identity.client,
-            reading=reading,
-            body=kept(body, document_format(kind)),
-            format=document_format(kind),
-            name=self.request.headers.get("X-Document-Name"),
-        )
-        if not reading.documents and not body.strip():
-            raise BadRequest("Nothing to submit")
-        await self.transact(run, submission, sent)
-
-
-class DryRunHandler(ProjectHandler):
-    """``/<program>/<project>/_dry_run``: the same without writing."""
-
-    dry_run = True
-
-    async def delete(self, program: str, code: str) -> None:
-        raise NotFound("There is no dry run of deleting a project.")
 
 
 class OpenHandler(SubmissionHandler):
@@ -303,7 +200,8 @@ class EntitiesHandler(SubmissionHandler):
 
         username = self.identity.username or self.identity.client
         wanted = self.id_list(ids)
-        submission = Submission(program, code, wanted, "delete", self.dry_run, username, body=",".join(wanted))
+        body = Body.of(",".join(wanted).encode())
+        submission = Submission(program, code, Records(wanted), DELETE, self.dry_run, username, body)
         await self.transact(run, submission)
 
 
@@ -311,33 +209,6 @@ class EntitiesDryRunHandler(EntitiesHandler):
     """``/<program>/<project>/entities/_dry_run/<ids>``."""
 
     dry_run = True
-
-
-class CommitHandler(SubmissionHandler):
-    """``/<program>/<project>/transactions/<id>/commit``: a dry run in earnest."""
-
-    async def put(self, program: str, code: str, number: str) -> None:
-        self.require_on(program, code, CREATE, UPDATE, "delete")
-        tools, id_ = self.app.tools, int(number)
-        tried = await self.app.database.run(replay.dry_run, tools.store, program, code, id_)
-
-        def run(connection: sa.Connection, submission: Submission) -> Outcome:
-            return replay.commit(connection, tools, id_, submission)
-
-        await self.transact(run, replace(tried, username=self.identity.username or self.identity.client))
-
-    post = put
-
-
-class CloseHandler(SubmissionHandler):
-    """``/<program>/<project>/transactions/<id>/close``."""
-
-    async def put(self, program: str, code: str, number: str) -> None:
-        self.require_on(program, code, UPDATE)
-        await self.app.database.run(replay.close, self.app.tools.store, program, code, int(number))
-        self.reply({"code": 200, "message": "Closed transaction.", "transaction_id": int(number)})
-
-    post = put
 
 
 def _entities(

@@ -1,4 +1,4 @@
-"""From what documents say of their links to the ids of the targets, for all records of a submission at once."""
+"""From what documents say of their links to the ids of the targets, for all records of a chunk at once."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,43 +6,51 @@ import sqlalchemy as sa
 
 from ..core.dictionary import Link
 from .entity import UPDATE, Entity, Project, fault
-from .links import Target, check_from_one, check_groups, not_found
+from .ledger import Ledger
+from .links import Target, check_groups, not_found, only_one, second_children
 from .store import Store, grouped
 
 Asked = tuple[Link, Entity, Target]
+# Stands for the id of a record that never got one: nothing is to be said of links to it.
+_FAULTY = ""
 
 
 class Linker:
-    """Links the records of one submission, by node type, to one another and to what is stored."""
+    """Links the records of one chunk, by node type, to one another and to what is stored.
 
-    def __init__(self, store: Store, connection: sa.Connection, project: Project) -> None:
+    Parameters
+    ----------
+    ledger
+        Takes what only the other chunks can tell; None where there are none.
+    """
+
+    def __init__(self, store: Store, connection: sa.Connection, project: Project, ledger: Ledger | None = None) -> None:
         self.store = store
         self.connection = connection
         self.project = project
+        self.ledger = ledger
         self.nodes = store.graph.dictionary.nodes
 
     def link(self, by_type: Mapping[str, Sequence[Entity]]) -> None:
         """Set ``links`` of all valid records, and complain of targets that are not there and of broken rules."""
+        valid = {kind: [entity for entity in entities if not entity.errors] for kind, entities in by_type.items()}
         wanted = grouped(
             (link.target, (link, entity, target))
-            for kind, entities in by_type.items()
+            for kind, entities in valid.items()
             for link in self.nodes[kind].links
             for entity in entities
-            if not entity.errors and link.name in entity.targets
+            if link.name in entity.targets
             for target in entity.targets[link.name]
         )
-        for entities in by_type.values():
+        for kind, entities in valid.items():
+            stored = self._stored_links(kind, entities)
             for entity in entities:
                 entity.links = {name: [] for name in entity.targets}
+                check_groups(entity, self.nodes[kind], stored.get(entity.id or "", ()))
         for kind, asked in sorted(wanted.items()):
             self._find_targets(kind, asked, by_type.get(kind, ()))
-        stored = {kind: self._stored_links(kind, entities) for kind, entities in by_type.items()}
-        for kind, entities in by_type.items():
-            node = self.nodes[kind]
-            for entity in entities:
-                if not entity.errors:
-                    check_groups(entity, node, stored[kind].get(entity.id or "", ()))
-            for link in node.links:
+        for kind, entities in valid.items():
+            for link in self.nodes[kind].links:
                 if link.from_one:
                     self._check_from_one(link, entities)
 
@@ -50,11 +58,12 @@ class Linker:
         if kind == "project":
             self._find_project(asked)
             return
-        keys = {entity.submitter_id.lower(): entity for entity in here if isinstance(entity.submitter_id, str)}
+        # Of records with one key the first counts, as it does for the others.
+        keys = {each.submitter_id.lower(): each for each in reversed(here) if isinstance(each.submitter_id, str)}
         ids = {
-            given: entity
-            for entity in here
-            for given in (entity.id, entity.document.get("id"))
+            given: each
+            for each in reversed(here)
+            for given in (each.id, each.document.get("id"))
             if isinstance(given, str)
         }
         far_keys: dict[str, str] = {}
@@ -73,13 +82,16 @@ class Linker:
             found: set[str | None] = set()
             if (key := target.get("submitter_id")) is not None:
                 near = keys.get(key.lower())
-                found.add((near.id or "") if near else far_keys.get(key))
+                found.add(near.id or _FAULTY if near else far_keys.get(key))
             if (id_ := target.get("id")) is not None:
-                found.add((ids[id_].id or "") if id_ in ids else id_ if id_ in far_ids else None)
-            if "code" in target or len(found) != 1 or None in found:
+                found.add(ids[id_].id or _FAULTY if id_ in ids else id_ if id_ in far_ids else None)
+            found.discard(_FAULTY)
+            if self.ledger and None in found and "code" not in target:
+                self.ledger.wait(link, entity, target)
+            elif "code" in target or len(found) > 1 or None in found:
                 entity.errors.append(not_found(link, target, project_id))
             else:
-                entity.links[link.name].append(found.pop() or "")
+                entity.links[link.name] += [parent for parent in found if parent]
 
     def _find_project(self, asked: Sequence[Asked]) -> None:
         for link, entity, target in asked:
@@ -100,8 +112,14 @@ class Linker:
 
     def _check_from_one(self, link: Link, entities: Sequence[Entity]) -> None:
         mentioned = [entity for entity in entities if not entity.errors and link.name in entity.links]
-        parents = sorted({parent for entity in mentioned for parent in entity.links[link.name]})
-        if parents:
-            stored = self.store.children(self.connection, link, parents)
-            leaving = {entity.id or "": entity.links[link.name] for entity in mentioned} if link.to_one else {}
-            check_from_one(link, mentioned, stored, leaving)
+        asked = [(entity, entity.id or "", parent) for entity in mentioned for parent in entity.links[link.name]]
+        if self.ledger:
+            for entity, _, parent in asked:
+                self.ledger.only_child(link, entity, parent)
+        elif asked:
+            parents = sorted({parent for _, _, parent in asked})
+            leaving = {entity.id: entity.links[link.name] for entity in mentioned} if link.to_one else {}
+            edges = self.store.children(self.connection, link, parents)
+            stored = {parent: child for child, parent in edges if parent in leaving.get(child, (parent,))}
+            for entity in second_children(asked, stored):
+                entity.errors.append(only_one(link))

@@ -5,13 +5,15 @@ carry ``node_id`` beside ``submitter_id``; it is taken for the id only where not
 can be loaded into another project.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from ..core.dictionary import Link, LinkGroup, NodeType
 from .entity import Entity, Fault, fault
+from .places import shown
 
 Target = dict[str, Any]
+T = TypeVar("T")
 
 
 def read_targets(entity: Entity, node: NodeType) -> None:
@@ -47,7 +49,9 @@ def not_found(link: Link, target: Target, project_id: str) -> Fault:
     keys = [{"project_id": project_id, **{key: value for key, value in target.items() if key != "id"}}]
     where = f"id='{target['id']}'" if set(target) == {"id"} else f"unique_keys='{keys}'"
     message = f"No link destination found for {link.name}, {where}"
-    return fault("INVALID_LINK", message, [link.name], "target", target={"type": link.target, **target})
+    return fault(
+        "INVALID_LINK", message, [link.name], "target", target={"type": link.target, **target}, value=shown(target)
+    )
 
 
 def check_groups(entity: Entity, node: NodeType, stored: Collection[str]) -> None:
@@ -58,8 +62,8 @@ def check_groups(entity: Entity, node: NodeType, stored: Collection[str]) -> Non
     stored
         Names of links that the record has in the database; what the document mentions overrides them.
     """
-    filled = {name for name in stored if name not in entity.links} | {
-        name for name, targets in entity.links.items() if targets
+    filled = {name for name in stored if name not in entity.targets} | {
+        name for name, targets in entity.targets.items() if targets
     }
     for link in node.links:
         if link.required and link.name not in filled:
@@ -88,27 +92,23 @@ def _filled(member: str | LinkGroup, filled: Collection[str]) -> bool:
     return any(name in filled for name in (member.names if isinstance(member, LinkGroup) else (member,)))
 
 
-def check_from_one(
-    link: Link, entities: Iterable[Entity], stored: Iterable[tuple[str, str]], leaving: Mapping[str, Collection[str]]
-) -> None:
-    """Complain where a parent that may have one child of this link would get another.
+def second_children(asked: Iterable[tuple[T, str, str]], stored: Mapping[str, str]) -> Iterator[T]:
+    """Who would give a parent a second child.
 
     Parameters
     ----------
-    entities
-        The records of the request that mention the link, in order.
+    asked
+        Somebody, the child and the parent of an edge, in order.
     stored
-        Edges (child, parent) that the parents have in the database.
-    leaving
-        For children in this request, the parents that they have afterwards.
+        Children that parents have already and keep, by parent.
     """
-    child_of = {parent: child for child, parent in stored if child not in leaving or parent in leaving[child]}
-    for entity in entities:
-        for parent in entity.links[link.name]:
-            # A parent of this request that is faulty itself has no id yet.
-            if parent and child_of.setdefault(parent, entity.id or "") != entity.id:
-                message = (
-                    f"'{link.name}' link has to be {link.multiplicity}, "
-                    f"target node {link.target} already has {link.backref}"
-                )
-                entity.errors.append(fault("INVALID_LINK", message, [link.name], "multiplicity"))
+    child_of = dict(stored)
+    for who, child, parent in asked:
+        if child_of.setdefault(parent, child) != child:
+            yield who
+
+
+def only_one(link: Link) -> Fault:
+    """The fault of a record whose parent may have one child of this link, and has another."""
+    message = f"'{link.name}' link has to be {link.multiplicity}, target node {link.target} already has {link.backref}"
+    return fault("INVALID_LINK", message, [link.name], "multiplicity")

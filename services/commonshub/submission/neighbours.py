@@ -15,9 +15,17 @@ MAX_COMPARED = 5000
 """So many records of a type, of the submission and of the database, each key is compared with."""
 
 
-def suggest(store: Store, connection: sa.Connection, project_id: str, entities: Sequence[Entity]) -> None:
-    """Name the nearest submitter_ids in all faults of links that lead nowhere, by one statement."""
-    lost = [each for entity in entities for each in entity.errors if each["rule"] == "target"]
+def suggest(
+    store: Store, connection: sa.Connection, project_id: str, faults: Iterable[Fault], entities: Sequence[Entity]
+) -> None:
+    """Name the nearest submitter_ids in all faults of links that lead nowhere, by one statement.
+
+    Parameters
+    ----------
+    entities
+        Records that may be meant, too, although they are not stored.
+    """
+    lost = [each for each in faults if each["rule"] == "target"]
     wanted = _wanted(lost)
     if not wanted:
         return

@@ -5,14 +5,24 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..core.errors import BadRequest, NotFound
+from .body import Body, join
 from .deletion import DELETE, delete
+from .documents import CONTENT_TYPES, JSON, Read, Records, unkept
 from .entity import Outcome
+from .request import Submission
 from .store import Store
-from .transaction import Submission, Tools, submit
+from .transaction import Tools, submit
 
 
-def dry_run(connection: sa.Connection, store: Store, program: str, code: str, id_: int) -> Submission:
+def dry_run(
+    connection: sa.Connection, store: Store, read: Read, spool: Body, program: str, code: str, id_: int
+) -> Submission:
     """What a dry run of this project had been given, as a submission that is none.
+
+    Parameters
+    ----------
+    spool
+        Takes the body of a large one, which is read again.
 
     Raises
     ------
@@ -25,15 +35,19 @@ def dry_run(connection: sa.Connection, store: Store, program: str, code: str, id
     documents = store.graph.transaction_documents
     query = sa.select(documents).where(documents.c.transaction_id == id_).limit(1)
     document = connection.execute(query).one_or_none()
+    form = document.doc_format.lower() if document else JSON
+    body = join(store.document_parts(connection, id_), spool)
+    if not body.size:
+        body.write(unkept(document.doc, form) if document else b"")
     return Submission(
         program=program,
         code=code,
-        documents=row.canonical_json,
+        reading=read(body, CONTENT_TYPES[form]) if body.large else Records(row.canonical_json),
         role=row.role,
         dry_run=False,
         username=row.submitter,
-        body=document.doc if document else "",
-        format=document.doc_format.lower() if document else "json",
+        body=body,
+        format=form,
         name=document.name if document else None,
     )
 

@@ -5,7 +5,7 @@ itself, which costs the client nothing per row. Keys are compared with PostgreSQ
 the unique indexes use.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -246,19 +246,6 @@ class Store:
         )
         return [(child, parent) for child, parent in connection.execute(query, {"ids": list(parents)})]
 
-    def own_ancestors(self, connection: sa.Connection, ids: Sequence[str]) -> set[str]:
-        """Which of these records are reached by going up from them along the cyclic links."""
-
-        def build() -> Any:
-            edges = [self.graph.edge(link) for link in self.graph.dictionary.cyclic_links]
-            every = sa.union_all(*(sa.select(edge.c.src_id, edge.c.dst_id) for edge in edges)).subquery()
-            first = sa.select(every.c.src_id.label("start"), every.c.dst_id.label("at"))
-            up = first.where(every.c.src_id == sa.any_(_texts("ids"))).cte("up", recursive=True)
-            up = up.union(sa.select(up.c.start, every.c.dst_id).join(every, every.c.src_id == up.c.at))
-            return sa.select(up.c.start).where(up.c.start == up.c.at).distinct()
-
-        return set(connection.execute(self._statement("own_ancestors", build), {"ids": list(ids)}).scalars())
-
     # -- writing -------------------------------------------------------------------
 
     def insert_nodes(
@@ -326,24 +313,31 @@ class Store:
     def replace_edges(
         self, connection: sa.Connection, link: Link, cleared: Sequence[str], edges: Sequence[tuple[str, str]]
     ) -> None:
-        """Remove all edges of the children in `cleared`, then add ``(child, parent)`` edges."""
-        table = self.graph.edge(link)
-        if cleared:
-            statement = self._statement(
-                ("clear", link), lambda: sa.delete(table).where(table.c.src_id == sa.any_(_texts("ids")))
-            )
-            connection.execute(statement, {"ids": list(cleared)})
+        """Let the children in `cleared` have no other edges than ``(child, parent)`` of `edges`, and add those.
 
-        def build() -> Any:
+        What is there already stays as it is.
+        """
+        table = self.graph.edge(link)
+        sources, targets = zip(*edges, strict=True) if edges else ((), ())
+        parameters = {"sources": list(sources), "targets": list(targets)}
+
+        def given() -> Any:
             ends = sa.func.unnest(_texts("sources"), _texts("targets"))
-            given = ends.table_valued(sa.column("source", sa.Text), sa.column("target", sa.Text)).render_derived()
-            insert = pg.insert(table).from_select(["src_id", "dst_id"], sa.select(given.c.source, given.c.target))
+            return ends.table_valued(sa.column("source", sa.Text), sa.column("target", sa.Text)).render_derived()
+
+        def clear() -> Any:
+            kept = sa.tuple_(table.c.src_id, table.c.dst_id).in_(sa.select(given()))
+            return sa.delete(table).where(table.c.src_id == sa.any_(_texts("ids")), ~kept)
+
+        def add() -> Any:
+            rows = given()
+            insert = pg.insert(table).from_select(["src_id", "dst_id"], sa.select(rows.c.source, rows.c.target))
             return insert.on_conflict_do_nothing()
 
+        if cleared:
+            connection.execute(self._statement(("clear", link), clear), {**parameters, "ids": list(cleared)})
         if edges:
-            sources, targets = zip(*edges, strict=True)
-            parameters = {"sources": list(sources), "targets": list(targets)}
-            connection.execute(self._statement(("edges", link), build), parameters)
+            connection.execute(self._statement(("edges", link), add), parameters)
 
     # -- the log -------------------------------------------------------------------
 
@@ -354,15 +348,46 @@ class Store:
         return int(connection.execute(query).scalar_one())
 
     def log(self, connection: sa.Connection, row: Mapping[str, Any]) -> None:
-        """Write the row of a transaction."""
-        connection.execute(sa.insert(self.graph.transaction_logs), dict(row))
+        """Write the row of a transaction, or what has become of it."""
+        table = self.graph.transaction_logs
 
-    def log_document(self, connection: sa.Connection, row: Mapping[str, Any], response: bytes) -> None:
-        """Write what was submitted and what was answered."""
+        def build() -> Any:
+            insert = pg.insert(table).values({name: sa.bindparam(name) for name in row})
+            changed = {name: insert.excluded[name] for name in ("state", "canonical_json")}
+            return insert.on_conflict_do_update(index_elements=[table.c.id], set_=changed)
+
+        connection.execute(self._statement(("log", *row), build), dict(row))
+
+    def log_document(
+        self, connection: sa.Connection, row: Mapping[str, Any], response: bytes, parts: Iterable[bytes] = ()
+    ) -> None:
+        """Write what was submitted, as a text or in parts, and what was answered."""
         table = self.graph.transaction_documents
         values: dict[str, Any] = {name: sa.bindparam(name, value) for name, value in row.items()}
         answer = sa.cast(sa.bindparam("response", response.decode(), type_=sa.Text), JSONB)
         connection.execute(sa.insert(table).values(**values, response_json=answer))
+        for place, part in enumerate(parts):
+            values = {"transaction_id": row["transaction_id"], "place": place, "data": part}
+            connection.execute(sa.insert(self.graph.transaction_document_parts), values)
+
+    def document_parts(self, connection: sa.Connection, transaction_id: int) -> Iterator[bytes]:
+        """What a large submission was, in the parts in which it was written."""
+        table = self.graph.transaction_document_parts
+        query = sa.select(table.c.data).where(table.c.transaction_id == transaction_id).order_by(table.c.place)
+        options = {"stream_results": True, "max_row_buffer": 10}
+        with connection.execute(query, execution_options=options) as rows:
+            for row in rows:
+                yield bytes(row.data)
+
+    def begin_large(self, connection: sa.Connection, project_id: str, timeout_s: int) -> None:
+        """Make the transaction one of many chunks: no two of them work on a project, and each may take its time."""
+        connection.execute(sa.text(f"set local statement_timeout = {1000 * timeout_s}"))
+        lock = sa.text("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
+        connection.execute(lock, {"name": f"commonshub.submission.{self.graph.schema}.{project_id}"})
+
+    def check_edges(self, connection: sa.Connection) -> None:
+        """Let PostgreSQL check the ends of all new edges now, and not only at the commit."""
+        connection.execute(sa.text("set constraints all immediate"))
 
     def announce(self, connection: sa.Connection, project_id: str) -> None:
         """Tell everybody who follows the graph, at the commit."""

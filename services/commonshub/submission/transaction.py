@@ -1,67 +1,64 @@
 """One submission: all of its records are written in one database transaction, or none.
 
-The steps, each of which looks at all records at once:
+The records are worked on chunk by chunk. The steps, each of which looks at all records of a chunk at once:
 
 1. read: node type, JSON Schema, links as text, keys that are given twice;
 2. match: which records exist already, by id and by key;
 3. merge: new properties;
-4. link: find the targets, in the request or in the database, and check the rules of links;
-5. files: find or make index records;
+4. files: find or make index records;
+5. link: find the targets, in the request or in the database, and check the rules of links;
 6. write.
 
-A record with an error is left out of the later steps, so that one answer tells of all errors that can be told.
+A record with an error is left out of the later steps, so that one answer tells of all errors that can be told. Most
+submissions are one chunk. Where there are more, a :class:`~.ledger.Ledger` knows what the chunks must know of one
+another, and the last step is to settle what only all of them can tell: how the chunks are cut changes no outcome.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
 from ..core.dictionary import Link, NodeType
 from ..core.errors import BadRequest, NotFound
 from ..core.storage import Storage
-from . import files
-from .advice import advice, meant, nearest
-from .cycles import refuse_cycles
-from .documents import Reading, Records
-from .entity import CREATE, UPDATE, Entity, Outcome, Project, fault, faulty
+from . import files, journal
+from .entity import CREATE, UPDATE, Entity, Fault, Outcome, Project, fault, faulty
 from .ids import fresh, is_uuid
+from .intake import Intake
+from .ledger import Late, Ledger
 from .linker import Linker
-from .links import read_targets
+from .links import not_found, only_one, second_children
 from .neighbours import suggest
 from .places import locate
+from .progress import COMMIT, LINKS, Progress
+from .request import Submission
 from .store import Store, Stored
+from .tally import Tally
 from .validate import Checker, Checkers
-
-MAX_KEY_BYTES = 1000
-"""Longest submitter_id: PostgreSQL cannot index keys much longer than twice that."""
 
 
 @dataclass(frozen=True)
-class Submission:
-    """One request to write records.
+class Sizes:
+    """How much is done or told at a time.
 
     Parameters
     ----------
-    role
-        ``create`` (records must be new) or ``update`` (existing records are merged).
-    reading
-        Where the documents stand in the body, and what is wrong with them as they are written.
+    chunk
+        Records that are worked on at a time.
+    told, told_faulty
+        See :class:`~.tally.Tally`.
+    large_timeout_s
+        Time that one statement of a submission of several chunks may take, in seconds.
     """
 
-    program: str
-    code: str
-    documents: Sequence[Any]
-    role: str
-    dry_run: bool
-    username: str | None
-    reading: Reading | None = None
-    body: str = ""
-    format: str = "json"
-    name: str | None = None
+    chunk: int = 4000
+    told: int = 10_000
+    told_faulty: int = 1000
+    large_timeout_s: int = 3600
 
 
 @dataclass(frozen=True)
@@ -81,6 +78,11 @@ class Tools:
     index_schema: str
     storage: Storage
     guid_prefix: str
+    sizes: Sizes = Sizes()
+
+
+class Raced(Exception):
+    """Somebody else stored a record in between that this submission would have made: it has to begin anew."""
 
 
 class Rejected(Exception):
@@ -119,22 +121,31 @@ def require_open(project: Project, what: str) -> None:
 
 
 class Transaction:
-    """Runs one submission on one connection."""
+    """Runs one submission on one connection.
 
-    def __init__(self, tools: Tools, connection: sa.Connection, submission: Submission) -> None:
+    Parameters
+    ----------
+    progress
+        Is told how far it has come.
+    """
+
+    def __init__(
+        self, tools: Tools, connection: sa.Connection, submission: Submission, progress: Progress | None = None
+    ) -> None:
         self.tools = tools
         self.store = tools.store
         self.connection = connection
         self.submission = submission
-        self.reading = submission.reading or Records(list(submission.documents))
+        self.reading = submission.reading
+        self.progress = progress or Progress()
         self.nodes = tools.store.graph.dictionary.nodes
         self.project = find_project(self.store, connection, submission.program, submission.code, lock=True)
         require_open(self.project, "uploads")
-        self.id = self.store.next_transaction(connection)
+        self.id = submission.number or self.store.next_transaction(connection)
         self.now = datetime.now(UTC).isoformat()
-        self.entities: list[Entity] = []
-        self.faults: list[Any] = []
-        self.plan = files.Plan()
+        self.tally = Tally(tools.sizes.told, tools.sizes.told_faulty)
+        self.intake = Intake(self.nodes, tools.checkers, self.project, self.reading, self.tally)
+        self.ledger: Ledger | None = None
 
     def run(self) -> Outcome:
         """Do it.
@@ -144,117 +155,84 @@ class Transaction:
         Rejected
             Something is wrong, or this was a dry run: the caller must roll back, and log.
         """
-        self._read()
-        by_type = {kind: self._of_type(kind) for kind in sorted({each.node.id for each in self.entities if each.node})}
-        for kind, entities in by_type.items():
-            self._match(self.nodes[kind], entities)
-        for kind, entities in by_type.items():
-            self._merge(self.tools.checkers[kind], entities)
-        Linker(self.store, self.connection, self.project).link(by_type)
-        self._register([entity for entity in self.entities if entity.node and entity.node.is_file])
-        if self.faults or faulty(self.entities):
-            suggest(self.store, self.connection, self.project.project_id, self.entities)
-            raise Rejected(self._outcome())
-        self._write(by_type)
+        self.progress.start()
+        journal.log(self.connection, self.store, self.submission, self.id, journal.SUCCEEDED)
+        entities: list[Entity] = []
+        for documents, more in chunked(self.reading, self.tools.sizes.chunk):
+            self.progress.check()
+            if more and self.ledger is None:
+                self.store.begin_large(self.connection, self.project.project_id, self.tools.sizes.large_timeout_s)
+                self.ledger = Ledger(self.store, self.connection, self.project)
+            entities = self._take(documents)
+        if self.ledger:
+            self.progress.stage = LINKS
+            self._settle(self.ledger)
         outcome = self._outcome()
+        if not outcome.success:
+            suggest(self.store, self.connection, self.project.project_id, self.tally.errors(), entities)
         if not outcome.success or self.submission.dry_run:
             raise Rejected(outcome)
-        self.store.log_document(self.connection, document_row(self.submission, self.id), orjson.dumps(outcome.answer()))
+        self.progress.stage = COMMIT
+        journal.document(self.connection, self.store, self.submission, outcome)
         self.store.announce(self.connection, self.project.project_id)
         return outcome
 
-    def _outcome(self) -> Outcome:
-        for entity in self.entities:
+    def _take(self, documents: Sequence[tuple[int, Any]]) -> list[Entity]:
+        """Do all steps for one chunk."""
+        entities = self.intake.read(documents, self.ledger)
+        self.progress.read += len(documents)
+        kinds = sorted({entity.node.id for entity in entities if entity.node})
+        by_type = {
+            kind: [entity for entity in entities if entity.node is not None and entity.node.id == kind]
+            for kind in kinds
+        }
+        for kind, those in by_type.items():
+            self._match(self.nodes[kind], those)
+        for kind, those in by_type.items():
+            self._merge(self.tools.checkers[kind], those)
+        plan = self._register([entity for entity in entities if entity.node and entity.node.is_file])
+        Linker(self.store, self.connection, self.project, self.ledger).link(by_type)
+        self.progress.checked += len(documents)
+        # Of several chunks each is written, whatever is wrong: the others must find its records.
+        if self.ledger or not (faulty(entities) or self.tally.faults):
+            self._write(by_type, plan)
+            self.progress.written += len(documents)
+        if self.ledger:
+            self.ledger.flush()
+        for entity in entities:
             if entity.errors or entity.warnings:
                 locate(entity, self.reading.places)
+        self.tally.add(entities)
+        return entities
+
+    def _settle(self, ledger: Ledger) -> None:
+        """Tell what only all chunks together can."""
+        ledger.settle()
+        links = {(kind, link.name): link for kind, node in self.nodes.items() for link in node.links}
+        for late in ledger.missing(all_of_them=self.tally.clean):
+            error = not_found(links[late.type, late.link], late.target, self.project.project_id)
+            self._tell_late(late, error)
+        for link, asked, stored in ledger.crowded():
+            for late in second_children(((each, each.id or "", each.parent_id or "") for each in asked), stored):
+                self._tell_late(late, only_one(link))
+        if self.tally.clean:
+            self.store.check_edges(self.connection)
+
+    def _tell_late(self, late: Late, error: Fault) -> None:
+        entity = Entity({late.link: late.target}, self.nodes[late.type], self.project.project_id, late.submitter_id)
+        entity.number, entity.id, entity.action, entity.errors = late.number, late.id, late.action, [error]
+        locate(entity, self.reading.places)
+        self.tally.add_fault(entity.number, entity.answer(), known=late.known)
+
+    def _outcome(self) -> Outcome:
         return Outcome(
             transaction_id=self.id,
-            entities=[entity.answer() for entity in self.entities],
-            transactional_errors=self.faults,
+            entities=self.tally.told(),
+            transactional_errors=self.tally.faults,
             dry_run=self.submission.dry_run,
             success_code=201 if self.submission.role == CREATE else 200,
+            counts=self.tally.counts,
         )
-
-    def _of_type(self, kind: str) -> list[Entity]:
-        return [entity for entity in self.entities if entity.node is not None and entity.node.id == kind]
-
-    # -- 1 read ----------------------------------------------------------------
-
-    def _read(self) -> None:
-        project_id, reading = self.project.project_id, self.reading
-        seen: dict[tuple[str, str], int] = {}
-        for number, document in reading:
-            if not isinstance(document, dict):
-                message = f"A record must be a JSON object, not {str(document)[:80]!r}."
-                self.faults.append({"message": message, **reading.places.place(number, None, None)})
-                continue
-            entity = Entity(document, None, project_id, document.get("submitter_id"), number)
-            self.entities.append(entity)
-            if number in reading.warnings:
-                entity.warnings.extend(reading.warnings[number])
-            if number in reading.faults:
-                entity.errors.extend(reading.faults[number])
-            self._read_type(entity)
-            if entity.node is None:
-                continue
-            if not entity.errors:
-                self._read_entity(entity, self.tools.checkers[entity.node.id])
-            self._read_key(entity, seen)
-
-    def _read_type(self, entity: Entity) -> None:
-        kind = entity.document.get("type")
-        node = self.nodes.get(kind) if isinstance(kind, str) else None
-        if entity.errors:
-            entity.node = node
-        elif not kind:
-            entity.errors.append(fault("MISSING_PROPERTY", "'type' is a required property", ["type"]))
-        elif node is None:
-            likely = nearest(str(kind), tuple(self.nodes))
-            more: dict[str, Any] = {"suggestion": meant(likely), "nearest": list(likely)} if likely else {}
-            message = f"There is no node type {str(kind)[:80]!r}"
-            entity.errors.append(fault("INVALID_TYPE", message, ["type"], **more))
-        elif node.id in ("program", "project") or node.category == "internal":
-            message = f"{kind} is not an entity that can be upload via the project endpoint."
-            entity.errors.append(fault("INVALID_TYPE", message, ["type"]))
-        else:
-            entity.node = node
-
-    def _read_entity(self, entity: Entity, checker: Checker) -> None:
-        if checker.node.is_file and "urls" in entity.document and "urls" not in checker.node.properties:
-            _take_urls(entity)
-        document = entity.document
-        if not checker.is_valid(document):
-            entity.errors.extend(checker.faults(document))
-        elif checker.keyed and not (entity.submitter_id and isinstance(entity.submitter_id, str)):
-            entity.errors.append(fault("MISSING_PROPERTY", "'submitter_id' is a required property", ["submitter_id"]))
-        elif checker.keyed and len(entity.submitter_id.encode()) > MAX_KEY_BYTES:
-            message = f"submitter_id is longer than {MAX_KEY_BYTES} bytes"
-            more = {"suggestion": advice("maxLength", None, MAX_KEY_BYTES)}
-            entity.errors.append(fault("INVALID_VALUE", message, ["submitter_id"], "maxLength", **more))
-        if not isinstance(document.get("id"), str | None):
-            entity.errors.append(fault("INVALID_VALUE", "id must be a text", ["id"]))
-        given = document.get("project_id")
-        if given is not None and given != entity.project_id:
-            message = f"Entity is owned by project {given}, not {entity.project_id}"
-            entity.errors.append(fault("INVALID_PERMISSIONS", message, ["project_id"]))
-        read_targets(entity, checker.node)
-
-    def _read_key(self, entity: Entity, seen: dict[tuple[str, str], int]) -> None:
-        assert entity.node is not None
-        keys = []
-        if isinstance(entity.submitter_id, str):
-            keys.append((entity.node.id, entity.submitter_id.lower()))
-        if isinstance(given := entity.document.get("id"), str):
-            keys.append(("", given))
-        first = next((seen[key] for key in keys if key in seen), None)
-        if first is not None:
-            shown = (entity.project_id, entity.submitter_id)
-            message = f"Entity is not unique, ({shown},): the request has it more than once"
-            row = self.reading.places.place(first, None, None)["row"]
-            suggestion = f"Row {row} has the same; take one of them out, or give it a submitter_id of its own."
-            entity.errors.append(fault("NOT_UNIQUE", message, ["project_id", "submitter_id"], suggestion=suggestion))
-        for key in keys:
-            seen.setdefault(key, entity.number)
 
     # -- 2 match ---------------------------------------------------------------
 
@@ -315,42 +293,41 @@ class Transaction:
                     message = f"'{name}' is a system property: the value that was given is ignored"
                     entity.warnings.append(fault("INVALID_PROPERTY", message, [name]))
 
-    # -- 5 files ---------------------------------------------------------------
+    # -- 4 files ---------------------------------------------------------------
 
-    def _register(self, entities: Sequence[Entity]) -> None:
+    def _register(self, entities: Sequence[Entity]) -> files.Plan:
         entities = [entity for entity in entities if not entity.errors]
         if not entities:
-            return
+            return files.Plan()
         known = files.look_up(self.connection, self.tools.index_schema, self.project, entities)
         planner = files.Planner(
             self.project, self.submission.username, self.tools.storage.buckets, known, self.tools.guid_prefix
         )
-        self.plan = planner.decide(entities)
+        return planner.decide(entities)
 
     # -- 6 write ---------------------------------------------------------------
 
-    def _write(self, by_type: dict[str, list[Entity]]) -> None:
+    def _write(self, by_type: dict[str, list[Entity]], plan: files.Plan) -> None:
         connection = self.connection
-        self.store.log(connection, log_row(self.submission, self.id, "SUCCEEDED"))
-        for kind, entities in by_type.items():
+        for kind, those in by_type.items():
+            entities = [entity for entity in those if not entity.errors]
             new = [{"i": each.id, "p": each.properties} for each in entities if each.action == CREATE]
             made = self.store.insert_nodes(connection, kind, new, self.id) if new else set()
             for entity in entities:
                 if entity.action == CREATE and entity.id not in made:
                     # Somebody else was quicker: the key was free when we looked.
+                    if self.submission.role == UPDATE:
+                        raise Raced
                     entity.errors.append(exists(entity, self.nodes[kind]))
             changed = [
                 {"i": each.id, "p": each.properties, "o": each.old} for each in entities if each.action == UPDATE
             ]
             if changed:
                 self.store.update_nodes(connection, kind, changed, self.id)
-        if faulty(self.entities):
-            return
         for kind, entities in by_type.items():
             for link in self.nodes[kind].links:
-                self._write_edges(link, entities)
-        refuse_cycles(self.store, connection, self.entities)
-        files.write(connection, self.tools.index_schema, self.plan)
+                self._write_edges(link, [entity for entity in entities if not entity.errors])
+        files.write(connection, self.tools.index_schema, plan)
 
     def _write_edges(self, link: Link, entities: Sequence[Entity]) -> None:
         name = link.name
@@ -377,56 +354,18 @@ def _other_key(stored: Stored) -> str:
     )
 
 
-def _take_urls(entity: Entity) -> None:
-    entity.document = dict(entity.document)
-    value = entity.document.pop("urls")
-    if isinstance(value, str):
-        value = [url.strip() for url in value.split(",") if url.strip()]
-    if value is None:
-        return
-    if isinstance(value, list) and all(isinstance(url, str) for url in value):
-        entity.urls = value
-    else:
-        entity.errors.append(fault("INVALID_VALUE", "urls must be a list of texts", ["urls"]))
+def chunked(documents: Iterable[Any], size: int) -> Iterator[tuple[list[Any], bool]]:
+    """So many documents at a time, and whether there are more."""
+    left = iter(documents)
+    chunk = list(islice(left, size))
+    while chunk:
+        following = list(islice(left, size))
+        yield chunk, bool(following)
+        chunk = following
 
 
-def log_row(submission: Submission, transaction_id: int, state: str) -> dict[str, Any]:
-    """The row of ``transaction_logs``.
-
-    The documents are kept once, as they came, in ``transaction_documents``; here only those of a dry run are needed,
-    because it can be committed later.
-    """
-    return {
-        "id": transaction_id,
-        "submitter": submission.username,
-        "role": submission.role,
-        "program": submission.program,
-        "project": submission.code,
-        "is_dry_run": submission.dry_run,
-        "state": state,
-        "closed": False,
-        "canonical_json": list(submission.documents) if submission.dry_run else [],
-    }
-
-
-def document_row(submission: Submission, transaction_id: int) -> dict[str, Any]:
-    """The row of ``transaction_documents``, without the answer."""
-    return {
-        "transaction_id": transaction_id,
-        "name": submission.name,
-        "doc_format": submission.format.upper(),
-        "doc": submission.body,
-    }
-
-
-def submit(connection: sa.Connection, tools: Tools, submission: Submission) -> Outcome:
+def submit(
+    connection: sa.Connection, tools: Tools, submission: Submission, progress: Progress | None = None
+) -> Outcome:
     """Write the records of a submission; see :class:`Transaction`."""
-    return Transaction(tools, connection, submission).run()
-
-
-def log_rejected(connection: sa.Connection, tools: Tools, submission: Submission, outcome: Outcome) -> None:
-    """Keep the story of a transaction that left nothing else."""
-    state = "SUCCEEDED" if outcome.success else "FAILED"
-    tools.store.log(connection, log_row(submission, outcome.transaction_id, state))
-    row = document_row(submission, outcome.transaction_id)
-    tools.store.log_document(connection, row, orjson.dumps(outcome.answer()))
+    return Transaction(tools, connection, submission, progress).run()

@@ -59,7 +59,7 @@ def test_what_is_no_target_is_an_error(value: Any) -> None:
 )
 def test_groups_look_at_what_will_be_stored(links: dict[str, list[str]], stored: tuple[str, ...], faults: int) -> None:
     checked = entity("aliquot")
-    checked.links = links
+    checked.targets = {name: [{"id": id_} for id_ in ids] for name, ids in links.items()}
     check_groups(checked, NODES["aliquot"], stored)
     assert len(checked.errors) == faults
 

@@ -1,0 +1,240 @@
+"""Large submissions, which their clients need not wait for.
+
+A job is a submission that has a number before it is worked on: anybody can ask how far it is. A detached one goes on
+without its client, and is begun anew where its process has ended; its body is in a file until it is over. Any other
+ends with its process.
+
+A job belongs to the process that reports of it. One that nobody has reported of for a while is claimed by whoever
+looks next; the work itself holds a lock in the database, so that no job is ever worked on twice at a time.
+"""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from ..core.database import Database
+from ..core.errors import CommonsError, Unavailable
+from ..core.tasks import cancel
+from . import journal
+from .attempt import attempt
+from .body import Body
+from .documents import Read, document_format
+from .entity import Outcome
+from .jobstore import JobStore
+from .progress import Progress
+from .request import Submission
+from .transaction import Tools, submit
+
+_LOG = logging.getLogger("commonshub.submission")
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """Limits of jobs.
+
+    Parameters
+    ----------
+    folder
+        Where their bodies are.
+    tries
+        How often one is tried that others get in the way of.
+    at_once
+        How many are worked on at a time; more would leave no connection to anybody else.
+    report_s
+        How often is written how far they are, in seconds.
+    lapse_s
+        After how many seconds without a report a job is taken to be abandoned.
+    """
+
+    folder: Path
+    tries: int
+    at_once: int
+    report_s: float
+    lapse_s: float
+
+
+class Elsewhere(Exception):
+    """Somebody else works on the job, or it is over."""
+
+
+@dataclass(eq=False)
+class Job:
+    """One large submission."""
+
+    number: int
+    submission: Submission
+    detached: bool
+    progress: Progress = field(default_factory=Progress)
+
+
+class Work(NamedTuple):
+    """What is being done: the transaction's number, and the task that ends with its outcome."""
+
+    number: int
+    task: asyncio.Task[Outcome]
+
+
+class Jobs:
+    """The jobs of one process."""
+
+    def __init__(self, database: Database, tools: Tools, read: Read, settings: JobSettings) -> None:
+        self.store = JobStore(tools.store)
+        self._database = database
+        self._tools = tools
+        self._read = read
+        self._settings = settings
+        self._slots = asyncio.Semaphore(settings.at_once)
+        self._running: dict[Job, asyncio.Task[Outcome]] = {}
+        self._stopping = False
+        self._watch: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Report of jobs from now on, and take over what others have abandoned."""
+        self._watch = asyncio.create_task(self._keep_watch())
+
+    async def stop(self) -> None:
+        """End the work before its next chunk; detached jobs are left to whoever looks next."""
+        self._stopping = True
+        for job in self._running:
+            job.progress.stopped = True
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await cancel(self._watch)
+
+    async def accept(self, submission: Submission, content_type: str, *, detached: bool) -> Work:
+        """Work on a submission until it is over or the service stops; once this returns, a detached one is safe."""
+        body = submission.body
+        body.keep()
+        try:
+            await asyncio.to_thread(body.settle)
+            digest = await asyncio.to_thread(body.digest) if detached else None
+            number = await self._database.run(self.store.accept, submission, content_type, digest, detached)
+        except BaseException:
+            body.close()
+            raise
+        return Work(number, self._start(Job(number, replace(submission, number=number), detached)))
+
+    def _start(self, job: Job) -> asyncio.Task[Outcome]:
+        task = asyncio.create_task(self._run(job))
+        self._running[job] = task
+        task.add_done_callback(lambda done: self._over(job, done))
+        return task
+
+    def _over(self, job: Job, task: asyncio.Task[Outcome]) -> None:
+        self._running.pop(job, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.info("Transaction %d ended with %s: %s", job.number, type(error).__name__, error)
+
+    async def _run(self, job: Job) -> Outcome:
+        over = True
+        try:
+            async with self._slots:
+                outcome = await self._work(job)
+            await self._database.run(self.store.report, {job.number: job.progress})
+            await self._database.run(self.store.finish, job.number)
+            return outcome
+        except Elsewhere:
+            raise
+        except CommonsError as error:
+            over = not (self._stopping and job.detached)
+            if over:
+                await self._fail(job.number, journal.FAILED, error)
+            else:
+                await self._database.run(self.store.release, [job.number])
+            raise
+        except Exception:
+            await self._fail(job.number, journal.ERRORED, Unavailable("internal server error; nothing was stored."))
+            raise
+        finally:
+            job.submission.body.close(remove=over)
+
+    async def _work(self, job: Job) -> Outcome:
+        def run(connection: sa.Connection, submission: Submission) -> Outcome:
+            if not self.store.hold(connection, job.number):
+                raise Elsewhere(job.number)
+            return submit(connection, self._tools, submission, job.progress)
+
+        job.progress.check()
+        return await attempt(self._database, self._tools.store, run, job.submission, self._settings.tries)
+
+    async def _fail(self, number: int, state: str, error: CommonsError) -> None:
+        answer = {
+            "transaction_id": number,
+            "success": False,
+            "code": error.status,
+            "message": error.message,
+            "transactional_errors": [error.message, *error.details],
+        }
+        await self._database.run(self.store.fail, number, state, answer)
+
+    # -- watching --------------------------------------------------------------
+
+    async def _keep_watch(self) -> None:
+        looked = float("-inf")
+        while True:
+            try:
+                await self._report()
+                if time.monotonic() - looked >= self._settings.lapse_s / 2:
+                    looked = time.monotonic()
+                    await self._take_over()
+            except (Unavailable, DBAPIError) as error:
+                _LOG.warning("Large submissions cannot be watched just now: %s", error)
+            await asyncio.sleep(self._settings.report_s)
+
+    async def _report(self) -> None:
+        jobs = {job.number: replace(job.progress) for job in self._running}
+        if jobs:
+            await self._database.run(self.store.report, jobs)
+
+    async def _take_over(self) -> None:
+        """Begin detached jobs anew that nobody has any more, and end the others."""
+        for row in await self._database.run(self.store.claim, self._settings.lapse_s):
+            if any(job.number == row.transaction_id for job in self._running):
+                continue
+            if row.state != journal.PENDING:
+                await self._database.run(self.store.finish, row.transaction_id)
+                self._remove(row.file)
+                continue
+            reason = "The service ended in the middle of this submission; nothing was stored. Send it again."
+            try:
+                job = await asyncio.to_thread(self._again, row) if row.detached else None
+            except CommonsError as error:
+                job, reason = None, error.message
+            if job is not None:
+                _LOG.info("Transaction %d is begun anew.", job.number)
+                self._start(job)
+            else:
+                await self._fail(row.transaction_id, journal.ERRORED, Unavailable(reason))
+                self._remove(row.file)
+
+    def _again(self, row: Any) -> Job | None:
+        """A job as it was accepted; None where its body is not what it was."""
+        try:
+            body = Body.kept(self._settings.folder / row.file)
+        except FileNotFoundError:
+            return None
+        if body.size != row.bytes or body.digest() != row.digest:
+            body.close()
+            return None
+        submission = Submission(
+            program=row.program,
+            code=row.project,
+            reading=self._read(body, row.content_type),
+            role=row.role,
+            dry_run=row.is_dry_run,
+            username=row.submitter,
+            body=body,
+            format=document_format(row.content_type),
+            name=row.name,
+            number=row.transaction_id,
+        )
+        return Job(row.transaction_id, submission, True)
+
+    def _remove(self, file: str | None) -> None:
+        if file is not None:
+            (self._settings.folder / file).unlink(missing_ok=True)

@@ -1,0 +1,32 @@
+"""One request to write records or to delete some."""
+
+from dataclasses import dataclass
+
+from .body import Body
+from .documents import Reading
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One request to write records.
+
+    Parameters
+    ----------
+    reading
+        The documents, or the ids of what is to be deleted.
+    role
+        ``create`` (records must be new) or ``update`` (existing records are merged).
+    number
+        The transaction's number, where it has one already.
+    """
+
+    program: str
+    code: str
+    reading: Reading
+    role: str
+    dry_run: bool
+    username: str | None
+    body: Body
+    format: str = "json"
+    name: str | None = None
+    number: int | None = None

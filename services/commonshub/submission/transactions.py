@@ -1,0 +1,94 @@
+"""HTTP of transactions after the fact, and of large ones while they run."""
+
+import asyncio
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from tornado.iostream import StreamClosedError
+
+from ..core.errors import NotFound
+from ..core.policy import Request
+from . import journal, replay
+from .body import Body
+from .entity import CREATE, UPDATE, Outcome, resource_path
+from .handlers import SERVICE, SubmissionHandler
+from .request import Submission
+
+
+class TransactionHandler(SubmissionHandler):
+    """``/<program>/<project>/transactions/<id>``: how far it is, once or as a stream of events."""
+
+    async def get(self, program: str, code: str, number: str) -> None:
+        found = await self._look(program, code, int(number))
+        if "text/event-stream" in self.request.headers.get("Accept", ""):
+            await self._follow(program, code, found)
+        else:
+            self.reply(found)
+
+    async def _look(self, program: str, code: str, number: int) -> dict[str, Any]:
+        """What there is to tell, to those who may read the project and to the submitter himself."""
+        reader = self.app.policy.allows(self.identity, Request(SERVICE, "read", resource_path(program, code)))
+        self.require_on(program, code, "read" if reader else CREATE)
+        found = await self.app.database.read(self.app.jobs.store.look, program, code, number)
+        if not reader and (found is None or found["submitter"] != (self.identity.username or self.identity.client)):
+            self.require_on(program, code, "read")
+        if found is None:
+            raise NotFound(f"Project {code} has no transaction {number}.")
+        return found
+
+    async def _follow(self, program: str, code: str, found: dict[str, Any]) -> None:
+        self.set_header("Content-Type", "text/event-stream")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Accel-Buffering", "no")
+        told: dict[str, Any] = {}
+        try:
+            while True:
+                over = found["state"] != journal.PENDING
+                if over or found != told:
+                    event = "done" if over else "progress"
+                    self.write(b"event: %s\ndata: %s\n\n" % (event.encode(), orjson.dumps(found)))
+                    await self.flush()
+                if over:
+                    return
+                told = found
+                await asyncio.sleep(self.app.job_settings.report_s)
+                # Rights may end, and tokens, while somebody looks.
+                self.identity = self.identify()
+                found = await self._look(program, code, found["transaction_id"])
+        except StreamClosedError:
+            pass
+
+
+class CommitHandler(SubmissionHandler):
+    """``/<program>/<project>/transactions/<id>/commit``: a dry run in earnest."""
+
+    async def put(self, program: str, code: str, number: str) -> None:
+        self.require_on(program, code, CREATE, UPDATE, "delete")
+        store, id_ = self.app.tools.store, int(number)
+        with closing(Body(self.app.job_settings.folder, self.app.memory_bytes)) as spool:
+            tried = await self.app.database.run(replay.dry_run, store, self.app.read, spool, program, code, id_)
+            await self._commit(tried, id_)
+
+    post = put
+
+    async def _commit(self, tried: Submission, id_: int) -> None:
+        tools = self.app.tools
+
+        def run(connection: sa.Connection, submission: Submission) -> Outcome:
+            return replay.commit(connection, tools, id_, submission)
+
+        await self.transact(run, replace(tried, username=self.identity.username or self.identity.client))
+
+
+class CloseHandler(SubmissionHandler):
+    """``/<program>/<project>/transactions/<id>/close``."""
+
+    async def put(self, program: str, code: str, number: str) -> None:
+        self.require_on(program, code, UPDATE)
+        await self.app.database.run(replay.close, self.app.tools.store, program, code, int(number))
+        self.reply({"code": 200, "message": "Closed transaction.", "transaction_id": int(number)})
+
+    post = put
