@@ -126,11 +126,15 @@ def faults(labels: Sequence[Hashable], rows: Sequence[Row], answer: Row) -> list
                         "column": column,
                         "value": _plain(row.get(column, told.get("value"))) if column is not None else None,
                         "message": _message(error),
+                        "rule": told.get("rule"),
                         "suggestion": told.get("suggestion"),
                         "nearest": list(told.get("nearest") or ()),
                     }
                 )
-    general: dict[str, Any] = {**dict.fromkeys(("row", "submitter_id", "column", "value", "suggestion")), "nearest": []}
+    general: dict[str, Any] = {
+        **dict.fromkeys(("row", "submitter_id", "column", "value", "rule", "suggestion")),
+        "nearest": [],
+    }
     found += [{**general, "message": _message(error)} for error in answer.get("transactional_errors") or ()]
     return found
 

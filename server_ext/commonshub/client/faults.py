@@ -19,7 +19,7 @@ class Faults(Sequence[Mapping[str, Any]]):
     """Faults in the order of the rows; none where everything is right.
 
     Each has ``row`` (the label in the index of what was submitted), ``submitter_id``, ``column``, ``value``,
-    ``message``, ``suggestion`` and ``nearest``, the values that were likely meant, best first.
+    ``message``, ``rule``, ``suggestion`` and ``nearest``: what was likely meant, best first.
     """
 
     def __init__(self, faults: Sequence[Mapping[str, Any]]) -> None:

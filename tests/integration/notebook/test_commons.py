@@ -94,6 +94,19 @@ def test_a_check_shows_what_is_wrong_and_what_to_do(admin: Commons) -> None:
     assert (lost["row"], lost["column"], lost["nearest"][0]) == (6, "cases.submitter_id", "case-2")
 
 
+def test_what_was_likely_meant_can_be_put_in(admin: Commons) -> None:
+    frame = pd.DataFrame({"submitter_id": ["d0", "d1"], "sex": ["femal", "F"]})
+    frame["cases.submitter_id"] = ["case_0", "case-1"]
+    for fault in admin.check(PROJECT, frame, "demographic"):
+        if fault["rule"] in ("enum", "target"):
+            frame.loc[fault["row"], fault["column"]] = fault["nearest"][0]
+    lost = admin.check(PROJECT, frame, "demographic")
+    for fault in lost:
+        frame.loc[fault["row"], fault["column"]] = fault["nearest"][0]
+    assert list(frame["sex"]) == ["female", "female"]
+    assert not admin.check(PROJECT, frame, "demographic")
+
+
 def test_who_may_not_submit_is_told(reader: Commons) -> None:
     with pytest.raises(NotPermitted, match="whoami"):
         reader.submit(PROJECT, [{"type": "case", "submitter_id": "mine", "projects.code": "trial"}])
