@@ -25,6 +25,7 @@ _RULES: Mapping[str, str] = {
     "INVALID_TYPE": "nodeType",
     "INVALID_VALUE": "type",
     "MISSING_PROPERTY": "required",
+    "NOT_FOUND": "id",
     "NOT_UNIQUE": "uniqueKeys",
 }
 
