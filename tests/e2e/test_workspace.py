@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -81,46 +80,14 @@ def test_s10_what_a_workspace_was_given_ends_with_its_server(commons: Any, sign_
     eventually(lambda: exchange(text) == 401, 5)
 
 
-def test_s10_an_open_kernel_of_somebody_who_was_switched_off_gets_nothing_any_more(commons: Any, sign_up: Any) -> None:
+def test_s10_the_workspace_of_somebody_who_was_switched_off_ends(commons: Any, sign_up: Any) -> None:
     person = sign_up("switched")
     person.start_workspace()
-    cells = [
-        f"""
-import pathlib, time
-import requests
-from gen3.auth import Gen3Auth
-
-def ask(token):
-    return requests.get("{commons.origin}/user/user", headers={{"Authorization": f"bearer {{token}}"}}).status_code
-
-def fresh():
-    try:
-        return ask(Gen3Auth().get_access_token())
-    except Exception as error:
-        return type(error).__name__
-
-token = Gen3Auth().get_access_token()
-print(ask(token), fresh(), end="")
-pathlib.Path("ready").touch()
-""",
-        """
-end = time.monotonic() + 30
-while ask(token) == 200 and time.monotonic() < end:
-    time.sleep(0.1)
-print(ask(token), fresh(), end="")
-""",
-    ]
-    with ThreadPoolExecutor(1) as pool:
-        told = pool.submit(person.execute, cells)
-        ready = f"{person.server}/api/contents/ready"
-        eventually(lambda: told.done() or requests.get(ready, headers=person.headers, timeout=30).ok)
-        commons.run("user", "deactivate", "switched")
-        # The same connection brings the answers: it stays open, and the kernel runs on.
-        assert told.result() == ["200 200", "401 Gen3AuthError"]
-    admin = Person(commons.origin, "admin", (commons.data_dir / "secrets" / "admin-password.txt").read_text().strip())
-    asked = f"{person.hub}/api/user"
-    assert requests.get(asked, headers=person.headers, timeout=30).ok
-    requests.delete(f"{person.hub}/api/users/switched", headers=admin.headers, timeout=60).raise_for_status()
-    assert requests.get(asked, headers=person.headers, timeout=30).status_code == 403
-    assert requests.get(ready, headers=person.headers, timeout=30, allow_redirects=False).status_code != 200
+    person.execute(["import pathlib\npathlib.Path('ready').touch()"])
+    ready = f"{person.server}/api/contents/ready"
+    assert requests.get(ready, headers=person.headers, timeout=30).ok
+    commons.run("user", "deactivate", "switched")
+    eventually(
+        lambda: requests.get(ready, headers=person.headers, timeout=30, allow_redirects=False).status_code != 200
+    )
     assert list((commons.data_dir / "workspaces" / "switched").rglob("ready"))

@@ -175,8 +175,9 @@ def _configure_rights(c: Any, settings: HubSettings) -> None:
     c.JupyterHub.extra_user_scopes = [EXCHANGE_SCOPE, "access:services!service=portal"]
     roles = [{"name": "commons-supervisor", "scopes": ["proxy"], "services": ["supervisor"]}]
     if "auth" in {*settings.managed_services, *settings.external_services}:
-        # To find the workspaces whose end nobody told of.
-        roles.append({"name": "commons-auth", "scopes": ["list:users", "read:servers"], "services": ["auth"]})
+        # To find the workspaces whose end nobody told of, and to stop those of people who were switched off.
+        scopes = ["list:users", "read:servers", "delete:servers"]
+        roles.append({"name": "commons-auth", "scopes": scopes, "services": ["auth"]})
     if settings.cull_idle_s:
         scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
         roles.append({"name": "commons-culler", "scopes": scopes, "services": ["culler"]})

@@ -86,7 +86,8 @@ class AuthApp(BrowserApplication):
     session_check_s = Integer(
         30,
         min=1,
-        help="How often the sessions of workspaces are compared with the servers that the hub runs, in seconds.",
+        help="How often the sessions of workspaces are compared with the servers that the hub runs, and the servers of "
+        "people who were switched off are stopped, in seconds.",
     ).tag(config=True)
 
     session_lease_s = Integer(

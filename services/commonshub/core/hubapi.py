@@ -36,9 +36,14 @@ class HubApi:
         self._http.close()
 
     async def ask(
-        self, path: str, token: str, body: str | None = None, accept: str = "application/json"
+        self,
+        path: str,
+        token: str,
+        body: str | None = None,
+        accept: str = "application/json",
+        method: str | None = None,
     ) -> HTTPResponse:
-        """The hub's answer, whatever its status below 500: to a GET, or with `body` to a POST.
+        """The hub's answer, whatever its status below 500: to a GET, with `body` to a POST, or by `method`.
 
         Raises
         ------
@@ -49,7 +54,7 @@ class HubApi:
             raise Unavailable("This service was not told where its hub is (Commons.hub_api_url).")
         request = HTTPRequest(
             f"{self.url}/{path}",
-            method="GET" if body is None else "POST",
+            method=method or ("GET" if body is None else "POST"),
             headers={"Authorization": f"token {token}", "Accept": accept},
             body=body,
             follow_redirects=False,

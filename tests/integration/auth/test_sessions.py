@@ -20,6 +20,7 @@ from tests.waiting import eventually
 from commonshub.auth.app import AuthApp
 from commonshub.auth.credentials import sessions
 from commonshub.core.errors import Unavailable
+from commonshub.core.grants import tables
 
 __all__ = ["commons"]
 
@@ -60,7 +61,7 @@ c.JupyterHub.services = [
 ]
 c.JupyterHub.load_roles = [
     {{"name": "operator", "scopes": ["admin:users", "admin:servers"], "services": ["operator"]}},
-    {{"name": "auth", "scopes": ["list:users", "read:servers"], "services": ["auth"]}},
+    {{"name": "auth", "scopes": ["list:users", "read:servers", "delete:servers"], "services": ["auth"]}},
 ]
 c.JupyterHub.extra_user_scopes = ["access:services!service=auth"]
 """
@@ -195,6 +196,22 @@ def test_s10_what_a_workspace_was_given_ends_with_its_server_everywhere(joined: 
     assert (ended[-1].username, ended[-1].subject) == ("root", claims_of(token)["sid"])
     hub.stop("root", "other")
     assert joined.refuse_soon(other)
+
+
+def test_s10_the_servers_of_somebody_who_was_switched_off_are_stopped(joined: Commons, hub: Hub) -> None:
+    for user, server in (("both", ""), ("both", "second"), ("alice", "")):
+        hub.start(user, server)
+    user = tables("auth").user
+    joined.sql(user.update().where(user.c.username == "both").values(active=False))
+    joined.auth.running.call(joined.auth.app.grants.reload())
+    check(joined)
+    eventually(lambda: not hub.request("GET", "/users/both").json()["servers"])
+    assert hub.request("GET", "/users/alice").json()["servers"]
+    told = [row for row in joined.auth.audited() if row.action == "stop_server"]
+    assert {(row.subject, row.detail["server"]) for row in told} == {("both", ""), ("both", "second")}
+    joined.sql(user.update().where(user.c.username == "both").values(active=True))
+    joined.auth.running.call(joined.auth.app.grants.reload())
+    hub.stop("alice")
 
 
 def test_a_key_is_the_same_after_its_renewal_and_good_for_as_long_as_the_server_runs(joined: Commons, hub: Hub) -> None:

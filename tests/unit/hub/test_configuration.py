@@ -46,7 +46,7 @@ def test_no_service_is_an_administrator_and_rights_are_few(configured: Config) -
 
 def test_the_auth_service_hears_what_ends_and_may_ask_what_runs(configured: Config, tmp_path: Path) -> None:
     [role] = [role for role in configured.JupyterHub.load_roles if role["services"] == ["auth"]]
-    assert role["scopes"] == ["list:users", "read:servers"]
+    assert role["scopes"] == ["list:users", "read:servers", "delete:servers"]
     endings = configured.JupyterHub.tornado_settings[SETTING]
     assert endings.origin == services(configured)["auth"]["url"]
     assert configured.Spawner.post_stop_hook == endings.server_stopped

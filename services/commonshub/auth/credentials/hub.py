@@ -172,6 +172,19 @@ class HubTokens:
         except NotFound:
             return {}
 
+    async def stop(self, name: str, server: str) -> None:
+        """Have a server of a user stopped; one that has stopped by itself is no fault.
+
+        Raises
+        ------
+        CommonsError
+            The hub does not answer, or this service may not stop servers (it needs ``delete:servers``).
+        """
+        place = f"users/{quote(name, safe='')}/" + (f"servers/{quote(server, safe='')}" if server else "server")
+        answer = await self.api.ask(place, self.service_token, method="DELETE")
+        if answer.code == 403:
+            raise AuthenticationRequired("The hub does not let this service stop servers (it needs delete:servers).")
+
     async def _ask(self, path: str, token: str, accept: str = "application/json") -> Any:
         answer = await self.api.ask(path, token, accept=accept)
         if answer.code == 404:

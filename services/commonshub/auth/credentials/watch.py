@@ -1,7 +1,10 @@
-"""Ends the sessions of workspaces whose servers have gone without a word.
+"""Keeps workspaces and what the commons knows of them together.
 
-The hub says when a server stops. Where it could not (it crashed, or this service was away), the sessions are compared
-with the servers that run, every so often and only while there are any.
+The hub says when a server stops. Where it could not (it crashed, or this service was away), the sessions of workspaces
+are compared with the servers that run, every so often and only while there are any.
+
+The hub does not know who was switched off, so the servers of those are stopped: what runs there would go on, and the
+connections to it stay open.
 """
 
 import asyncio
@@ -65,6 +68,19 @@ def _finish(connection: "sa.Connection", auth: "AuthApp", ended: Sequence[Sessio
         )
 
 
+def _tell_of_eviction(connection: "sa.Connection", schema: str, name: str, server: str) -> None:
+    audit.write(
+        connection,
+        schema,
+        Identity(name),
+        "watch",
+        action="stop_server",
+        subject=name,
+        decision="allowed",
+        detail={"server": server},
+    )
+
+
 class Watch:
     """Compares, again and again.
 
@@ -97,8 +113,23 @@ class Watch:
         Raises
         ------
         CommonsError
-            The hub or the database does not answer; nothing was changed.
+            The hub or the database does not answer; what is left is done the next time.
         """
+        await self._compare()
+        await self._evict()
+
+    async def _evict(self) -> None:
+        """Stop the servers of users who were switched off."""
+        away = {name for name, user in self.auth.policy.users.items() if not user.active}
+        if not away:
+            return
+        for name, server in await self.auth.hub.servers():
+            if name in away:
+                await self.auth.hub.stop(name, server)
+                log.info("The server %r of %s, who was switched off, is being stopped.", server, name)
+                await self.auth.database.run(_tell_of_eviction, self.auth.schema, name, server)
+
+    async def _compare(self) -> None:
         database, schema = self.auth.database, self.auth.schema
         watched = await database.run(sessions.workspaces, schema)
         if not watched:
