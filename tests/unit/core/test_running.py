@@ -21,6 +21,7 @@ class SlowHandler(BaseHandler):
     async def get(self) -> None:
         self.service.events.append("asked")
         await asyncio.sleep(0.3)
+        await self.service.may_answer.wait()
         self.service.events.append("answered")
         self.reply_text("late")
 
@@ -122,9 +123,12 @@ class SlowApp(ServiceApplication):
     name = "slow"
     uses_database: ClassVar[bool] = False
     events: list[str]
+    may_answer: asyncio.Event
 
     def routes(self) -> list[Route]:
         self.events = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         return [
             (r"/slow", SlowHandler),
             (r"/stream", StreamHandler),
@@ -230,12 +234,14 @@ def test_an_answer_that_is_on_its_way_arrives_whole(run: Callable[[Test], None],
 
 def test_a_connection_that_asks_on_and_on_is_told_to_close(run: Callable[[Test], None]) -> None:
     async def test(app: SlowApp, client: Client) -> None:
+        app.may_answer.clear()
         await client.get("/slow")
         closing = asyncio.create_task(app.close())
         await client.get("/slow")
         # What came before a reset is lost to who reads only then.
         reading = asyncio.create_task(client.read())
         await client.get("/slow")
+        app.may_answer.set()
         await closing
         assert (await reading).count(b"late") == 2
 
