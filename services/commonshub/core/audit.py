@@ -20,7 +20,7 @@ Decision = Literal["allowed", "denied", "failed"]
 DataAction = Literal["download", "upload", "upload_part", "upload_complete", "delete"]
 SignInAction = Literal["login", "logout"]
 TokenAction = Literal[
-    "api_key", "revoke_key", "access_token", "refresh_token", "revoke_token", "end_session", "consent"
+    "api_key", "revoke_key", "access_token", "refresh_token", "revoke_token", "end_session", "stop_server", "consent"
 ]
 UserAction = Literal["create_user", "change_user", "deactivate_user", "reactivate_user", "delete_user"]
 ClientAction = Literal["create_client", "change_client", "delete_client"]
