@@ -215,6 +215,18 @@ class BaseHandler(web.RequestHandler):
             self.service.log.error("%s failed", where, exc_info=(typ, value, tb))
 
 
+class StorableHandler(BaseHandler):
+    """Base of handlers that look everything they are given up in PostgreSQL, which stores no NUL."""
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Text of a part of the path or of an argument."""
+        text: str = super().decode_argument(value, name)
+        # None for a part of the path that may be absent.
+        if text and "\0" in text:
+            raise BadRequest(f"{name or 'The path'} must not contain NUL.")
+        return text
+
+
 class CredentialHandler(BaseHandler):
     """Base of handlers that take a credential, or start a sign-in: who fails too often has to wait.
 

@@ -15,7 +15,7 @@ from commonshub.core import records
 from commonshub.core.errors import AuthenticationRequired, BadRequest, Conflict, NotFound
 from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.records import Draft, Record
-from commonshub.core.web import BaseHandler
+from commonshub.core.web import StorableHandler
 
 from . import bundles, drs, filters, ledger, permissions, reads, store, validate, writes
 from .contents import Budget, Contents
@@ -29,7 +29,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class IndexHandler(BaseHandler):
+class IndexHandler(StorableHandler):
     """Base of the handlers: SQL in the index's schema, and permissions.
 
     Attributes
@@ -56,13 +56,6 @@ class IndexHandler(BaseHandler):
 
     def compute_etag(self) -> None:
         """None: the entity tag of a long list costs more than its being sent, and indexd gives none either."""
-
-    def decode_argument(self, value: bytes, name: str | None = None) -> str:
-        """Text of a part of the path or of an argument; no name in the index has a NUL."""
-        text: str = super().decode_argument(value, name)
-        if "\0" in text:
-            raise BadRequest(f"{name or 'The path'} must not contain NUL.")
-        return text
 
     async def sql(
         self, function: Callable[Concatenate[sa.Connection, str, P], T], /, *args: P.args, **kwargs: P.kwargs

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from ..core.errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, TooLarge
 from ..core.policy import Request
-from ..core.web import BaseHandler
+from ..core.web import StorableHandler
 from . import export, report
 from .attempt import Run, attempt
 from .body import Body
@@ -26,7 +26,7 @@ _PROGRAM_ADMIN = Request(SERVICE, "*", "/services/sheepdog/submission/program")
 PROJECT_ADMIN = Request(SERVICE, "*", "/services/sheepdog/submission/project")
 
 
-class SubmissionHandler(BaseHandler):
+class SubmissionHandler(StorableHandler):
     """Base of the service's handlers."""
 
     @property

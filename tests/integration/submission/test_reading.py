@@ -46,6 +46,15 @@ def test_an_entity_that_is_not_there_is_404(api: Any) -> None:
     assert api("GET", "/P/one/entities/nothing").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "path", ["/P/one/entities/a%00b", "/P%00/one/entities/a", "/P/one/export?ids=%00", "/_dictionary/%00"]
+)
+def test_what_cannot_be_stored_is_refused(api: Any, path: str) -> None:
+    answer = api("GET", path)
+    assert answer.status_code == 400
+    assert "NUL" in answer.json()["message"]
+
+
 @pytest.mark.parametrize(("kind", "delimiter"), [("tsv", "\t"), ("csv", ",")])
 def test_a_table_of_a_type_has_one_row_a_record(api: Any, name: str, kind: str, delimiter: str) -> None:
     awkward = f'a{delimiter}"b"\nc'
