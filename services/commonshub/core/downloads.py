@@ -19,6 +19,7 @@ from .access import Asker, lifetime, locate, open_to_all, readable_until
 from .batches import Batches
 from .database import Database
 from .errors import AuthenticationRequired, CommonsError, NotFound, PermissionDenied
+from .names import spellings
 from .records import Record
 from .storage import Storage
 
@@ -84,11 +85,14 @@ class Downloads:
         Holds the records and the audit trail.
     storage
         Signs the URLs.
+    guid_prefix
+        Prefix of the commons' GUIDs, which callers may leave out or put before.
     """
 
-    def __init__(self, database: Database, storage: Storage) -> None:
+    def __init__(self, database: Database, storage: Storage, guid_prefix: str = "") -> None:
         self.database = database
         self.storage = storage
+        self.guid_prefix = guid_prefix
         self.index_schema = database.settings.index_schema
         self.auth_schema = database.settings.auth_schema
         settings = storage.settings
@@ -136,10 +140,13 @@ class Downloads:
 
     def _answer(self, connection: sa.Connection, wanted: Sequence[Wanted]) -> list[str | Exception]:
         unread = {each.guid for each in wanted if each.record is None and "\x00" not in each.guid}
-        found = records.get_many(connection, self.index_schema, unread) if unread else {}
+        spelt = {guid: spellings(guid, self.guid_prefix) for guid in unread}
+        names = {each for meant in spelt.values() for each in meant}
+        found = records.get_many(connection, self.index_schema, names) if names else {}
         said, outcomes = [], []
         for each in wanted:
-            record = each.record or found.get(each.guid)
+            meant = spelt.get(each.guid, ())
+            record = each.record or next((found[name] for name in meant if name in found), None)
             outcome = self._decide(each, record)
             entry = _entry(each, record, outcome, self.storage.settings.presigned_url_ttl_s)
             said.append((each.asker.identity, each.asker.request_id, entry))
@@ -197,7 +204,7 @@ def _entry(wanted: Wanted, record: Record | None, outcome: str | Exception, ttl_
     if isinstance(outcome, Exception):
         decision = "denied" if isinstance(outcome, AuthenticationRequired | PermissionDenied) else "failed"
         detail["status"] = status_of(outcome)
-    return audit.Entry("download", wanted.guid, decision, detail)
+    return audit.Entry("download", record.did if record else wanted.guid, decision, detail)
 
 
 def sort_outcomes(outcomes: Iterable[tuple[K, str | Exception]]) -> tuple[list[tuple[K, str]], list[Failed]]:

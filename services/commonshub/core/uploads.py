@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from . import audit, blobs, deletions, records
+from . import audit, blobs, deletions, names
 from .access import SERVICE, Asker, lifetime, may_delete, may_write
 from .downloads import Downloads
 from .errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, PermissionDenied
@@ -163,16 +163,10 @@ def require_s3(protocol: str | None) -> None:
 
 
 class Uploads:
-    """Gives out upload URLs and deletes data, each with a row in the audit trail.
+    """Gives out upload URLs and deletes data, each with a row in the audit trail."""
 
-    Parameters
-    ----------
-    guid_prefix
-        Prefix of the GUIDs of new data objects.
-    """
-
-    def __init__(self, downloads: Downloads, guid_prefix: str = "") -> None:
-        self.guid_prefix = guid_prefix
+    def __init__(self, downloads: Downloads) -> None:
+        self.guid_prefix = downloads.guid_prefix
         self.storage = downloads.storage
         self.database = downloads.database
         self.schema = downloads.index_schema
@@ -235,14 +229,14 @@ class Uploads:
         Unavailable
             A store that has bytes of it does not answer; nothing is deleted then.
         """
-        _, record, locations = await self._run("delete", asker, self._doomed, guid)
+        did, record, locations = await self._run("delete", asker, self._doomed, guid)
         for location in locations:
-            await self._at_store("delete", asker, guid, partial(self.storage.head, location))
+            await self._at_store("delete", asker, did, partial(self.storage.head, location))
         locations = await self.database.run(self._begin, record, also)
         for location in locations:
             # The deletion is decided: what fails from here on, the index service finishes.
             with suppress(CommonsError):
-                await self._at_store("delete", asker, guid, partial(self.storage.delete, location))
+                await self._at_store("delete", asker, did, partial(self.storage.delete, location))
                 await self.database.run(deletions.end, self.schema, [location])
 
     def _begin(self, connection: sa.Connection, record: Record, also: Also | None) -> list[Location]:
@@ -342,9 +336,9 @@ class Uploads:
         record = self._record(connection, guid)
         if not may_write(asker, record):
             raise AuthenticationRequired("You don't have access permission on this file")
-        location = blobs.location_of(self._bucket(bucket), guid, file_name)
-        blobs.register(connection, self.schema, guid, location)
-        return guid, location
+        location = blobs.location_of(self._bucket(bucket), record.did, file_name)
+        blobs.register(connection, self.schema, record.did, location)
+        return record.did, location
 
     def _bucket(self, name: str | None) -> str:
         chosen = name or self.storage.settings.upload_bucket
@@ -353,13 +347,13 @@ class Uploads:
         return chosen
 
     def _record(self, connection: sa.Connection, guid: str) -> Record:
-        record = records.get(connection, self.schema, guid) if "\x00" not in guid else None
-        if record is None:
+        found = names.find(connection, self.schema, guid, prefix=self.guid_prefix) if "\x00" not in guid else None
+        if found is None:
             raise NotFound(f"There is no record with the GUID {guid}.")
-        return record
+        return found
 
     def _doomed(self, connection: sa.Connection, asker: Asker, guid: str) -> tuple[str, Record, list[Location]]:
         record = self._record(connection, guid)
         if not may_delete(asker, record):
             raise PermissionDenied("You don't have access permission to delete this file")
-        return guid, record, deletions.own_locations(connection, self.schema, record, self.storage.settings)
+        return record.did, record, deletions.own_locations(connection, self.schema, record, self.storage.settings)

@@ -164,8 +164,8 @@ class IndexApp(ServiceApplication):
         self.totals = Batches(self._count, most, 1)
         self.pages = Pages(self.max_known_pages, self.known_pages_s)
         self.ahead = Ahead(self._list, self._view, self.max_pages_ahead, self.pages_ahead_s)
-        self.downloads = Downloads(self.database, storage)
-        self.uploads = Uploads(self.downloads, self.commons.guid_prefix)
+        self.downloads = Downloads(self.database, storage, prefix)
+        self.uploads = Uploads(self.downloads)
         self.creations = Creations(
             self.database, self.schema, self.commons.guid_prefix, most=self.create_batch, at_once=self.create_batches
         )

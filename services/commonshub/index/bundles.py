@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from commonshub.core import records
 from commonshub.core.errors import BadRequest, Conflict, NotFound, TooLarge
+from commonshub.core.names import spellings
 from commonshub.core.records import Record
 from commonshub.core.texts import TEXTS
 
@@ -21,7 +22,7 @@ from . import conditions, contents, reads
 from .catalog import tables
 from .contents import Bundle, Bundles, Member
 from .filters import Filter
-from .reads import Form, Name, spellings
+from .reads import Form, Name
 
 T = TypeVar("T")
 
@@ -253,8 +254,8 @@ def _text(document: Any) -> str:
     return orjson.dumps(document).decode()
 
 
-def delete(connection: sa.Connection, schema: str, bundle_id: str) -> None:
-    """Delete one bundle; its members stay.
+def delete(connection: sa.Connection, schema: str, bundle_id: str, *, prefix: str) -> None:
+    """Delete one bundle, whose id may be given with or without the commons' prefix; its members stay.
 
     Raises
     ------
@@ -262,7 +263,10 @@ def delete(connection: sa.Connection, schema: str, bundle_id: str) -> None:
         There is no such bundle.
     """
     bundle = tables(schema).bundle
-    if connection.execute(sa.delete(bundle).where(bundle.c.bundle_id == bundle_id)).rowcount == 0:
+    called = bundle.c.bundle_id.in_(spellings(bundle_id, prefix))
+    exact_first = (bundle.c.bundle_id == bundle_id).desc()
+    meant = sa.select(bundle.c.bundle_id).where(called).order_by(exact_first).limit(1).scalar_subquery()
+    if connection.execute(sa.delete(bundle).where(bundle.c.bundle_id == meant)).rowcount == 0:
         raise NotFound(f"no bundle found with the id {bundle_id}")
 
 

@@ -28,5 +28,5 @@ class BundleHandler(ObjectReader):
 
     async def delete(self, bundle_id: str) -> None:
         self.require("delete", [permissions.BUNDLES])
-        await self.sql(bundles.delete, bundle_id)
+        await self.sql(bundles.delete, bundle_id, prefix=self.prefix)
         self.finish()

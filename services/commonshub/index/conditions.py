@@ -18,10 +18,10 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from commonshub.core.names import spellings
 from commonshub.core.texts import TEXTS
 
 from .filters import Filter, Negation
-from .reads import spellings
 
 # A number in a filter is no longer than this; what is longer is no number that somebody stored.
 MAX_NUMBER_CHARS = 32

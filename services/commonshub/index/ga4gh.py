@@ -10,9 +10,10 @@ from commonshub.core.access import Asker, Shown, closed_paths, open_to_all
 from commonshub.core.attempts import Attempt, is_among
 from commonshub.core.downloads import Options, Wanted, sort_outcomes
 from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, TooLarge
+from commonshub.core.names import spellings
 from commonshub.core.records import Record
 
-from . import bundles, drs, filters, reads
+from . import bundles, drs, filters
 from .bundles import Family
 from .handlers import IndexHandler
 
@@ -37,7 +38,7 @@ class ObjectReader(IndexHandler):
     def names(self, object_id: str) -> list[str]:
         """The GUIDs that an id may stand for: itself, and what it means as a compact identifier."""
         expanded = drs.expanded(object_id)
-        return [name for each in (object_id, expanded) if each for name in reads.spellings(each, self.prefix)]
+        return [name for each in (object_id, expanded) if each for name in spellings(each, self.prefix)]
 
     async def found(self, object_id: str, *, expand: bool = False) -> Record | Family:
         """The record or the bundle with an id.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, ParamSpec, TypeVar
 import orjson
 import sqlalchemy as sa
 
-from commonshub.core import records
+from commonshub.core import names, records
 from commonshub.core.errors import AuthenticationRequired, BadRequest, Conflict, NotFound
 from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.records import Draft, Record
@@ -88,20 +88,20 @@ class IndexHandler(StorableHandler):
         """The query, decoded."""
         return {name: self.get_query_arguments(name, strip=False) for name in self.request.query_arguments}
 
-    async def existing(self, did: str) -> Record:
-        """The record with exactly this GUID.
+    async def existing(self, guid: str) -> Record:
+        """The record with this GUID, with or without the commons' prefix; a write knows no baseid and no alias.
 
         Raises
         ------
         NotFound
             There is none.
         """
-        record = await self.read(records.get, did)
+        record = await self.read(names.find, guid, prefix=self.prefix)
         if record is None:
-            raise NotFound(f"no record found with the GUID {did}")
+            raise NotFound(f"no record found with the GUID {guid}")
         return record
 
-    async def at_revision(self, did: str) -> Record:
+    async def at_revision(self, guid: str) -> Record:
         """The record that a write names by GUID and ``rev``.
 
         Raises
@@ -109,7 +109,7 @@ class IndexHandler(StorableHandler):
         Conflict
             It has another revision. (That is checked again in the statement that writes.)
         """
-        record = await self.existing(did)
+        record = await self.existing(guid)
         rev = self.get_query_argument("rev", None)
         if record.rev != rev:
             raise Conflict(f"revision mismatch: the record has {record.rev}, the request says {rev}.")
@@ -132,7 +132,7 @@ class IndexHandler(StorableHandler):
         try:
             document = await self.index.reads.document(name, aliases=aliases)
         except NotFound:
-            family = await self.read(bundles.resolve, reads.spellings(name, self.prefix), expand=False)
+            family = await self.read(bundles.resolve, names.spellings(name, self.prefix), expand=False)
             self.reply(drs.bundle_document(family.bundle) | {"bundle_data": self.contents_of(family, expand=False)})
         else:
             self.reply_document(document)
@@ -193,24 +193,24 @@ class RecordHandler(IndexHandler):
     async def get(self, guid: str) -> None:
         await self.reply_found(guid)
 
-    async def put(self, did: str) -> None:
+    async def put(self, guid: str) -> None:
         body = self.json()
-        record = await self.at_revision(did)
+        record = await self.at_revision(guid)
         changes = validate.changes(body, record)
         self.require("update", record.authz, changes.get("authz", []))
-        self.reply_identity(await self.sql(records.update, did, record.rev, changes))
+        self.reply_identity(await self.sql(records.update, record.did, record.rev, changes))
 
-    async def delete(self, did: str) -> None:
+    async def delete(self, guid: str) -> None:
         if self.get_query_argument("rev", None) is None:
             raise BadRequest("no revision specified: pass the record's rev as ?rev=.")
-        record = await self.at_revision(did)
+        record = await self.at_revision(guid)
         self.require("delete", record.authz)
-        await self.sql(records.delete, did, record.rev)
+        await self.sql(records.delete, record.did, record.rev)
         self.reply({})
 
-    async def post(self, did: str) -> None:
+    async def post(self, guid: str) -> None:
         draft = validate.draft(self.json())
-        earlier = await self.existing(did)
+        earlier = await self.existing(guid)
         self.require("update", earlier.authz, list(draft.authz))
         self.reply_identity(await self.sql(store.add_version, earlier, draft, prefix=self.prefix))
 
@@ -235,17 +235,17 @@ class BlanksHandler(IndexHandler):
 class BlankHandler(IndexHandler):
     """``/index/index/blank/{guid}``: fill a blank record, or add a blank version to one."""
 
-    async def put(self, did: str) -> None:
+    async def put(self, guid: str) -> None:
         values = validate.measured(self.json())
-        record = await self.at_revision(did)
+        record = await self.at_revision(guid)
         self.require_upload("update", [*record.authz, *values.get("authz", [])], record.uploader)
         if not record.blank:
             raise BadRequest("update api is not supported for non-empty record!")
-        self.reply_identity(await self.sql(records.update, did, record.rev, values))
+        self.reply_identity(await self.sql(records.update, record.did, record.rev, values))
 
-    async def post(self, did: str) -> None:
+    async def post(self, guid: str) -> None:
         values = validate.blank(self.json())
-        earlier = await self.existing(did)
+        earlier = await self.existing(guid)
         self.require("update", earlier.authz)
         if "authz" in values:
             self.require("create", values["authz"])
@@ -283,10 +283,12 @@ class LatestHandler(IndexHandler):
 class BlobHandler(IndexHandler):
     """``/index/index/{guid}/blob``: how far the upload of a record is."""
 
-    async def get(self, did: str) -> None:
-        found = await self.read(ledger.progress, did)
-        if found is None:
-            raise NotFound(f"Nothing was uploaded for {did} through this commons.")
+    async def get(self, guid: str) -> None:
+        for did in names.spellings(guid, self.prefix):
+            if found := await self.read(ledger.progress, did):
+                break
+        else:
+            raise NotFound(f"Nothing was uploaded for {guid} through this commons.")
         if found.state == ledger.AWAITED:
             self.index.worker.hasten(did)
         self.reply({"did": did, **found._asdict()})
@@ -295,22 +297,25 @@ class BlobHandler(IndexHandler):
 class AliasesHandler(IndexHandler):
     """``/index/index/{guid}/aliases``: list, add, replace, delete all."""
 
-    async def get(self, did: str) -> None:
-        self._answer((await self.existing(did)).aliases)
+    async def get(self, guid: str) -> None:
+        self._answer((await self.existing(guid)).aliases)
 
-    async def post(self, did: str) -> None:
+    async def post(self, guid: str) -> None:
         given = validate.aliases(self.json())
-        self.require("update", (await self.existing(did)).authz)
-        self._answer(await self.sql(store.set_aliases, did, lambda held: _added(held, given)))
+        record = await self.existing(guid)
+        self.require("update", record.authz)
+        self._answer(await self.sql(store.set_aliases, record.did, lambda held: _added(held, given)))
 
-    async def put(self, did: str) -> None:
+    async def put(self, guid: str) -> None:
         given = validate.aliases(self.json())
-        self.require("update", (await self.existing(did)).authz)
-        self._answer(await self.sql(store.set_aliases, did, lambda held: given))
+        record = await self.existing(guid)
+        self.require("update", record.authz)
+        self._answer(await self.sql(store.set_aliases, record.did, lambda held: given))
 
-    async def delete(self, did: str) -> None:
-        self.require("delete", (await self.existing(did)).authz)
-        await self.sql(store.set_aliases, did, lambda held: [])
+    async def delete(self, guid: str) -> None:
+        record = await self.existing(guid)
+        self.require("delete", record.authz)
+        await self.sql(store.set_aliases, record.did, lambda held: [])
         self.reply("Aliases deleted successfully")
 
     def _answer(self, aliases: list[str]) -> None:
@@ -320,9 +325,10 @@ class AliasesHandler(IndexHandler):
 class AliasHandler(IndexHandler):
     """``/index/index/{guid}/aliases/{alias}``: delete one."""
 
-    async def delete(self, did: str, alias: str) -> None:
-        self.require("delete", (await self.existing(did)).authz)
-        await self.sql(store.set_aliases, did, lambda held: _without(held, alias))
+    async def delete(self, guid: str, alias: str) -> None:
+        record = await self.existing(guid)
+        self.require("delete", record.authz)
+        await self.sql(store.set_aliases, record.did, lambda held: _without(held, alias))
         self.reply("Aliases deleted successfully")
 
 

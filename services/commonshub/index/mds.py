@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
-from commonshub.core import records, web
+from commonshub.core import names, web
 from commonshub.core.access import Asker, require_scope
 from commonshub.core.downloads import Options, Wanted
 from commonshub.core.errors import BadRequest, Conflict, NotFound, TooLarge, ValidationFailed
@@ -250,8 +250,9 @@ class ObjectHandler(ObjectHandling):
             found = await self.read(metadata.find, document.did)
             self.reply({"record": document.json, "metadata": found or {}})
 
-    async def delete(self, guid: str) -> None:
-        record = await self.sql(records.get, guid)
+    async def delete(self, name: str) -> None:
+        record = await self.read(names.find, name, prefix=self.prefix)
+        guid = record.did if record else name
         if record is None:
             permissions.require_metadata(self.service.policy, self.identity)
         elif "delete_file_locations" in self.request.query_arguments:

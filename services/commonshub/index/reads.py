@@ -24,6 +24,7 @@ from commonshub.core import records
 from commonshub.core.batches import Batches
 from commonshub.core.database import Database
 from commonshub.core.errors import NotFound
+from commonshub.core.names import spellings
 from commonshub.core.records import Record
 from commonshub.core.texts import TEXTS
 
@@ -61,14 +62,6 @@ class Form(Generic[T]):
 
 RECORD = Form(documents.all_fields, lambda chosen: documents.COLUMNS, lambda row: documents.record(row[-1]))
 DOCUMENT = Form(documents.fields, lambda chosen: documents.COLUMNS, lambda row: Document(*row[-3:]))
-
-
-def spellings(identifier: str, prefix: str) -> list[str]:
-    """The GUIDs that `identifier` may stand for: itself, and without or with the commons' prefix."""
-    if not prefix:
-        return [identifier]
-    other = identifier.removeprefix(prefix) if identifier.startswith(prefix) else prefix + identifier
-    return [identifier, other]
 
 
 def find(

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from commonshub.core import records
 from commonshub.core.errors import Conflict, NotFound
+from commonshub.core.names import spellings
 from commonshub.core.records import Draft, Record
 from commonshub.core.texts import TEXTS
 
@@ -18,7 +19,7 @@ from .ahead import Page
 from .documents import Document
 from .filters import Filter
 from .pages import Place, Start
-from .reads import Form, spellings
+from .reads import Form
 
 T = TypeVar("T")
 _VIEW = sa.select(documents.VIEW)

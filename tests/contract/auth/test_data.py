@@ -242,6 +242,24 @@ def test_c95_the_same_file_twice_is_two_objects(commons: DataCommons) -> None:
     assert [commons.link("alice", guid)["success"] for guid in guids] == [True, True]
 
 
+@pytest.mark.parametrize("named", ["dg.T/", ""])
+def test_data_are_found_with_and_without_the_prefix_of_guids(
+    commons: DataCommons, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    for each in (commons.auth.downloads, commons.auth.uploads):
+        monkeypatch.setattr(each, "guid_prefix", "dg.T/")
+    guid = commons.post("/user/data/upload", "bob", json={"file_name": "a.bin"}).json()["guid"]
+    assert guid.startswith("dg.T/")
+    asked = named + guid.removeprefix("dg.T/")
+    url = commons.get(f"/user/data/upload/{asked}?file_name=b.bin", "bob").json()["url"]
+    requests.put(url, data=BYTES, timeout=60).raise_for_status()
+    assert commons.verified(guid)["urls"] == [f"s3://commons/{guid}/b.bin"]
+    url = commons.download(asked, "bob").json()["url"]
+    assert requests.get(url, timeout=60).content == BYTES
+    assert commons.request("DELETE", f"/user/data/{asked}", "bob").status_code == 204
+    assert commons.get(f"/index/index/{guid}").status_code == 404
+
+
 def test_c96_an_upload_is_deleted_by_its_uploader_alone(commons: DataCommons) -> None:
     guid = commons.upload("alice")
     rev = commons.get(f"/index/index/{guid}").json()["rev"]

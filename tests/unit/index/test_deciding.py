@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from commonshub.core.access import access_ids
 from commonshub.core.errors import BadRequest
 from commonshub.core.identity import Identity
+from commonshub.core.names import spellings
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.core.records import Record
-from commonshub.index import drs, filters, ledger, permissions, store
+from commonshub.index import drs, filters, ledger, permissions
 from commonshub.index.ledger import Measurement
 from commonshub.index.measure import Stopped, measure
 
@@ -122,11 +123,11 @@ def test_a_client_acts_within_its_own_rights_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "name", "spellings"),
+    ("prefix", "name", "spelt"),
     [("", "x", ["x"]), ("dg.X/", "x", ["x", "dg.X/x"]), ("dg.X/", "dg.X/x", ["dg.X/x", "x"])],
 )
-def test_spellings_of_a_guid(prefix: str, name: str, spellings: list[str]) -> None:
-    assert store.spellings(name, prefix) == spellings
+def test_spellings_of_a_guid(prefix: str, name: str, spelt: list[str]) -> None:
+    assert spellings(name, prefix) == spelt
 
 
 @given(st.lists(st.sampled_from(["s3://b/k", "https://h/p", "gs://b/k", "plain text", "s3://[", "://"])))
