@@ -246,6 +246,26 @@ class Store:
         )
         return [(child, parent) for child, parent in connection.execute(query, {"ids": list(parents)})]
 
+    def own_ancestors(self, connection: sa.Connection, transaction_id: int) -> dict[str, str | None]:
+        """Id and submitter_id of records of a transaction that are reached by going up from them along cyclic links."""
+        links, snapshots = self.graph.dictionary.cyclic_links, self.graph.transaction_snapshots
+
+        def build() -> Any:
+            edges = [self.graph.edge(link) for link in links]
+            every = sa.union_all(*(sa.select(edge.c.src_id, edge.c.dst_id) for edge in edges)).subquery()
+            mine = sa.select(snapshots.c.entity_id, snapshots.c.new_props["submitter_id"].astext.label("key"))
+            made = mine.where(snapshots.c.transaction_id == sa.bindparam("transaction_id", type_=sa.Integer)).cte()
+            first = sa.select(every.c.src_id.label("start"), every.c.dst_id.label("at"))
+            up = first.join(made, made.c.entity_id == every.c.src_id).cte("up", recursive=True)
+            up = up.union(sa.select(up.c.start, every.c.dst_id).join(every, every.c.src_id == up.c.at))
+            query = sa.select(made.c.entity_id, made.c.key).join(up, up.c.start == made.c.entity_id)
+            return query.where(up.c.start == up.c.at).order_by(made.c.key)
+
+        if not links:
+            return {}
+        rows = connection.execute(self._statement("own_ancestors", build), {"transaction_id": transaction_id})
+        return {id_: key for id_, key in rows}  # noqa: C416 - rows are no pairs
+
     # -- writing -------------------------------------------------------------------
 
     def insert_nodes(

@@ -26,6 +26,7 @@ from ..core.dictionary import Link, NodeType
 from ..core.errors import BadRequest, NotFound
 from ..core.storage import Storage
 from . import files, journal
+from .cycles import refuse_cycles, told_at_once
 from .entity import CREATE, UPDATE, Entity, Fault, Outcome, Project, fault, faulty
 from .ids import fresh, is_uuid
 from .intake import Intake
@@ -196,6 +197,8 @@ class Transaction:
         # Of several chunks each is written, whatever is wrong: the others must find its records.
         if self.ledger or not (faulty(entities) or self.tally.faults):
             self._write(by_type, plan)
+            if self.ledger is None:
+                refuse_cycles(self.store, self.connection, self.id, entities)
             self.progress.written += len(documents)
         if self.ledger:
             self.ledger.flush()
@@ -215,6 +218,8 @@ class Transaction:
         for link, asked, stored in ledger.crowded():
             for late in second_children(((each, each.id or "", each.parent_id or "") for each in asked), stored):
                 self._tell_late(late, only_one(link))
+        if self.tally.clean and (circular := told_at_once(self.store, self.connection, self.id)):
+            self.tally.complain(circular)
         if self.tally.clean:
             self.store.check_edges(self.connection)
 

@@ -137,3 +137,18 @@ class Dictionary:
     def backlinks(self, node_id: str) -> tuple[Link, ...]:
         """The links that point at `node_id`."""
         return self._backlinks.get(node_id, ())
+
+    @cached_property
+    def cyclic_links(self) -> tuple[Link, ...]:
+        """The links by which a record may come to be its own ancestor: their target's type leads back to their own."""
+        return tuple(
+            link for node in self.nodes.values() for link in node.links if link.source in self._above(link.target)
+        )
+
+    def _above(self, node_id: str) -> set[str]:
+        found, todo = {node_id}, [node_id]
+        while todo:
+            more = {link.target for link in self.nodes[todo.pop()].links} - found
+            found |= more
+            todo += more
+        return found
