@@ -1,13 +1,12 @@
 """Downloads: what was asked for, and its rows as JSON, NDJSON, CSV or TSV, a chunk at a time."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import orjson
 
+from commonshub.core.cells import table_text
 from commonshub.core.errors import BadRequest
 
 from .catalog import DocType
@@ -120,15 +119,9 @@ def _json(chunks: Iterator[list[dict[str, Any]]]) -> Iterator[bytes]:
 
 
 def _table(chunks: Iterator[list[dict[str, Any]]], names: list[str], delimiter: str) -> Iterator[bytes]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter=delimiter, lineterminator="\n")
-    writer.writerow(names)
+    yield table_text([names], delimiter).encode()
     for rows in chunks:
-        writer.writerows([_cell(row[name]) for name in names] for row in rows)
-        yield buffer.getvalue().encode()
-        buffer.seek(0)
-        buffer.truncate()
-    yield buffer.getvalue().encode()
+        yield table_text(([_cell(row[name]) for name in names] for row in rows), delimiter).encode()
 
 
 def _cell(value: Any) -> Any:

@@ -3,7 +3,6 @@
 An export can be sent back as it is: columns are those of the template, and links are given by key.
 """
 
-import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from ..core.cells import table_text
 from ..core.dictionary import NodeType
 from ..core.errors import BadRequest
 from ..core.graph import Graph
@@ -169,9 +169,7 @@ def cell(value: Any) -> str:
 
 
 def _table(rows: Iterable[Sequence[str]], delimiter: str) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer, delimiter=delimiter, lineterminator="\n").writerows(rows)
-    return buffer.getvalue().encode()
+    return table_text(rows, delimiter).encode()
 
 
 # -- SQL ---------------------------------------------------------------------------

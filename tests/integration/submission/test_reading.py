@@ -57,7 +57,7 @@ def test_what_cannot_be_stored_is_refused(api: Any, path: str) -> None:
 
 @pytest.mark.parametrize(("kind", "delimiter"), [("tsv", "\t"), ("csv", ",")])
 def test_a_table_of_a_type_has_one_row_a_record(api: Any, name: str, kind: str, delimiter: str) -> None:
-    awkward = f'a{delimiter}"b"\nc'
+    awkward = f'a{delimiter}"b"\nc\rd'
     api.put(case(name, primary_site=awkward, consent_codes=["x", "y"]))
     text = api("GET", f"/P/one/export?node_label=case&format={kind}").content.decode()
     rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
