@@ -4,11 +4,10 @@ A table comes back as it was sent, with one more column that says what is wrong;
 table (JSON) there is a table with a line for each fault.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
+from ..core.cells import table_text
 from .entity import Fault, Outcome
 from .tables import REMARK
 
@@ -20,7 +19,7 @@ MAX_TOLD_CHARS = 300
 
 
 def sent_back(rows: Iterable[tuple[int, Sequence[str]]], outcome: Outcome) -> Iterator[list[str]]:
-    """The rows of a table that was sent, each with what is wrong with it in one more cell.
+    """The rows of a table that was sent, each with what is wrong with it in one more cell in front.
 
     Parameters
     ----------
@@ -30,23 +29,17 @@ def sent_back(rows: Iterable[tuple[int, Sequence[str]]], outcome: Outcome) -> It
     told = faults_by_row(outcome)
     missing = outcome.invalid - sum(not each["valid"] for each in outcome.entities)
     title = COLUMN if not missing else f"{COLUMN} (of the first {len(told)} faulty rows; {missing} more are faulty)"
-    width, dropped = 0, None
+    dropped = None
     for number, sent in rows:
         cells = list(sent)
-        if not width:
+        if number == 1:
             # A second round: what was said of the first is said no more.
             dropped = next((index for index, cell in enumerate(cells) if cell.strip().startswith(COLUMN)), None)
-            width = len(cells) - (dropped is not None)
-        if dropped is not None and dropped < len(cells):
-            del cells[dropped]
-        if number == 1:
-            yield [*cells, title]
-        elif not any(cells) and number not in told:
-            yield cells
-        else:
-            # What stands beyond the header stays there, so that it is still a fault when it is sent again.
-            padding = [""] * (width - len(cells))
-            yield [*cells[:width], *padding, " | ".join(told.get(number, ())), *cells[width:]]
+        if dropped is not None:
+            del cells[dropped : dropped + 1]
+        # In front, where it changes nothing of a row that ends early.
+        said = title if number == 1 else " | ".join(told.get(number, ()))
+        yield [said, *cells] if sent or said else []
 
 
 def listed(outcome: Outcome) -> Iterator[list[str]]:
@@ -83,6 +76,4 @@ def sentence(each: Fault) -> str:
 def written(rows: Iterator[list[str]], delimiter: str) -> Iterator[bytes]:
     """Rows as the text of a table, in pieces."""
     while block := list(islice(rows, _BLOCK_ROWS)):
-        buffer = io.StringIO(newline="")
-        csv.writer(buffer, delimiter=delimiter, lineterminator="\n").writerows(block)
-        yield buffer.getvalue().encode()
+        yield table_text(block, delimiter).encode()

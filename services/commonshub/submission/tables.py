@@ -78,6 +78,7 @@ class Table:
         check_header(header)
         _check_type(header)
         unnamed = "" in header
+        remarks = [index for index, cell in enumerate(header) if cell.startswith(REMARK)]
         columns, width = [column_of(cell) for cell in header], len(header)
         # A comma parts the cells of a CSV, so the targets in one of its cells are parted by another sign.
         separator = "," if self.delimiter == "\t" else "#"
@@ -85,6 +86,8 @@ class Table:
         makers: dict[str | None, RowMaker] = {}
         for number, raw in rows:
             cells = [cell.strip() for cell in raw]
+            for index in remarks:
+                cells[index : index + 1] = [""] * (index < len(cells))
             if not any(cells):
                 continue
             if len(cells) != width or unnamed:
