@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,16 @@ def test_records_that_meet_again_without_a_circle_are_stored(api: Any, name: str
     diamond = [sample(name, 1), sample(name, 2, 1), sample(name, 3, 1), sample(name, 4, 2, 3)]
     answer = api.put(*diamond, aliquot(name, 1, 4))
     assert (answer["created_entity_count"], cycles(answer)) == (5, [])
+
+
+def test_a_circle_over_several_chunks_is_refused(
+    api: Any, running: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = running.app.tools
+    monkeypatch.setattr(running.app, "tools", replace(tools, sizes=replace(tools.sizes, chunk=1)))
+    answer = api.put(sample(name, 1, 2), sample(name, 2, 3), sample(name, 3, 1), sample(name, 4, 1))
+    [found] = answer["transactional_errors"]
+    assert (answer["code"], found["rule"]) == (400, "cycle")
+    assert all(f"'{name}-{number}'" in found["message"] for number in (1, 2, 3))
+    assert f"{name}-4" not in found["message"]
+    assert not any(each.startswith(name) for each in api.export("sample"))

@@ -13,7 +13,7 @@ from tests.unit.submission.test_documents import NODES
 
 from commonshub.core.errors import BadRequest
 from commonshub.submission.body import Body
-from commonshub.submission.entity import Entity, Outcome
+from commonshub.submission.entity import Counts, Entity, Outcome
 from commonshub.submission.places import locate
 from commonshub.submission.report import listed, sent_back, sentence, written
 from commonshub.submission.tables import Table
@@ -90,7 +90,13 @@ def test_a_sentence_is_no_formula(column: str) -> None:
     assert sentence({"column": column, "message": "wrong"}).startswith("'")
 
 
-def test_rows_that_are_not_told_of_are_counted() -> None:
-    told = {"valid": False, "errors": [{"row": 2, "column": "a", "message": "wrong", "suggestion": None}]}
-    outcome = Outcome(1, [told], [], True, 200)
-    assert next(sent_back([(1, ["a"])], outcome)) == ["#errors", "a"]
+@pytest.mark.parametrize(
+    ("invalid", "title"), [(1, "#errors"), (5, "#errors (of the first 1 faulty rows; 4 more are faulty)")]
+)
+def test_rows_that_are_not_told_of_are_counted(invalid: int, title: str) -> None:
+    fault = {"row": 2, "column": "a", "message": "wrong", "suggestion": None}
+    told = {"valid": False, "action": None, "errors": [fault]}
+    outcome = Outcome(1, [told], [], True, 200, counts=Counts(total=9, invalid=invalid))
+    assert next(sent_back([(1, ["a"])], outcome)) == [title, "a"]
+    _, wrong, right = sent_back([(1, ["a"]), (2, ["x"]), (3, ["y"])], outcome)
+    assert (wrong, right) == (["a: wrong", "x"], ["", "y"])
