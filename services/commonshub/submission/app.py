@@ -15,6 +15,7 @@ from ..core.storage import Storage
 from . import handlers, readers, submitting, transactions
 from .documents import Limits, read
 from .jobs import Jobs, JobSettings
+from .lifecycle import STEPS
 from .projects import Roots
 from .store import Store
 from .transaction import Sizes, Tools
@@ -96,7 +97,7 @@ class SubmissionApp(ServiceApplication):
             (rf"{project}/transactions/([0-9]{{1,9}})/commit/?", transactions.CommitHandler),
             (rf"{project}/transactions/([0-9]{{1,9}})/close/?", transactions.CloseHandler),
             (rf"{project}/transactions/([0-9]{{1,9}})/?", transactions.TransactionHandler),
-            (rf"{project}/open/?", handlers.OpenHandler),
+            (rf"{project}/({'|'.join(STEPS)})(/_dry_run)?/?", handlers.StepHandler),
             (rf"{project}/_dry_run/?", submitting.DryRunHandler),
             (rf"{project}/?", submitting.ProjectHandler),
             (rf"{PREFIX}/([^/]+)/?", handlers.ProgramHandler),

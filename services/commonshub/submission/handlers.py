@@ -14,6 +14,7 @@ from .body import Body
 from .deletion import DELETE, delete
 from .documents import CSV, TSV, Reading, Records, document_format
 from .entity import Outcome, resource_path
+from .lifecycle import STEPS
 from .request import Submission
 from .tables import Table
 
@@ -170,13 +171,14 @@ class ProgramHandler(RootHandler):
         self.set_status(204)
 
 
-class OpenHandler(SubmissionHandler):
-    """``/<program>/<project>/open``."""
+class StepHandler(SubmissionHandler):
+    """``/<program>/<project>/open``, ``…/review``, ``…/submit``, ``…/release``, and the same with ``/_dry_run``."""
 
-    async def put(self, program: str, code: str) -> None:
+    async def put(self, program: str, code: str, name: str, dry_run: str | None) -> None:
         self.require_on(program, code, "release")
-        project = await self.app.database.run(self.app.roots.open_project, program, code)
-        self.reply({"code": 200, "success": True, "message": "Successfully opened project", "id": project.id})
+        project = await self.app.database.run(self.app.roots.take_step, program, code, name, dry_run=bool(dry_run))
+        message = f"Dry run: {name} is possible" if dry_run else STEPS[name].done
+        self.reply({"code": 200, "success": True, "message": message, "id": project.id})
 
     post = put
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from ..core import grants
 from ..core.errors import BadRequest, NotFound, ValidationFailed
-from . import ids
+from . import ids, lifecycle
 from .entity import Document, Outcome, Project, fault, resource_path
 from .store import Store
 from .validate import Checkers
@@ -203,20 +203,29 @@ class Roots:
         self._unregister(connection, project.resource)
         self.store.announce(connection, project.project_id)
 
-    def open_project(self, connection: sa.Connection, program: str, code: str) -> Project:
-        """Set a project's state to ``open``.
+    def take_step(self, connection: sa.Connection, program: str, code: str, name: str, *, dry_run: bool) -> Project:
+        """Take a project a step on in its life.
 
         Raises
         ------
         NotFound
             There is no such project.
+        BadRequest
+            It cannot take this step now.
         """
         project = self.store.project(connection, program, code)
         if project is None:
             raise NotFound(f"Project {code} not found")
         table = self.store.graph.node("project")
-        opened = table.c._props + _json({"state": "open"})
-        connection.execute(sa.update(table).where(table.c.node_id == project.id).values(_props=opened))
+        # Submissions hold the row while they write, so that none is under way when the project is locked.
+        held = sa.select(table.c._props).where(table.c.node_id == project.id).with_for_update()
+        properties = connection.execute(held).scalar_one()
+        known = self.store.graph.dictionary.nodes["project"].properties
+        changed = lifecycle.changes(name, properties, {each.name: each.enum for each in known.values()})
+        if not dry_run:
+            merged = table.c._props + _json(changed)
+            connection.execute(sa.update(table).where(table.c.node_id == project.id).values(_props=merged))
+            self.store.announce(connection, project.project_id)
         return project
 
     # -- both ------------------------------------------------------------------

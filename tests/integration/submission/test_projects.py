@@ -113,6 +113,22 @@ def test_a_closed_project_takes_nothing_until_it_is_opened(api: Any, sql: Any) -
     assert api.put(experiment, path="/P/shut")["success"]
 
 
+def test_a_project_is_reviewed_and_opened_again(api: Any) -> None:
+    api("PUT", "/P", project("reviewed"))
+    assert api("PUT", "/P/reviewed/review/_dry_run").json()["message"] == "Dry run: review is possible"
+    experiment = {"type": "experiment", "submitter_id": "e", "projects": {"code": "reviewed"}}
+    assert api.put(experiment, path="/P/reviewed")["success"]
+    assert api("POST", "/P/reviewed/review").json()["message"] == "Successfully locked project for review"
+    assert api("PUT", "/P/reviewed", experiment).status_code == 400
+    again = api("PUT", "/P/reviewed/review")
+    assert (again.status_code, "'review'" in again.json()["message"]) == (400, True)
+    # The dictionary of the tests has no such state.
+    assert "no state 'submitted'" in api("PUT", "/P/reviewed/submit").json()["message"]
+    assert api("PUT", "/P/reviewed/open").json()["success"]
+    assert api.put(experiment, path="/P/reviewed")["success"]
+    assert api("PUT", "/P/nowhere/review").status_code == 404
+
+
 def test_a_project_is_a_resource_that_grants_can_be_given_on(api: Any, sql: Any) -> None:
     api("PUT", "/", program("R"))
     api("PUT", "/R", project("r"))
@@ -153,6 +169,8 @@ EXPERIMENT = {"type": "experiment", "submitter_id": "by-test", "projects": {"cod
         ("PUT", "/P/nowhere", EXPERIMENT, (401, 403, 403, 403)),
         ("PUT", "/P/one%2Fprojects%2Ftwo", EXPERIMENT, (404, 404, 404, 404)),
         ("PUT", "/P/one/open", None, (401, 403, 403, 403)),
+        ("PUT", "/P/one/review", None, (401, 403, 403, 403)),
+        ("POST", "/P/one/release/_dry_run", None, (401, 403, 403, 403)),
         ("PUT", "/P/one/transactions/999999999/commit", None, (401, 403, 403, 404)),
         ("PUT", "/P/two/transactions/999999999/close", None, (401, 403, 403, 403)),
         ("GET", "/P/one/export?node_label=case", None, (401, 403, 403, 200)),
