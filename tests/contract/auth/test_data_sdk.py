@@ -1,5 +1,6 @@
 """Data through the unmodified Gen3 SDK."""
 
+import csv
 import json
 import warnings
 from pathlib import Path
@@ -15,8 +16,8 @@ from commonshub.core.identity import ANONYMOUS
 
 
 @pytest.fixture(scope="module")
-def files(commons: DataCommons, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Gen3File of a user with a credentials file."""
+def signed_in(commons: DataCommons, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Gen3Auth of a user with a credentials file."""
     home: Path = tmp_path_factory.mktemp("home")
     app = commons.auth
     key, identifier = app.database.call(issue_key, app, ANONYMOUS, "test", "alice", 3600, KEY_SCOPES)
@@ -27,9 +28,15 @@ def files(commons: DataCommons, tmp_path_factory: pytest.TempPathFactory) -> Any
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from gen3.auth import Gen3Auth
-            from gen3.file import Gen3File
 
-        yield Gen3File(Gen3Auth(refresh_file=str(home / "credentials.json")))
+        yield Gen3Auth(refresh_file=str(home / "credentials.json"))
+
+
+@pytest.fixture(scope="module")
+def files(signed_in: Any) -> Any:
+    from gen3.file import Gen3File
+
+    return Gen3File(signed_in)
 
 
 @pytest.mark.parametrize("protocol", [None, "s3"])
@@ -68,3 +75,47 @@ def test_upload_file_to_guid(commons: DataCommons, files: Any) -> None:
     requests.put(again["url"], data=BYTES).raise_for_status()
     assert commons.verified(guid)["urls"] == [f"s3://commons/{guid}/second.bin"]
     assert files.delete_file(guid) == ""
+
+
+@pytest.fixture
+def validation() -> Any:
+    with warnings.catch_warnings():
+        # Its source has an escape that Python no longer likes.
+        warnings.simplefilter("ignore")
+        from gen3.tools.indexing import post_indexing_validation
+
+    return post_indexing_validation
+
+
+@pytest.fixture
+def manifest(commons: DataCommons, tmp_path: Path) -> str:
+    """A file that its reader may have and one that he may not; the tool tries one of each ``acl``."""
+    mine, secret = commons.stored(authz=[PROJECT], acl=["a"]), commons.stored(authz=[SECRET], acl=["b"])
+    lines = [f"{each.did},{each.size},{each.acl[0]},{each.urls[0]}" for each in (mine, secret)]
+    path = tmp_path / "manifest.csv"
+    path.write_text("\n".join(["guid,size,acl,url", *lines]))
+    return str(path)
+
+
+def test_the_files_of_a_manifest_are_tried(signed_in: Any, validation: Any, manifest: str, tmp_path: Path) -> None:
+    output = tmp_path / "tried.csv"
+    validation.validate_manifest(manifest, signed_in, str(output))
+    with output.open(newline="") as file:
+        tried = {row["acl"]: (row["presigned_url_status"], row["download_status"]) for row in csv.DictReader(file)}
+    assert tried == {"a": ("200", "200"), "b": ("401", "-1")}
+
+
+def test_the_files_of_a_manifest_are_tried_step_by_step(
+    signed_in: Any, files: Any, validation: Any, manifest: str, tmp_path: Path
+) -> None:
+    parser = validation.RecordParser(signed_in)
+    parser.read_records_from_manifest(manifest)
+    parser.check_records()
+    tried = {record.acl: record for record in parser.record_dict.values()}
+    assert {acl: record.download_status for acl, record in tried.items()} == {"a": 200, "b": -1}
+    record = tried["a"]
+    record.download_status = -1
+    record.check_record(files)
+    assert (record.response_status, record.download_status) == (200, 200)
+    parser.save_download_check_results_to_csv(str(tmp_path / "tried.csv"))
+    assert (tmp_path / "tried.csv").read_text().count("\n") == 3

@@ -13,8 +13,10 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.drs_schema import held
+from tests.index_service import PROJECT
 from tests.tokens import bearer
 
+from commonshub.core.storage import Location, Storage
 from commonshub.index import bundles
 
 # DrsClient calls httpx as older versions of that wanted to be called.
@@ -99,6 +101,19 @@ def test_the_client_does_the_same_asynchronously(drs: Any, url: str, made: Calla
         ]
 
     assert [each.status_code for each in asyncio.run(loop())] == [200, 200, 200]
+
+
+def test_the_client_gets_the_url_of_an_object(drs: Any, url: str, running: Any, made: Callable[..., str]) -> None:
+    did = str(uuid.uuid4())
+    place = Location("commons", f"{did}/a.csv")
+    requests.put(Storage(running.app.storage_settings).presign("PUT", place, 60), data=b"bytes").raise_for_status()
+    made(5, did=did, urls=[str(place)], authz=[PROJECT])
+    assert drs.check_status().status_code == 200
+    # Objects are beside the index, not below it.
+    drs.url = url
+    for answer in (drs.download(did, "s3"), asyncio.run(drs.async_download(did, "s3"))):
+        assert answer.status_code == 200, answer.text
+        assert requests.get(answer.json()["url"], timeout=60).content == b"bytes"
 
 
 def test_a_manifest_of_nested_bundles_is_ingested(
