@@ -188,12 +188,15 @@ def _holders(arguments: Arguments, name: str) -> list[str] | None:
 
 
 def _pairs(arguments: Arguments, name: str) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for each in arguments.get(name, ()):
         key, colon, value = _sound(name, each).partition(":")
         if not colon or not key:
             raise BadRequest(f"{name} must have the form key:value, not {each[:80]!r}.")
-        found[key] = value
+        if found.get(key) and value not in ("", found[key]):
+            raise BadRequest(f"{name}: no record has two values of {key[:80]!r}.")
+        # Where it must be there and have a value, the value says both.
+        found[key] = value or found.get(key, "")
     return found
 
 
