@@ -301,7 +301,8 @@ def listing(
     guids = [row.id for row in page if not row.bundle]
     read: list[T | None] = reads.find(connection, schema, form, [Name(guid) for guid in guids])
     found = dict(zip(guids, read, strict=True))
-    there = without_members(connection, schema, [row.id for row in page if row.bundle])
+    ids = [row.id for row in page if row.bundle]
+    there = without_members(connection, schema, ids) if ids else {}
     every = [there.get(row.id) if row.bundle else found[row.id] for row in page]
     return [each for each in every if each is not None]
 
@@ -313,9 +314,8 @@ def _key(key: sa.ColumnElement[str], moment: sa.ColumnElement[Any], *, bundle: b
 def objects(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: str) -> list[Record | Family]:
     """The same page as objects of DRS, with the direct contents of its bundles."""
     page = listing(connection, schema, reads.RECORD, wanted, prefix=prefix, complete=True)
-    known = families(
-        connection, schema, {each.id: [each.id] for each in page if isinstance(each, Bundle)}, expand=False
-    )
+    wished = {each.id: [each.id] for each in page if isinstance(each, Bundle)}
+    known = families(connection, schema, wished, expand=False) if wished else {}
     # A bundle that was deleted since the page was read is left out.
     found = [each if isinstance(each, Record) else known.get(each.id) for each in page]
     return [each for each in found if each is not None]
