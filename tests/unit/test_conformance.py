@@ -2,7 +2,8 @@
 
 Cases C1 to C110 are tested in ``tests/contract/auth`` (in a test's name, ``test_c34_…``, or a parameter's id,
 ``C34-…``) or differ knowingly, with a row of ``docs/reference/gen3-differences.md``. Threats S1 to S28 are tested in
-``tests/security`` (``test_s08_…``) or are in the table "Not tested" of ``docs/explanation/security.md``.
+``tests/security`` (``test_s08_…``) or are in the table "Not tested" of ``docs/explanation/security.md``. Cases D1 to
+D25 of DRS are tested by the index's tests, in the same two ways; here is what they are.
 """
 
 import ast
@@ -18,6 +19,35 @@ SECURITY = ROOT / "tests" / "security"
 DIFFERENCES = ROOT / "docs" / "reference" / "gen3-differences.md"
 THREATS = ROOT / "docs" / "explanation" / "security.md"
 
+INDEX = [ROOT / "tests" / kind / "index" for kind in ("contract", "integration")]
+
+DRS = {
+    "D1": "cloud, derived from the scheme",
+    "D2": "region as the metadata of the URL say",
+    "D3": "region of the bucket",
+    "D4": "available by default",
+    "D5": "available as the metadata of the URL say",
+    "D6": "authorizations of a protected object",
+    "D7": "authorizations of an open object",
+    "D8": "OPTIONS of an object",
+    "D9": "OPTIONS of what is not there",
+    "D10": "an object against the published schema",
+    "D11": "many objects",
+    "D12": "many objects of which some are missing",
+    "D13": "more objects than announced: 413",
+    "D14": "authorizations of many objects",
+    "D15": "authorizations of many objects, protected, open and missing",
+    "D16": "more authorizations than announced: 413",
+    "D17": "signed URLs of many objects",
+    "D18": "more signed URLs than announced: 413",
+    "D19": "signed URLs of those objects alone that the caller may have",
+    "D20": "service-info: version",
+    "D21": "service-info: counts",
+    "D22": "resolution of a prefix",
+    "D23": "resolution of a GUID",
+    "D24": "resolution of a GUID that is not there",
+    "D25": "an object by its prefix",
+}
 CASES = {f"C{number}" for number in range(1, 111)}
 THREAT_NUMBERS = {f"S{number}" for number in range(1, 29)}
 
@@ -36,19 +66,20 @@ def functions(folder: Path) -> list[str]:
     ]
 
 
-def parameter_ids(folder: Path) -> list[str]:
-    """Texts that begin as an id does: ``C34-…``."""
-    return [
+def parameter_ids(folder: Path, letter: str) -> list[str]:
+    """Numbers of texts that begin as an id does: ``C34-…``."""
+    texts = [
         node.value
         for tree in trees(folder)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.match(r"C\d+\b", node.value)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
+    return [found[1] for text in texts if (found := re.match(rf"{letter}(\d+)\b", text))]
 
 
-def covered_cases() -> set[str]:
-    named = {f"C{int(number)}" for name in functions(CONTRACT) for number in re.findall(r"_c(\d+)(?=_)", name)}
-    return named | {re.split(r"\b", each)[1] for each in parameter_ids(CONTRACT)}
+def covered_cases(folder: Path, letter: str) -> set[str]:
+    named = [number for name in functions(folder) for number in re.findall(rf"_{letter.lower()}(\d+)(?=_)", name)]
+    return {f"{letter}{int(number)}" for number in [*named, *parameter_ids(folder, letter)]}
 
 
 def first_cells(page: Path, heading: str = "") -> set[str]:
@@ -75,7 +106,12 @@ def listing(numbers: set[str]) -> list[str]:
 
 
 def test_every_case_is_tested_or_differs_knowingly() -> None:
-    assert listing(CASES - covered_cases() - first_cells(DIFFERENCES)) == []
+    assert listing(CASES - covered_cases(CONTRACT, "C") - first_cells(DIFFERENCES)) == []
+
+
+def test_every_case_of_drs_is_tested() -> None:
+    covered = {case for folder in INDEX for case in covered_cases(folder, "D")}
+    assert (listing(DRS.keys() - covered), listing(covered - DRS.keys())) == ([], [])
 
 
 def test_every_threat_is_tested_or_its_absence_explained() -> None:
@@ -108,4 +144,4 @@ def test_what_leaves_tests_out_is_recognized(source: str, count: int) -> None:
 
 
 def test_no_case_is_skipped_or_expected_to_fail() -> None:
-    assert [name for folder in (CONTRACT, SECURITY) for tree in trees(folder) for name in skipping(tree)] == []
+    assert [name for folder in (CONTRACT, SECURITY, *INDEX) for tree in trees(folder) for name in skipping(tree)] == []

@@ -99,7 +99,7 @@ def method_of(ask: Ask, did: str) -> dict[str, Any]:
     ],
     ids=lambda fields: ",".join(fields) or "plain",
 )
-def test_an_object_is_what_drs_says(ask: Ask, made: Callable[..., str], fields: dict[str, Any], how: str) -> None:
+def test_d10_an_object_is_what_drs_says(ask: Ask, made: Callable[..., str], fields: dict[str, Any], how: str) -> None:
     did = made(**{name: value for name, value in fields.items() if value is not None})
     answer = ask(how, f"/objects/{did}", json={} if how == "POST" else None)
     assert (answer.status_code, faults(answer)) == (200, [])
@@ -142,7 +142,7 @@ def test_a_body_can_ask_for_everything_below(
     ["{did}", "{encoded}", "{compact}", "{compact_encoded}", "{baseid}", "{did}/"],
 )
 @pytest.mark.parametrize(("how", "tail"), [("GET", ""), ("OPTIONS", ""), ("GET", "/access/s3"), ("POST", "/access/s3")])
-def test_an_object_is_found_by_every_form_of_its_id(
+def test_d25_an_object_is_found_by_every_form_of_its_id(
     ask: Ask, stored: Callable[..., str], spelling: str, how: str, tail: str
 ) -> None:
     did = stored(authz=["/open"])
@@ -162,7 +162,7 @@ def test_an_object_is_found_by_every_form_of_its_id(
         assert answer.json()["id" if how == "GET" else "drs_object_id"] == did
 
 
-def test_its_own_uri_leads_back_to_the_object(ask: Ask, made: Callable[..., str]) -> None:
+def test_d22_its_own_uri_leads_back_to_the_object(ask: Ask, made: Callable[..., str]) -> None:
     did = made()
     uri = ask("GET", f"/objects/{did}").json()["self_uri"]
     parts = re.fullmatch(r"drs://([^/]+)/([^/]+)", uri)
@@ -174,23 +174,28 @@ def test_its_own_uri_leads_back_to_the_object(ask: Ask, made: Callable[..., str]
 @pytest.mark.parametrize(
     ("scheme", "cloud"), [("gs", "gcp"), ("az", "azure"), ("https", None), ("s3", None), ("unknown", None)]
 )
-def test_the_cloud_follows_from_the_scheme(ask: Ask, made: Callable[..., str], scheme: str, cloud: str | None) -> None:
+def test_d01_the_cloud_follows_from_the_scheme(
+    ask: Ask, made: Callable[..., str], scheme: str, cloud: str | None
+) -> None:
     # The store of this commons is not Amazon's.
     method = method_of(ask, made(urls=[f"{scheme}://b/k"]))
     assert (method["type"], method["access_id"], method.get("cloud")) == (scheme, scheme, cloud)
 
 
-def test_what_the_metadata_of_a_url_say_goes_before_what_follows(ask: Ask, made: Callable[..., str]) -> None:
+def test_d02_d05_what_the_metadata_of_a_url_say_goes_before_what_follows(ask: Ask, made: Callable[..., str]) -> None:
     told = {"cloud": "own", "region": "eu-1", "available": False}
     method = method_of(ask, made(urls=["s3://b/k"], urls_metadata={"s3://b/k": told}))
     assert {name: method[name] for name in told} == told
+
+
+def test_d04_bytes_are_available_where_nothing_is_said(ask: Ask, made: Callable[..., str]) -> None:
     assert method_of(ask, made())["available"] is True
 
 
 @pytest.mark.parametrize(
     ("bucket", "region"), [("commons", ""), ("elsewhere", "eu-central-1"), ("amazon", "us-east-1"), ("strange", "")]
 )
-def test_a_bucket_of_this_commons_tells_the_region(
+def test_d03_a_bucket_of_this_commons_tells_the_region(
     ask: Ask, made: Callable[..., str], running: Any, monkeypatch: pytest.MonkeyPatch, bucket: str, region: str
 ) -> None:
     stores = {"elsewhere": {"region": "eu-central-1"}, "amazon": {"endpoint_url": ""}}
@@ -201,8 +206,9 @@ def test_a_bucket_of_this_commons_tells_the_region(
 @pytest.mark.parametrize(
     ("authz", "supported", "issuers"),
     [([PROJECT], ["BearerAuth"], 1), (["/open"], ["None"], 0), ([], ["BearerAuth"], 1)],
+    ids=["D06-protected", "D07-open", "D06-nobodys"],
 )
-def test_authorizations_say_who_must_show_a_token(
+def test_d08_authorizations_say_who_must_show_a_token(
     ask: Ask, made: Callable[..., str], authz: list[str], supported: list[str], issuers: int
 ) -> None:
     did = made(authz=authz)
@@ -237,7 +243,7 @@ def test_access_is_what_drs_says(ask: Ask, stored: Callable[..., str], how: str)
     [
         ("GET", "/objects/nowhere", None, 404),
         ("POST", "/objects/nowhere", None, 404),
-        ("OPTIONS", "/objects/nowhere", None, 404),
+        pytest.param("OPTIONS", "/objects/nowhere", None, 404, id="D09-options-of-nothing"),
         ("GET", "/objects/dg.T:nowhere", None, 404),
         ("GET", "/objects/nowhere/access/s3", "member", 404),
         ("GET", "/objects/{did}/access/gs", "member", 404),
@@ -284,7 +290,7 @@ def test_bytes_on_their_way_are_answered_by_when_to_come_back(ask: Ask, running:
 # -- many objects -------------------------------------------------------------------------------------------------
 
 
-def test_many_objects_are_told_of_at_once(ask: Ask, made: Any, bundled: Any) -> None:
+def test_d11_d12_many_objects_are_told_of_at_once(ask: Ask, made: Any, bundled: Any) -> None:
     first, second = made(), made(authz=["/open"])
     bundle = bundled(first)
     asked = [first, second.replace("/", ":"), bundle, "nowhere", first]
@@ -295,7 +301,7 @@ def test_many_objects_are_told_of_at_once(ask: Ask, made: Any, bundled: Any) -> 
     assert answer.json()["unresolved_drs_objects"] == [{"error_code": 404, "object_ids": ["nowhere"]}]
 
 
-def test_authorizations_of_many_are_told_object_by_object(ask: Ask, made: Any, bundled: Any) -> None:
+def test_d14_d15_authorizations_of_many_are_told_object_by_object(ask: Ask, made: Any, bundled: Any) -> None:
     closed, opened = made(authz=[PROJECT]), made(authz=["/open"])
     bundle = bundled(closed)
     answer = ask("OPTIONS", "/objects", json={"bulk_object_ids": [closed, opened, bundle, "nowhere"]})
@@ -309,7 +315,7 @@ def access(*dids: str) -> dict[str, Any]:
     return {"bulk_object_access_ids": [{"bulk_object_id": did, "bulk_access_ids": ["s3"]} for did in dids]}
 
 
-def test_urls_of_many_are_given_to_whom_they_are_due(ask: Ask, stored: Callable[..., str]) -> None:
+def test_d17_d19_urls_of_many_are_given_to_whom_they_are_due(ask: Ask, stored: Callable[..., str]) -> None:
     mine, closed, opened = stored(authz=[PROJECT]), stored(authz=["/programs/x"]), stored(authz=["/open"])
     answer = ask("POST", "/objects/access", "member", json=access(mine, closed, opened.replace("/", ":"), "nowhere"))
     assert (answer.status_code, faults(answer)) == (200, [])
@@ -335,6 +341,7 @@ def test_where_no_url_is_due_the_answer_says_why(ask: Ask, stored: Callable[...,
         ("OPTIONS", "/objects", {"bulk_object_ids": ["a", "b", "c", "d"]}),
         ("POST", "/objects/access", access("a", "b", "c", "d")),
     ],
+    ids=["D13-objects", "D16-authorizations", "D18-urls"],
 )
 def test_more_than_is_announced_is_refused(ask: Ask, few: int, how: str, path: str, body: dict[str, Any]) -> None:
     assert ask("GET", "/service-info").json()["maxBulkRequestLength"] == few
@@ -360,7 +367,7 @@ def test_objects_and_bundles_are_listed(ask: Ask, made: Any, bundled: Any, form:
     assert [each["id"] for each in listed] == sorted(expected)
 
 
-def test_service_info_counts_what_there_is(ask: Ask, made: Callable[..., str]) -> None:
+def test_d20_d21_service_info_counts_what_there_is(ask: Ask, made: Callable[..., str]) -> None:
     before = ask("GET", "/service-info").json()
     made(size=11)
     answer = ask("GET", "/service-info")

@@ -51,7 +51,7 @@ def test_new_guids_have_the_prefix(running: Any, did: str) -> None:
         *("/index/index/{}/latest", "/index/index/{}/versions", "/mds/objects/{}"),
     ],
 )
-def test_a_record_is_found_with_and_without_the_prefix(running: Any, did: str, path: str) -> None:
+def test_d23_a_record_is_found_with_and_without_the_prefix(running: Any, did: str, path: str) -> None:
     answers = [requests.get(running.url + path.format(name)) for name in (did, did.removeprefix(PREFIX))]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert all(did in answer.text for answer in answers)

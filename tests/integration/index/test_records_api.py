@@ -308,7 +308,7 @@ def test_a_write_needs_the_revision(
         ("GET", "/index/index/x/latest"),
         ("GET", "/index/index/x/aliases"),
         ("GET", "/index/index/x/blob"),
-        ("GET", "/index/x"),
+        pytest.param("GET", "/index/x", id="D24-no-such-guid"),
         ("GET", "/mds/metadata/x"),
         ("GET", "/mds/aggregate/info/dg.X"),
     ],
