@@ -219,13 +219,34 @@ def test_a_baseid_is_no_guid_but_leads_to_the_newest_version(ask: Ask) -> None:
         assert answer.get("did", answer.get("id")) == second["did"]
 
 
+def test_a_size_of_nothing_is_a_filter_too(ask: Ask) -> None:
+    empty, full = (make(ask, size=size, urls=[f"s3://sizes/{size}"])["did"] for size in (0, 1))
+    answer = ask("GET", f"/index/urls?size=0&ids={empty},{full}")
+    assert [each["url"] for each in answer.json()["urls"]] == ["s3://sizes/0"]
+
+
+def test_a_password_opens_nothing(url: str) -> None:
+    for method, path in [("POST", "/index/index"), ("POST", "/index/index/blank"), ("DELETE", "/index/bundle/x")]:
+        answer = requests.request(method, url + path, auth=("gateway", "password"), json=body(), timeout=60)
+        assert (answer.status_code, "error" in answer.json()) == (401, True)
+
+
+@pytest.mark.parametrize("authz", ["/programs", {"/programs": 1}, [1], None])
+def test_the_paths_of_a_blank_record_are_a_list(ask: Ask, authz: Any) -> None:
+    record = make(ask)
+    for path in ("/index/index/blank", f"/index/index/blank/{record['did']}"):
+        answer = ask("POST", path, json={"authz": authz})
+        assert (answer.status_code, "authz" in answer.json()["error"]) == (400, True)
+
+
 def test_an_error_is_json_whatever_goes_wrong(ask: Ask) -> None:
     answers = [
         ask("POST", "/index/index", data=b"{"),
         ask("PATCH", "/index/index"),
         ask("GET", "/index/nothing/here"),
         ask("POST", "/index/index/blank", data=b""),
+        ask("GET", "/index/guid/mint?count=x"),
     ]
     assert {answer.headers["Content-Type"] for answer in answers} == {"application/json"}
     assert all(answer.json()["error"] for answer in answers)
-    assert [answer.status_code for answer in answers] == [400, 405, 404, 400]
+    assert [answer.status_code for answer in answers] == [400, 405, 404, 400, 400]

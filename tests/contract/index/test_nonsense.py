@@ -4,7 +4,7 @@ import json
 import random
 import uuid
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -146,6 +146,55 @@ def test_no_body_makes_a_write_fail(ask: Ask, route: tuple[str, str], document: 
     assert answer.status_code < 500, answer.text
 
 
+WHOLE: dict[str, Any] = {
+    **dict.fromkeys(("file_name", "version", "uploader", "description", "content_created_date", "form"), "@"),
+    **dict.fromkeys(("did", "baseid"), f"@{GUID}"),
+    "acl": ["@"],
+    "authz": ["/@"],
+    "urls": ["s3://b/@"],
+    "hashes": {"md5": "0" * 32, "@": "@"},
+    "metadata": {"@": ["@"]},
+    "urls_metadata": {"s3://b/@": {"@": "@"}},
+}
+UNSTORABLE = ["\\u0000", "\\ud800", "\\udc00\\ud800", "\\ud800" + "x" * 3000]
+
+
+def texts(value: Any) -> int:
+    """How many texts in a JSON value are marked."""
+    return json.dumps(value).count("@")
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [(name, place) for name, value in WHOLE.items() for place in range(texts(value))]
+)
+@pytest.mark.parametrize("text", UNSTORABLE, ids=["nul", "surrogate", "reversed", "long"])
+def test_text_that_cannot_be_stored_is_refused_wherever_it_is(ask: Ask, name: str, place: int, text: str) -> None:
+    """Sent as JSON writes it: a NUL, and halves of surrogate pairs, which are no characters."""
+    parts = json.dumps(WHOLE[name]).split("@")
+    spoilt = "x".join(parts[: place + 1]) + text + "x".join(parts[place + 1 :])
+    sound = json.dumps(body(urls=["s3://b/x"])).replace('"s3://b/x"', '"s3://b/x", "s3://b/y"')
+    answer = ask("POST", "/index/index", data=f'{sound[:-1]}, "{name}": {spoilt}}}')
+    assert answer.status_code == 400, answer.text
+    assert name in answer.text or "JSON" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [
+        ("-0", 200),
+        (str(2**63 - 1), 200),
+        *(
+            (each, 400)
+            for each in (str(2**63), str(2**64), "9" * 500, "-1", "1e3", "-0.0", "1e400", "NaN", "-Infinity")
+        ),
+    ],
+    ids=label,
+)
+def test_a_size_is_a_number_that_fits(ask: Ask, number: str, status: int) -> None:
+    answer = ask("POST", "/index/index", data=json.dumps(body(size="@")).replace('"@"', number))
+    assert answer.status_code == status, answer.text
+
+
 @HUNT
 @given(route=st.sampled_from(WRITES), content=st.binary(max_size=50))
 def test_no_bytes_make_a_write_fail(ask: Ask, route: tuple[str, str], content: bytes) -> None:
@@ -159,6 +208,18 @@ def test_no_bytes_make_a_write_fail(ask: Ask, route: tuple[str, str], content: b
 def test_a_path_that_is_no_text_is_refused(ask: Ask, path: str) -> None:
     answer = ask("GET", path)
     assert (answer.status_code, answer.headers["Content-Type"]) == (400, "application/json")
+
+
+@pytest.mark.parametrize("did", ["dg.T/a%2Fb/{}", "100% sure/{}", "é ü/{}", "a//b/{}", "a?b#c/{}", "x/latest/{}", "{}"])
+@pytest.mark.parametrize("safe", ["", "/"])
+def test_a_guid_may_hold_what_a_path_writes_otherwise(ask: Ask, did: str, safe: str) -> None:
+    made = ask("POST", "/index/index", json=body(did=did.format(uuid.uuid4()))).json()
+    name = quote(made["did"], safe=safe)
+    record = ask("GET", f"/index/index/{name}").json()
+    assert record["did"] == made["did"]
+    assert ask("GET", f"/index/{name}/").json() == record
+    assert ask("GET", f"/ga4gh/drs/v1/objects/{name}").json()["id"] == made["did"]
+    assert ask("DELETE", f"/index/index/{name}?rev={made['rev']}").status_code == 200
 
 
 # Tests are named after some of it, and have the same names each time.
