@@ -12,13 +12,14 @@ from ..core.dictionary import load
 from ..core.graph import Graph
 from ..core.routing import Route
 from ..core.storage import Storage
-from . import handlers, readers, submitting, transactions
+from . import handlers, readers, resumable, submitting, transactions
 from .documents import Limits, read
 from .jobs import Jobs, JobSettings
 from .lifecycle import STEPS
 from .projects import Roots
 from .store import Store
 from .transaction import Sizes, Tools
+from .uploads import Uploads
 from .validate import Checkers
 
 PREFIX = "/api/v0/submission"
@@ -81,6 +82,12 @@ class SubmissionApp(ServiceApplication):
         20, help="Time without a report after which a large submission is taken to be abandoned, in seconds."
     ).tag(config=True)
 
+    upload_expiry_s = Integer(
+        24 * 3600, min=60, help="Time without a new byte after which a resumable upload is given up, in seconds."
+    ).tag(config=True)
+
+    max_uploads = Integer(10, help="Resumable uploads that one user may have at a time.").tag(config=True)
+
     def routes(self) -> list[Route]:
         """Fixed words first: what is left is a program or a project."""
         project = rf"{PREFIX}/([^/]+)/([^/]+)"
@@ -96,6 +103,8 @@ class SubmissionApp(ServiceApplication):
             (rf"{project}/(?:upload_)?manifest/?", readers.ManifestHandler),
             (rf"{project}/transactions/([0-9]{{1,9}})/commit/?", transactions.CommitHandler),
             (rf"{project}/transactions/([0-9]{{1,9}})/close/?", transactions.CloseHandler),
+            (rf"{project}/uploads/?", resumable.UploadsHandler),
+            (rf"{project}/uploads/([^/]+)/?", resumable.UploadHandler),
             (rf"{project}/transactions/([0-9]{{1,9}})/?", transactions.TransactionHandler),
             (rf"{project}/({'|'.join(STEPS)})(/_dry_run)?/?", handlers.StepHandler),
             (rf"{project}/_dry_run/?", submitting.DryRunHandler),
@@ -127,7 +136,8 @@ class SubmissionApp(ServiceApplication):
             report_s=self.report_s,
             lapse_s=self.lapse_s,
         )
-        self.jobs = Jobs(self.database, self.tools, self.read, self.job_settings)
+        self.uploads = Uploads(self.job_settings.folder, self.upload_expiry_s, self.max_uploads)
+        self.jobs = Jobs(self.database, self.tools, self.read, self.uploads, self.job_settings)
         self.jobs.begin()
 
     async def stop_service(self) -> None:

@@ -30,6 +30,7 @@ from .jobstore import JobStore
 from .progress import Progress
 from .request import Submission
 from .transaction import Tools, submit
+from .uploads import Uploads
 
 _LOG = logging.getLogger("commonshub.submission")
 
@@ -83,11 +84,12 @@ class Work(NamedTuple):
 class Jobs:
     """The jobs of one process."""
 
-    def __init__(self, database: Database, tools: Tools, read: Read, settings: JobSettings) -> None:
+    def __init__(self, database: Database, tools: Tools, read: Read, uploads: Uploads, settings: JobSettings) -> None:
         self.store = JobStore(tools.store)
         self._database = database
         self._tools = tools
         self._read = read
+        self._uploads = uploads
         self._settings = settings
         self._slots = asyncio.Semaphore(settings.at_once)
         self._running: dict[Job, asyncio.Task[Outcome]] = {}
@@ -182,6 +184,8 @@ class Jobs:
                 if time.monotonic() - looked >= self._settings.lapse_s / 2:
                     looked = time.monotonic()
                     await self._take_over()
+                    needed = await self._database.run(self.store.files)
+                    await asyncio.to_thread(self._uploads.tidy, needed)
             except (Unavailable, DBAPIError) as error:
                 _LOG.warning("Large submissions cannot be watched just now: %s", error)
             await asyncio.sleep(self._settings.report_s)

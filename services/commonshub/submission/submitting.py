@@ -2,83 +2,57 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable
-from typing import Any, cast
 
 import sqlalchemy as sa
 from tornado import web
 
-from ..core.errors import BadRequest, CommonsError, NotFound, TooLarge
-from .body import BLOCK_BYTES, Body
-from .documents import CSV, TSV, Reading, document_format
+from ..core.errors import BadRequest, NotFound
+from .body import Body
+from .documents import CSV, TSV, document_format
 from .entity import CREATE, UPDATE, Outcome
-from .handlers import PROJECT_ADMIN, SubmissionHandler
+from .handlers import PROJECT_ADMIN
+from .receiving import SMALL_BYTES, ReceivingHandler
 from .request import Submission
 from .transaction import submit
+from .uploads import Upload
 
-_SMALL_BYTES = 100_000
 _METHODS = {"PUT": (CREATE, UPDATE), "POST": (CREATE,)}
 
 
 @web.stream_request_body
-class ProjectHandler(SubmissionHandler):
+class ProjectHandler(ReceivingHandler):
     """``/<program>/<project>``: its records."""
 
     dry_run = False
     body: Body | None = None
-    _refusal: CommonsError | None = None
 
     # -- taking in -------------------------------------------------------------
 
-    def prepare(self) -> Awaitable[None] | None:
-        """Decide who may send a body, and how long a one, before it comes."""
-        if self.request.method not in _METHODS:
-            return super().prepare()
-        try:
-            super().prepare()
-            self._admit(*self.path_args)
-        except CommonsError as error:
-            # Who has begun to send would not hear an answer before the end; who asks first hears it now.
-            if isinstance(error, TooLarge) or "Expect" in self.request.headers:
-                raise
-            self._refusal = error
-        return None
-
-    def _admit(self, program: str, code: str) -> None:
+    def admit(self) -> int:
+        """Make room in memory or in a file."""
+        program, code = self.path_args
         self.require_on(program, code, *_METHODS[self.request.method or ""])
-        table = document_format(self.request.headers.get("Content-Type", "")) in (TSV, CSV)
-        self._limit = self.app.commons.max_table_bytes if table else self.app.max_body_bytes
-        self._check_size(int(self.request.headers.get("Content-Length", 0)))
-        cast(Any, self.request.connection).set_max_body_size(self._limit)
-        # What goes on without its client must outlive this process.
         folder = self.app.job_settings.folder
+        # What goes on without its client must outlive this process.
         path = folder / uuid.uuid4().hex if self.boolean("async") else None
         self.body = Body(folder, self.app.memory_bytes, path)
-        self._pieces = bytearray()
+        table = document_format(self.content_type) in (TSV, CSV)
+        return self.app.commons.max_table_bytes if table else self.app.max_body_bytes
 
-    def _check_size(self, size: int) -> None:
-        if size > self._limit:
-            raise TooLarge(f"The body has more than the {self._limit} bytes that are allowed; send it in parts.")
+    def take_in(self, data: bytes) -> None:
+        """Keep a piece."""
+        assert self.body is not None
+        self.body.write(data)
 
-    async def data_received(self, chunk: bytes) -> None:
-        """Take in a piece."""
-        if self.body is None:
-            return
-        self._pieces += chunk
-        if len(self._pieces) >= BLOCK_BYTES:
-            pieces, self._pieces = bytes(self._pieces), bytearray()
-            await asyncio.to_thread(self.body.write, pieces)
+    def forget(self) -> None:
+        """Have no more use for the body, which a job may still have."""
+        assert self.body is not None
+        self.body.close()
 
-    def on_connection_close(self) -> None:
-        """Forget what will never be whole."""
-        super().on_connection_close()
-        self.on_finish()
-
-    def on_finish(self) -> None:
-        """Forget the body, which a job may still need."""
-        if self.body is not None:
-            self.body.close()
-            self.body = None
+    @property
+    def content_type(self) -> str:
+        """The format of the body, as its sender names it."""
+        return self.request.headers.get("Content-Type", "")
 
     # -- submitting --------------------------------------------------------------
 
@@ -109,34 +83,32 @@ class ProjectHandler(SubmissionHandler):
         await self.transact(run, submission)
 
     async def _read(self, program: str, code: str, role: str) -> Submission:
-        if self._refusal is not None:
-            raise self._refusal
-        kind, body = self.request.headers.get("Content-Type", ""), self.body
+        size = await self.received()
+        username, name = self.identity.username or self.identity.client, self.request.headers.get("X-Document-Name")
+        kind = self.content_type
+        if (uploaded := self.get_query_argument("upload", None)) is not None:
+            upload = self.app.uploads.find(uploaded, username, program, code)
+            if size:
+                raise BadRequest("A request that names an upload has no body.")
+            self.forget()
+            self.body = await asyncio.to_thread(self._uploaded, upload)
+            kind, name, size = upload.content_type, name or upload.name, upload.length
+        body = self.body
         assert body is not None
         # What takes more than a few milliseconds is done off the event loop.
-        small = body.size + len(self._pieces) < _SMALL_BYTES
-
-        def receive() -> Reading:
-            body.write(bytes(self._pieces))
-            return self.app.read(body, kind)
-
-        reading = receive() if small else await asyncio.to_thread(receive)
+        small = size < SMALL_BYTES
+        reading = self.app.read(body, kind) if small else await asyncio.to_thread(self.app.read, body, kind)
         if small and document_format(kind) in (TSV, CSV) and not body.bytes().strip():
             raise BadRequest("Nothing to submit")
-        return Submission(
-            program=program,
-            code=code,
-            reading=reading,
-            role=role,
-            dry_run=self.dry_run,
-            username=self.identity.username or self.identity.client,
-            body=body,
-            format=document_format(kind),
-            name=self.request.headers.get("X-Document-Name"),
-        )
+        self._kind = kind
+        return Submission(program, code, reading, role, self.dry_run, username, body, document_format(kind), name)
+
+    def _uploaded(self, upload: Upload) -> Body:
+        # A dry run leaves it to be submitted in earnest.
+        return Body.kept(self.app.uploads.take(upload, keep=self.dry_run))
 
     async def _submit_large(self, submission: Submission, detached: bool) -> None:
-        work = await self.app.jobs.accept(submission, self.request.headers.get("Content-Type", ""), detached=detached)
+        work = await self.app.jobs.accept(submission, self._kind, detached=detached)
         if detached:
             self.reply({"code": 200, "message": "Transaction submitted.", "transaction_id": work.number})
             return

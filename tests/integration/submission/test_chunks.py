@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-NAMES = st.sampled_from(["a", "b", "c", "A"])
+NAMES = st.sampled_from(["a", "b", "c", "d", "e", "f", "A"])
 # No id is of two types: a record with such a one is refused, and what is told of links to it may differ.
 IDS = {kind: [str(uuid.uuid4()) for _ in range(3)] for kind in ("case", "sample", "demographic", "aliquot")}
 
@@ -26,10 +26,14 @@ def cut(running: Any) -> Iterator[Any]:
     running.app.tools = tools
 
 
-def targets(kind: str) -> st.SearchStrategy[dict[str, str]]:
-    keys = NAMES | st.just("nobody")
-    ids = st.sampled_from(IDS[kind]) | st.sampled_from(IDS["demographic"])
-    return st.builds(lambda key: {"submitter_id": key}, keys) | st.builds(lambda id_: {"id": id_}, ids)
+def rarely(draw: st.DrawFn, of: int = 25) -> bool:
+    return draw(st.integers(1, of)) == of
+
+
+def target(draw: st.DrawFn, kind: str) -> dict[str, str]:
+    if rarely(draw, 6):
+        return {"id": draw(st.sampled_from(IDS[kind]) | st.sampled_from(IDS["demographic"]))}
+    return {"submitter_id": "nobody" if rarely(draw) else draw(st.sampled_from(["a", "b", "c"]))}
 
 
 @st.composite
@@ -37,15 +41,15 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
     """A record that is perhaps all right, and perhaps speaks of others of its submission."""
     kind = draw(st.sampled_from(["case", "case", "sample", "demographic", "aliquot"]))
     document: dict[str, Any] = {"type": kind, "submitter_id": draw(NAMES)}
-    if draw(st.integers(0, 4)) == 0:
+    if rarely(draw, 5):
         document["id"] = draw(st.sampled_from(IDS[kind]))
     if kind == "case":
-        document["experiments"] = {"submitter_id": draw(st.sampled_from(["e", "e", "e", "nobody"]))}
-    else:
-        document["cases"] = draw(targets("case"))
-    if kind == "aliquot":
-        document["samples"] = draw(st.lists(targets("sample"), max_size=2))
-    if draw(st.integers(0, 9)) == 0:
+        document["experiments"] = {"submitter_id": "nobody" if rarely(draw) else "e"}
+    elif kind != "aliquot" or rarely(draw, 2):
+        document["cases"] = target(draw, "case")
+    if kind == "aliquot" and "cases" not in document:
+        document["samples"] = [target(draw, "sample") for _ in range(draw(st.integers(1, 2)))]
+    if rarely(draw):
         document["foo"] = 1
     return document
 
@@ -79,8 +83,15 @@ def clear(api: Any, sql: Any) -> None:
         sql(f"delete from graph.node_{kind}")
 
 
+ALL = [{"type": "case", "submitter_id": name, "experiments": {"submitter_id": "e"}} for name in ("a", "b", "c")] + [
+    {"type": "sample", "submitter_id": name, "cases": {"submitter_id": name}} for name in ("a", "b", "c")
+]
+
+
 @given(
-    before=st.lists(documents(), max_size=4), sent=st.lists(documents(), min_size=2, max_size=8), size=st.integers(1, 7)
+    before=st.lists(documents(), max_size=4) | st.just(ALL),
+    sent=st.lists(documents(), min_size=2, max_size=8),
+    size=st.integers(1, 7),
 )
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_chunks_have_the_outcome_of_one(
