@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from hmac import compare_digest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -222,7 +223,7 @@ class Jobs:
             body = Body.kept(self._settings.folder / row.file)
         except FileNotFoundError:
             return None
-        if body.size != row.bytes or body.digest() != row.digest:
+        if body.size != row.bytes or not compare_digest(body.digest(), row.digest):
             body.close()
             return None
         submission = Submission(
