@@ -148,7 +148,9 @@ def _as_scalar(text: str) -> list[Any]:
 
 def _on_url(table: sa.Table, part: str, pairs: dict[str, str]) -> Condition:
     """Whether some URL that contains `part` has metadata, with all these pairs."""
-    each = sa.func.jsonb_each(table.c.url_metadata).table_valued(
+    # An old record may hold JSON's null, of which there is nothing to list.
+    is_object = sa.func.jsonb_typeof(table.c.url_metadata) == "object"
+    each = sa.func.jsonb_each(sa.case((is_object, table.c.url_metadata))).table_valued(
         sa.column("key", sa.Text), sa.column("value", pg.JSONB)
     )
     rows = each.alias("on_url")

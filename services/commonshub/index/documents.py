@@ -1,7 +1,7 @@
 """Records as the JSON that clients read: PostgreSQL writes it, and nobody decodes it on the way.
 
-Every key is always there, in indexd's order; SQL nulls in lists and objects count as empty. Aliases have their own
-route. Dates are ISO 8601 in UTC, without a zone as indexd gives them.
+Every key is always there, in indexd's order; null for a list or an object, be it SQL's or JSON's, counts as empty.
+Aliases have their own route. Dates are ISO 8601 in UTC, without a zone as indexd gives them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,6 +20,7 @@ from .ahead import Page
 
 EMPTY_LIST = sa.cast(pg.array([]), TEXTS)
 EMPTY_OBJECT = sa.cast(sa.literal_column("'{}'"), pg.JSONB())
+JSON_NULL = sa.cast(sa.literal_column("'null'"), pg.JSONB())
 
 _DATES = ("created_date", "updated_date", "content_created_date", "content_updated_date")
 
@@ -65,10 +66,10 @@ def fields(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
         c.guid.label("did"),
         *(c[name] for name in ("baseid", "rev", "form", "size", "file_name", "version", "uploader")),
         sa.func.coalesce(c.urls, EMPTY_LIST).label("urls"),
-        sa.func.coalesce(c.url_metadata, EMPTY_OBJECT).label("urls_metadata"),
+        _object(c.url_metadata).label("urls_metadata"),
         *(sa.func.coalesce(c[name], EMPTY_LIST).label(name) for name in ("acl", "authz")),
-        sa.func.coalesce(c.hashes, EMPTY_OBJECT).label("hashes"),
-        sa.func.coalesce(c.record_metadata, EMPTY_OBJECT).label("metadata"),
+        _object(c.hashes).label("hashes"),
+        _object(c.record_metadata).label("metadata"),
         *(c[name] for name in ("created_date", "updated_date", "description")),
         *(c[name] for name in ("content_created_date", "content_updated_date")),
     ]
@@ -77,6 +78,11 @@ def fields(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
 def all_fields(table: sa.FromClause) -> list[sa.ColumnElement[Any]]:
     """The same and those that documents leave out."""
     return [*fields(table), sa.func.coalesce(table.c.alias, EMPTY_LIST).label("aliases")]
+
+
+def _object(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    # Python's None, written to such a column by SQLAlchemy as indexd uses it, is JSON's null.
+    return sa.func.coalesce(sa.func.nullif(column, JSON_NULL), EMPTY_OBJECT)
 
 
 def record(text: str) -> Record:

@@ -128,6 +128,61 @@ def test_an_old_record_is_deleted_and_a_blank_one_filled(ask: Ask) -> None:
     assert ask("GET", f"/index/index/{DIDS[3]}").status_code == 404
 
 
+ODD: dict[str, dict[str, Any]] = {
+    "null in JSON": {"hashes": None, "record_metadata": None, "url_metadata": None},
+    "nested": {"record_metadata": {"a": {"b": [1, None, "é😀"]}}, "url_metadata": {"s3://b/k": {"n": {"m": 1.5}}}},
+    "no object a URL": {"urls": ["s3://b/k", "s3://b/l"], "url_metadata": {"s3://b/k": None, "s3://b/l": "text"}},
+    "large": {"record_metadata": {"k": "é😀" * 300_000}, "urls": [f"s3://b/{number}" for number in range(20_000)]},
+    "empty texts": {"file_name": "", "version": "", "uploader": "", "form": "", "urls": [""], "authz": [""]},
+    "control characters": {"file_name": "a\u2028\x01", "urls": ["s3://b/\n"], "acl": ["\t"]},
+    "negative": {"size": -5},
+}
+
+
+@pytest.fixture(scope="module")
+def odd(engine: sa.Engine, run_service: Callable[..., Any]) -> str:
+    """Address of an index whose records nobody could make today."""
+    types = dict.fromkeys(("hashes", "record_metadata", "url_metadata"), sa.JSON())
+    rows = [{"guid": guid, "rev": "r", "size": 1, **values} for guid, values in ODD.items()]
+    with engine.begin() as connection:
+        connection.execute(sa.text("create schema odd"))
+        connection.execute(sa.text("create table odd.record (like public.record including all)"))
+        for row in rows:
+            table = sa.table("record", *(sa.column(name, types.get(name)) for name in row), schema="odd")
+            connection.execute(sa.insert(table).values(row))
+    service = run_service(IndexApp, DatabaseSettings={"index_schema": "odd"})
+    service.hold(policies())
+    return str(service.url)
+
+
+@pytest.mark.parametrize("guid", ODD)
+def test_an_odd_record_is_read_as_it_is(odd: str, guid: str) -> None:
+    record = requests.get(f"{odd}/index/index/{quote(guid)}", timeout=30).json()
+    names = {"record_metadata": "metadata", "url_metadata": "urls_metadata"}
+    expected = {names.get(name, name): {} if value is None else value for name, value in ODD[guid].items()}
+    assert {name: record[name] for name in expected} == expected
+    assert requests.get(f"{odd}/index/index?ids={quote(guid)}", timeout=30).json()["records"] == [record]
+    assert requests.get(f"{odd}/ga4gh/drs/v1/objects/{quote(guid)}", timeout=30).status_code in (200, 202)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/index/index?page=0", "/index/index?form=all", "/ga4gh/drs/v1/objects", "/index/urls", "/index/_stats"),
+        *("/index/_query/urls/q?include=s3", "/index/_query/urls/metadata/q?key=n&value=1"),
+        *(
+            '/index/index?urls_metadata={"s3":{}}',
+            '/index/index?urls_metadata={"s3":{"n":""}}',
+            "/index/index?metadata=k:",
+        ),
+        '/index/index?negate_params={"metadata":{"k":""},"urls_metadata":{"s3":{"n":""}}}',
+    ],
+)
+def test_an_odd_record_spoils_no_list(odd: str, path: str) -> None:
+    answer = requests.get(odd + path, timeout=30)
+    assert answer.status_code == 200, answer.text
+
+
 def test_a_record_without_a_revision_gets_one(engine: sa.Engine, run_service: Callable[..., Any]) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("create schema unrevised"))
