@@ -68,6 +68,10 @@ class SubmissionHandler(StorableHandler):
         resource = resource_path(program, code)
         self.require(*(Request(SERVICE, method, resource) for method in methods))
 
+    def may_read(self, program: str, code: str) -> bool:
+        """Whether the caller may read the records of a project."""
+        return self.app.policy.allows(self.identity, Request(SERVICE, "read", resource_path(program, code)))
+
     def boolean(self, name: str) -> bool:
         """A query argument as a truth value."""
         return self.get_query_argument(name, "false").lower() in ("true", "1", "")

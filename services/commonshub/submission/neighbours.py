@@ -16,12 +16,18 @@ MAX_COMPARED = 5000
 
 
 def suggest(
-    store: Store, connection: sa.Connection, project_id: str, faults: Iterable[Fault], entities: Sequence[Entity]
+    store: Store | None,
+    connection: sa.Connection,
+    project_id: str,
+    faults: Iterable[Fault],
+    entities: Sequence[Entity],
 ) -> None:
     """Name the nearest submitter_ids in all faults of links that lead nowhere, by one statement.
 
     Parameters
     ----------
+    store
+        None where the submitter may not know what is stored.
     entities
         Records that may be meant, too, although they are not stored.
     """
@@ -30,7 +36,7 @@ def suggest(
     if not wanted:
         return
     known: dict[str, dict[str, None]] = {kind: {} for kind in wanted}
-    for kind, key in store.neighbours(connection, project_id, wanted, MAX_COMPARED):
+    for kind, key in store.neighbours(connection, project_id, wanted, MAX_COMPARED) if store else ():
         known[kind][key] = None
     for kind, key in _own(entities, known):
         if len(known[kind]) < 2 * MAX_COMPARED:

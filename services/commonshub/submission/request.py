@@ -18,6 +18,8 @@ class Submission:
         ``create`` (records must be new) or ``update`` (existing records are merged).
     number
         The transaction's number, where it has one already.
+    reader
+        Whether the submitter may read the project; others are not told of what is in it.
     """
 
     program: str
@@ -30,3 +32,4 @@ class Submission:
     format: str = "json"
     name: str | None = None
     number: int | None = None
+    reader: bool = False

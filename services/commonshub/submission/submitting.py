@@ -101,7 +101,8 @@ class ProjectHandler(ReceivingHandler):
         if small and document_format(kind) in (TSV, CSV) and not body.bytes().strip():
             raise BadRequest("Nothing to submit")
         self._kind = kind
-        return Submission(program, code, reading, role, self.dry_run, username, body, document_format(kind), name)
+        form, reader = document_format(kind), self.may_read(program, code)
+        return Submission(program, code, reading, role, self.dry_run, username, body, form, name, reader=reader)
 
     def _uploaded(self, upload: Upload) -> Body:
         # A dry run leaves it to be submitted in earnest.

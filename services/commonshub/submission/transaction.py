@@ -170,7 +170,8 @@ class Transaction:
             self._settle(self.ledger)
         outcome = self._outcome()
         if not outcome.success:
-            suggest(self.store, self.connection, self.project.project_id, self.tally.errors(), entities)
+            stored = self.store if self.submission.reader else None
+            suggest(stored, self.connection, self.project.project_id, self.tally.errors(), entities)
         if not outcome.success or self.submission.dry_run:
             raise Rejected(outcome)
         self.progress.stage = COMMIT

@@ -10,11 +10,10 @@ import sqlalchemy as sa
 from tornado.iostream import StreamClosedError
 
 from ..core.errors import NotFound
-from ..core.policy import Request
 from . import journal, replay
 from .body import Body
-from .entity import CREATE, UPDATE, Outcome, resource_path
-from .handlers import SERVICE, SubmissionHandler
+from .entity import CREATE, UPDATE, Outcome
+from .handlers import SubmissionHandler
 from .request import Submission
 
 
@@ -30,7 +29,7 @@ class TransactionHandler(SubmissionHandler):
 
     async def _look(self, program: str, code: str, number: int) -> dict[str, Any]:
         """What there is to tell, to those who may read the project and to the submitter himself."""
-        reader = self.app.policy.allows(self.identity, Request(SERVICE, "read", resource_path(program, code)))
+        reader = self.may_read(program, code)
         self.require_on(program, code, "read" if reader else CREATE)
         found = await self.app.database.read(self.app.jobs.store.look, program, code, number)
         if not reader and (found is None or found["submitter"] != (self.identity.username or self.identity.client)):
@@ -80,7 +79,8 @@ class CommitHandler(SubmissionHandler):
         def run(connection: sa.Connection, submission: Submission) -> Outcome:
             return replay.commit(connection, tools, id_, submission)
 
-        await self.transact(run, replace(tried, username=self.identity.username or self.identity.client))
+        username, reader = self.identity.username or self.identity.client, self.may_read(tried.program, tried.code)
+        await self.transact(run, replace(tried, username=username, reader=reader))
 
 
 class CloseHandler(SubmissionHandler):

@@ -1,8 +1,15 @@
 """Faults of what was submitted: where they stand, and what to do about them."""
 
+import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+
+@pytest.fixture
+def name() -> str:
+    return f"n-{uuid.uuid4().hex[:12]}"
 
 
 def faults(answer: dict[str, Any]) -> list[dict[str, Any]]:
@@ -99,6 +106,32 @@ def test_a_target_is_looked_for_in_the_request_and_in_the_project_alone(api: Any
     [found] = faults(api.put(sample, case("near-2"), path="/P/one/_dry_run"))
     assert sorted(found["nearest"]) == ["near-1", "near-2"]
     assert found["target"] == {"type": "case", "submitter_id": "near-9"}
+
+
+def test_who_may_not_read_the_project_is_not_told_what_is_in_it(
+    api: Any, caller: Callable[[str | None], Any], name: str
+) -> None:
+    """Bob may create records and read none."""
+    api.put(case(f"{name}-1"))
+    sample = {"type": "sample", "submitter_id": "s", "cases": {"submitter_id": f"{name}-9"}}
+    told = {}
+    for user in ("alice", "bob"):
+        [found] = faults(caller(user)("POST", "/P/one/_dry_run", sample).json())
+        told[user] = found.get("nearest", [])
+    assert (told["alice"][:1], told["bob"]) == ([f"{name}-1"], [])
+    [found] = faults(caller("bob")("POST", "/P/one/_dry_run", [sample, case(f"{name}-8")]).json())
+    assert found["nearest"] == [f"{name}-8"]
+
+
+def test_a_commit_that_fails_tells_of_the_rows_that_were_sent(api: Any, name: str) -> None:
+    table = f"type\tsubmitter_id\texperiments.submitter_id\n\ncase\t{name}\te\n".encode()
+    headers = {"Content-Type": "text/tab-separated-values"}
+    number = api("POST", "/P/one/_dry_run", data=table, headers=headers).json()["transaction_id"]
+    api.put(case(name))
+    path = f"/P/one/transactions/{number}/commit"
+    [found] = faults(api("PUT", path).json())
+    assert (found["row"], found["column"]) == (3, "submitter_id")
+    assert "already exists" in api("PUT", f"{path}?format=tsv").text.splitlines()[2]
 
 
 def test_a_value_of_any_length_makes_no_long_fault(api: Any) -> None:
