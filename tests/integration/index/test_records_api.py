@@ -372,7 +372,11 @@ def test_a_record_is_found_with_slashes_in_its_guid_and_after_it(
 
 @pytest.mark.parametrize(
     "path",
-    ["/index/index", "/index/urls", "/index/_query/urls/q", "/index/guid/mint", "/index/_stats", "/index/_dist"],
+    [
+        *("/index/index", "/index/urls", "/index/_query/urls/q", "/index/guid/mint", "/index/guid/prefix"),
+        *("/index/_stats", "/index/_dist", "/index/_status", "/index/_version", "/index/bundle"),
+        *("/ga4gh/drs/v1/objects", "/ga4gh/drs/v1/service-info", "/mds/metadata", "/mds/version"),
+    ],
 )
 def test_a_route_answers_with_and_without_a_slash(ask: Callable[..., requests.Response], path: str) -> None:
     for each in (path, path + "/"):
