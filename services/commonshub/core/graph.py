@@ -246,6 +246,7 @@ class Graph:
             sa.Column("digest", sa.Text),
             sa.Column("stage", sa.Text, nullable=False),
             *(sa.Column(name, sa.Integer, nullable=False, server_default=sa.text("0")) for name in counts),
+            sa.Column("claims", sa.Integer, nullable=False, server_default=sa.text("0")),
             sa.Column("updated", moment, nullable=False, server_default=sa.func.now()),
             sa.Column("finished", moment),
         )

@@ -72,6 +72,10 @@ class SubmissionApp(ServiceApplication):
         2, min=1, help="Large submissions that are worked on at the same time; fewer than DatabaseSettings.pool_size."
     ).tag(config=True)
 
+    max_large_of_user = Integer(20, help="Large submissions of one user that may wait or run at a time.").tag(
+        config=True
+    )
+
     large_timeout_s = Integer(3600, help="Time that one statement of a large submission may take, in seconds.").tag(
         config=True
     )
@@ -132,6 +136,7 @@ class SubmissionApp(ServiceApplication):
         self.job_settings = JobSettings(
             folder=self.commons.path / "submissions",
             tries=self.max_retries,
+            of_user=self.max_large_of_user,
             at_once=self.large_at_once,
             report_s=self.report_s,
             lapse_s=self.lapse_s,

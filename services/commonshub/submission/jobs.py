@@ -46,6 +46,8 @@ class JobSettings:
         Where their bodies are.
     tries
         How often one is tried that others get in the way of.
+    of_user
+        How many of one user may wait or run.
     at_once
         How many are worked on at a time; more would leave no connection to anybody else.
     report_s
@@ -56,6 +58,7 @@ class JobSettings:
 
     folder: Path
     tries: int
+    of_user: int
     at_once: int
     report_s: float
     lapse_s: float
@@ -86,7 +89,7 @@ class Jobs:
     """The jobs of one process."""
 
     def __init__(self, database: Database, tools: Tools, read: Read, uploads: Uploads, settings: JobSettings) -> None:
-        self.store = JobStore(tools.store)
+        self.store = JobStore(tools.store, settings.of_user)
         self._database = database
         self._tools = tools
         self._read = read
@@ -142,13 +145,18 @@ class Jobs:
             await self._database.run(self.store.finish, job.number)
             return outcome
         except Elsewhere:
+            over = False
             raise
-        except CommonsError as error:
-            over = not (self._stopping and job.detached)
+        except Unavailable as error:
+            # What was no fault of a detached job is tried again, here or elsewhere.
+            over = not job.detached
             if over:
                 await self._fail(job.number, journal.FAILED, error)
-            else:
-                await self._database.run(self.store.release, [job.number])
+            elif self._stopping:
+                await self._database.run(self.store.release, job.number)
+            raise
+        except CommonsError as error:
+            await self._fail(job.number, journal.FAILED, error)
             raise
         except Exception:
             await self._fail(job.number, journal.ERRORED, Unavailable("internal server error; nothing was stored."))
@@ -187,7 +195,7 @@ class Jobs:
                     await self._take_over()
                     needed = await self._database.run(self.store.files)
                     await asyncio.to_thread(self._uploads.tidy, needed)
-            except (Unavailable, DBAPIError) as error:
+            except (Unavailable, DBAPIError, OSError) as error:
                 _LOG.warning("Large submissions cannot be watched just now: %s", error)
             await asyncio.sleep(self._settings.report_s)
 
@@ -207,7 +215,9 @@ class Jobs:
                 continue
             reason = "The service ended in the middle of this submission; nothing was stored. Send it again."
             try:
-                job = await asyncio.to_thread(self._again, row) if row.detached else None
+                # One that ends each process that works on it must not do so forever.
+                again = row.detached and row.claims <= self._settings.tries
+                job = await asyncio.to_thread(self._again, row) if again else None
             except CommonsError as error:
                 job, reason = None, error.message
             if job is not None:

@@ -1,10 +1,11 @@
 """The SQL of large submissions: which there are, how far they are, and who may go on with one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
+from ..core.errors import TooManyRequests
 from . import journal
 from .progress import DONE, WAITING, Progress
 from .request import Submission
@@ -12,20 +13,39 @@ from .store import Store
 
 # First half of the keys of the advisory locks on transactions that are being worked on.
 _WORK = 0x5B1
+_WAIT_S = 60
 
 
 class JobStore:
-    """The jobs of one commons in its database."""
+    """The jobs of one commons in its database.
 
-    def __init__(self, store: Store) -> None:
+    Parameters
+    ----------
+    most
+        Jobs of one user that are not over.
+    """
+
+    def __init__(self, store: Store, most: int) -> None:
         self.store = store
+        self.most = most
         self.jobs = store.graph.transaction_jobs
         self.logs = store.graph.transaction_logs
 
     def accept(
         self, connection: sa.Connection, submission: Submission, content_type: str, digest: str | None, detached: bool
     ) -> int:
-        """Note a job, which from now on has a number."""
+        """Note a job, which from now on has a number.
+
+        Raises
+        ------
+        TooManyRequests
+            The user has too many that are not over.
+        """
+        mine = self.logs.c.submitter.is_not_distinct_from(submission.username)
+        join = self.jobs.join(self.logs, self.logs.c.id == self.jobs.c.transaction_id)
+        unfinished = sa.select(sa.func.count()).select_from(join).where(self.jobs.c.finished.is_(None), mine)
+        if connection.execute(unfinished).scalar_one() >= self.most:
+            raise TooManyRequests(f"{self.most} large submissions of yours are not over yet.", _WAIT_S)
         number = self.store.next_transaction(connection)
         journal.log(connection, self.store, submission, number, journal.PENDING)
         path = submission.body.path
@@ -89,15 +109,16 @@ class JobStore:
         self.finish(connection, number)
         return True
 
-    def release(self, connection: sa.Connection, numbers: Sequence[int]) -> None:
-        """Leave jobs to whoever looks next."""
-        mine = self.jobs.c.transaction_id.in_(numbers)
-        connection.execute(sa.update(self.jobs).where(mine).values(updated=sa.func.to_timestamp(0)))
+    def release(self, connection: sa.Connection, number: int) -> None:
+        """Leave a job, which has done nothing wrong, to whoever looks next."""
+        mine = self.jobs.c.transaction_id == number
+        connection.execute(sa.update(self.jobs).where(mine).values(updated=sa.func.to_timestamp(0), claims=-1))
 
     def claim(self, connection: sa.Connection, lapse_s: float) -> list[Any]:
         """Take the jobs that nobody has reported of for so long, as rows of jobs and log."""
         lapsed = self.jobs.c.updated < sa.func.now() - sa.func.make_interval(0, 0, 0, 0, 0, 0, lapse_s)
-        update = sa.update(self.jobs).where(self.jobs.c.finished.is_(None), lapsed).values(updated=sa.func.now())
+        update = sa.update(self.jobs).where(self.jobs.c.finished.is_(None), lapsed)
+        update = update.values(updated=sa.func.now(), claims=self.jobs.c.claims + 1)
         claimed = update.returning(*self.jobs.c).cte("claimed")
         log = self.logs
         query = sa.select(

@@ -159,6 +159,19 @@ def test_detached_work_of_a_killed_service_is_finished_by_the_next(
     eventually(lambda: not list((tmp_path / "submissions").iterdir()), WITHIN_S)
 
 
+def test_detached_work_that_ends_every_process_is_given_up(service: Service, mine: Api, sql: Any) -> None:
+    tag = uuid.uuid4().hex
+    number = mine("PUT", "/P/one?async=true", data=table(tag), headers=TSV).json()["transaction_id"]
+    eventually(written(sql), WITHIN_S)
+    service.kill()
+    sql("update graph.transaction_jobs set claims = 3 where transaction_id = :i", i=number)
+    service.start()
+    path = f"/P/one/transactions/{number}"
+    eventually(lambda: mine("GET", path).json()["state"] != "PENDING", WITHIN_S)
+    assert mine("GET", path).json()["state"] == "ERRORED"
+    assert counts(sql, tag) == (0, 0, 0)
+
+
 def test_detached_work_whose_body_is_gone_or_changed_ends_with_a_word(
     service: Service, mine: Api, sql: Any, tmp_path: Path
 ) -> None:

@@ -16,9 +16,11 @@ import requests
 from tests.submission_service import SMALL, SNAPSHOT
 from tests.waiting import eventually
 
+from commonshub.core.errors import Unavailable
 from commonshub.submission.app import SubmissionApp
 
 MEMORY_BYTES = 1000
+OF_USER = 8
 TSV = {"Content-Type": "text/tsv"}
 HEADER = "type\tsubmitter_id\texperiments.submitter_id\n"
 WITHIN_S = 60
@@ -27,6 +29,7 @@ WITHIN_S = 60
 @pytest.fixture(scope="module")
 def running(run_service: Callable[..., Any]) -> Any:
     settings = {"memory_bytes": MEMORY_BYTES, "chunk_records": 100, "report_s": 0.05, "lapse_s": 0.5}
+    settings["max_large_of_user"] = OF_USER
     commons = {"dictionary": str(SMALL), "max_table_bytes": 10**7}
     running = run_service(SubmissionApp, Commons=commons, SubmissionApp=settings)
     running.hold(SNAPSHOT)
@@ -238,6 +241,19 @@ def test_a_fault_of_ours_is_logged_and_stores_nothing(
     assert f"1{tag}" not in api.export("case")
 
 
+def test_a_user_has_so_many_large_submissions_at_a_time(
+    api: Any, caller: Callable[[str | None], Any], running: Any, held: threading.Event, tag: str
+) -> None:
+    numbers = [submit(api, rows(1, f"{n}{tag}"), "?async=true").json()["transaction_id"] for n in range(OF_USER)]
+    refused = submit(api, rows(1, tag), "?async=true")
+    assert (refused.status_code, int(refused.headers["Retry-After"]) > 0) == (429, True)
+    other = submit(caller("alice"), rows(1, f"other{tag}"), "?async=true")
+    held.set()
+    for number in (*numbers, other.json()["transaction_id"]):
+        assert finished(api, number)["state"] == "SUCCEEDED"
+    assert submit(api, rows(1, tag), "?async=true").status_code == 200
+
+
 # -- several writers ---------------------------------------------------------------
 
 
@@ -331,6 +347,24 @@ def test_a_connection_that_breaks_leaves_nothing(running: Any, caller: Callable[
 
 
 # -- abandoned work ----------------------------------------------------------------
+
+
+def test_detached_work_outlasts_a_moment_without_a_database(
+    api: Any, running: Any, monkeypatch: pytest.MonkeyPatch, tag: str
+) -> None:
+    store, tries = running.app.tools.store, []
+    announce = store.announce
+
+    def fail_once(*arguments: Any) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise Unavailable("The database cannot be reached just now.")
+        announce(*arguments)
+
+    monkeypatch.setattr(store, "announce", fail_once)
+    number = submit(api, rows(500, tag), "?async=true").json()["transaction_id"]
+    assert finished(api, number)["state"] == "SUCCEEDED"
+    assert (len(tries), f"1{tag}" in api.export("case")) == (2, True)
 
 
 @pytest.mark.parametrize("detached", [True, False])
