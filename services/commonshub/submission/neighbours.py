@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
+from ..core.graph import Graph
 from .advice import meant, nearest
 from .entity import Entity, Fault
 from .store import Store
@@ -13,6 +15,7 @@ MAX_WANTED = 100
 """So many different keys of a submission get suggestions."""
 MAX_COMPARED = 5000
 """So many records of a type, of the submission and of the database, each key is compared with."""
+_BESIDE = 10
 
 
 def suggest(
@@ -36,7 +39,7 @@ def suggest(
     if not wanted:
         return
     known: dict[str, dict[str, None]] = {kind: {} for kind in wanted}
-    for kind, key in store.neighbours(connection, project_id, wanted, MAX_COMPARED) if store else ():
+    for kind, key in _stored(store.graph, connection, project_id, wanted) if store else ():
         known[kind][key] = None
     for kind, key in _own(entities, known):
         if len(known[kind]) < 2 * MAX_COMPARED:
@@ -68,3 +71,27 @@ def _own(entities: Iterable[Entity], kinds: Mapping[str, Any]) -> Iterable[tuple
     for entity in entities:
         if entity.node is not None and entity.node.id in kinds and isinstance(entity.submitter_id, str):
             yield entity.node.id, entity.submitter_id
+
+
+def _stored(
+    graph: Graph, connection: sa.Connection, project_id: str, wanted: Mapping[str, Sequence[str]]
+) -> list[tuple[str, str]]:
+    """Node type and submitter_id of stored records that may be meant.
+
+    They are those that stand next to each key in the order of the index, and some more of each type: all of them, in
+    a project that has no more.
+    """
+    parts = [part for node_id, keys in wanted.items() for part in _near(graph.node(node_id), node_id, project_id, keys)]
+    return [(kind, key) for kind, key in connection.execute(sa.union(*parts))]
+
+
+def _near(table: sa.Table, node_id: str, project_id: str, keys: Sequence[str]) -> list[Any]:
+    lower, kind, key = sa.func.lower, sa.literal(node_id).label("type"), table.c._props["submitter_id"].astext
+    mine = lower(table.c._props["project_id"].astext) == lower(sa.literal(project_id))
+    given = sa.func.unnest(sa.literal(list(keys), ARRAY(sa.Text))).table_valued("value").render_derived()
+    low, order = lower(given.c.value), lower(key)
+    parts = [sa.select(kind, key.label("key")).where(mine, key.is_not(None)).limit(MAX_COMPARED).subquery()]
+    for side, direction in ((order >= low, order), (order < low, order.desc())):
+        beside = sa.select(key.label("key")).where(mine, side).order_by(direction).limit(_BESIDE).lateral()
+        parts.append(sa.select(kind, beside.c.key).select_from(given).join(beside, sa.true()).subquery())
+    return [sa.select(part) for part in parts]

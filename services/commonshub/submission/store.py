@@ -18,7 +18,6 @@ from ..core.graph import CHANNEL, Graph
 from .entity import Project
 
 _TEXTS = ARRAY(sa.Text)
-_BESIDE = 10
 
 
 class Stored(NamedTuple):
@@ -182,42 +181,6 @@ class Store:
         statement = self._statement(("targets_by_id", node_id, exclusive), build)
         return set(connection.execute(statement, {"ids": list(ids), "project_id": project_id}).scalars())
 
-    def neighbours(
-        self, connection: sa.Connection, project_id: str, wanted: Mapping[str, Sequence[str]], limit: int
-    ) -> list[tuple[str, str]]:
-        """Node type and submitter_id of records that may be meant by keys that are not there.
-
-        They are those that stand next to each key in the order of the index, and `limit` more of each type: all of
-        them, in a project that has no more.
-
-        Parameters
-        ----------
-        wanted
-            The keys, by node type.
-        """
-        parts = []
-        parameters: dict[str, Any] = {"project_id": project_id}
-        for number, (node_id, keys) in enumerate(wanted.items()):
-            name = f"keys_{number}"
-            parameters[name] = list(keys)
-            parts += self._near(node_id, name, limit)
-        return [(kind, key) for kind, key in connection.execute(sa.union(*parts), parameters)]
-
-    def _near(self, node_id: str, name: str, limit: int) -> list[Any]:
-        table = self.graph.node(node_id)
-        kind = sa.literal(node_id, literal_execute=True).label("type")
-        key = table.c._props["submitter_id"].astext
-        mine = sa.func.lower(table.c._props["project_id"].astext) == sa.func.lower(
-            sa.bindparam("project_id", type_=sa.Text)
-        )
-        given = _unnest(name)
-        low, order = sa.func.lower(given.c.value), sa.func.lower(key)
-        parts = [sa.select(kind, key.label("key")).where(mine, key.is_not(None)).limit(limit).subquery()]
-        for side, direction in ((order >= low, order), (order < low, order.desc())):
-            beside = sa.select(key.label("key")).where(mine, side).order_by(direction).limit(_BESIDE).lateral()
-            parts.append(sa.select(kind, beside.c.key).select_from(given).join(beside, sa.true()).subquery())
-        return [sa.select(part) for part in parts]
-
     def parents(self, connection: sa.Connection, node_id: str, ids: Sequence[str]) -> list[tuple[str, str, str]]:
         """Stored edges ``(link name, child, parent)`` of records of one type."""
         links = self.graph.dictionary.nodes[node_id].links
@@ -245,26 +208,6 @@ class Store:
             lambda: sa.select(edge.c.src_id, edge.c.dst_id).where(edge.c.dst_id == sa.any_(_texts("ids"))),
         )
         return [(child, parent) for child, parent in connection.execute(query, {"ids": list(parents)})]
-
-    def own_ancestors(self, connection: sa.Connection, transaction_id: int) -> dict[str, str | None]:
-        """Id and submitter_id of records of a transaction that are reached by going up from them along cyclic links."""
-        links, snapshots = self.graph.dictionary.cyclic_links, self.graph.transaction_snapshots
-
-        def build() -> Any:
-            edges = [self.graph.edge(link) for link in links]
-            every = sa.union_all(*(sa.select(edge.c.src_id, edge.c.dst_id) for edge in edges)).subquery()
-            mine = sa.select(snapshots.c.entity_id, snapshots.c.new_props["submitter_id"].astext.label("key"))
-            made = mine.where(snapshots.c.transaction_id == sa.bindparam("transaction_id", type_=sa.Integer)).cte()
-            first = sa.select(every.c.src_id.label("start"), every.c.dst_id.label("at"))
-            up = first.join(made, made.c.entity_id == every.c.src_id).cte("up", recursive=True)
-            up = up.union(sa.select(up.c.start, every.c.dst_id).join(every, every.c.src_id == up.c.at))
-            query = sa.select(made.c.entity_id, made.c.key).join(up, up.c.start == made.c.entity_id)
-            return query.where(up.c.start == up.c.at).order_by(made.c.key)
-
-        if not links:
-            return {}
-        rows = connection.execute(self._statement("own_ancestors", build), {"transaction_id": transaction_id})
-        return {id_: key for id_, key in rows}  # noqa: C416 - rows are no pairs
 
     # -- writing -------------------------------------------------------------------
 

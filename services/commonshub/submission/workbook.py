@@ -104,6 +104,8 @@ class Workbook:
     def _documents(self) -> Iterator[tuple[int, Document]]:
         import openpyxl
 
+        if self._body.size > self._bounds.bytes:
+            raise TooLarge(f"The workbook has {self._body.size} bytes; {self._bounds.bytes} are allowed.")
         data = self._body.bytes()
         _check_archive(data, self._bounds.bytes)
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)

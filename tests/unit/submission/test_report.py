@@ -14,7 +14,7 @@ from tests.unit.submission.test_documents import NODES
 from commonshub.core.errors import BadRequest
 from commonshub.submission.body import Body
 from commonshub.submission.entity import Counts, Entity, Outcome
-from commonshub.submission.places import locate
+from commonshub.submission.places import MAX_VALUE_CHARS, JsonPlaces, locate
 from commonshub.submission.report import listed, sent_back, sentence, written
 from commonshub.submission.tables import Table
 from commonshub.submission.validate import Checkers
@@ -83,6 +83,26 @@ def test_any_table_comes_back_as_it_was_read(table: tuple[str, str]) -> None:
 def test_any_text_is_read_or_refused(text: str, delimiter: str) -> None:
     with contextlib.suppress(BadRequest):
         outcome_of(Table(Body.of(text.encode()), delimiter, NODES, 1000))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = st.sampled_from(["submitter_id", "cases", "gender", "year_of_birth", "seen_at", "alive", "age", "id"]) | TEXTS
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=6), st.sampled_from(["demographic", "case", "sample"]), st.booleans())
+@settings(max_examples=300, deadline=None)
+def test_what_is_wrong_with_any_record_can_be_told(record: dict[str, Any], kind: str, single: bool) -> None:
+    entity = Entity({**record, "type": kind}, NODES[kind], "P-one", number=3)
+    entity.errors = CHECKERS[kind].faults(entity.document)
+    locate(entity, JsonPlaces(single))
+    told = orjson.loads(orjson.dumps(entity.answer()))["errors"]
+    assert bool(told) is not CHECKERS[kind].is_valid(entity.document)
+    assert all(each["rule"] and each["suggestion"] and each["row"] == 3 for each in told)
+    assert all(len(str(each["value"])) <= MAX_VALUE_CHARS for each in told)
 
 
 @pytest.mark.parametrize("column", ["=cmd", "+1", "-1", "@x"])

@@ -40,6 +40,9 @@ def read(data: bytes, bounds: Bounds = BOUNDS) -> tuple[list[Any], Workbook]:
     return [document for _, document in reading], reading
 
 
+GOOD = workbook(case=[CASE, ["a", "e", "x"]], demographic=[["submitter_id", "age"], ["d", 3]])
+
+
 def test_each_sheet_holds_records_of_its_type() -> None:
     data = workbook(
         case=[CASE, ["a", "e", "lung"], [], ["b", "e", None]],
@@ -175,6 +178,11 @@ def test_a_small_file_cannot_unfold_into_a_large_one(change: Change, error: type
         read(data)
 
 
+def test_a_long_file_is_refused_before_it_is_in_memory() -> None:
+    with pytest.raises(TooLarge):
+        read(GOOD, BOUNDS._replace(bytes=len(GOOD) - 1))
+
+
 @pytest.mark.parametrize("change", [far_column, wrong_size])
 def test_what_a_file_says_of_its_own_size_is_not_believed(change: Change) -> None:
     documents, _ = read(rebuilt(workbook(case=[CASE, ["a", "e", "x"]]), change))
@@ -186,9 +194,6 @@ def test_a_type_whose_name_is_too_long_for_a_sheet_is_known_by_its_beginning() -
     nodes = {**NODES, long: NODES["case"]}
     reading = Workbook(Body.of(workbook(**{long[:31]: [CASE, ["a", "e", None]]})), nodes, BOUNDS)
     assert len(list(reading)) == 1
-
-
-GOOD = workbook(case=[CASE, ["a", "e", "x"]], demographic=[["submitter_id", "age"], ["d", 3]])
 
 
 @given(st.binary(max_size=200))
