@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.sql.operators import custom_op
 
 from ..core.graph import Graph
 from .advice import meant, nearest
@@ -91,7 +92,10 @@ def _near(table: sa.Table, node_id: str, project_id: str, keys: Sequence[str]) -
     given = sa.func.unnest(sa.literal(list(keys), ARRAY(sa.Text))).table_valued("value").render_derived()
     low, order = lower(given.c.value), lower(key)
     parts = [sa.select(kind, key.label("key")).where(mine, key.is_not(None)).limit(MAX_COMPARED).subquery()]
-    for side, direction in ((order >= low, order), (order < low, order.desc())):
-        beside = sa.select(key.label("key")).where(mine, side).order_by(direction).limit(_BESIDE).lateral()
+    # The index has the order of bytes, which PostgreSQL has operators of their own for.
+    for side, direction in (("~>=~", "~<~"), ("~<~", "~>~")):
+        ordered: Any = sa.UnaryExpression(order, modifier=custom_op(f"USING {direction}"))
+        found = sa.select(key.label("key")).where(mine, order.bool_op(side)(low))
+        beside = found.order_by(ordered).limit(_BESIDE).lateral()
         parts.append(sa.select(kind, beside.c.key).select_from(given).join(beside, sa.true()).subquery())
     return [sa.select(part) for part in parts]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 
 @pytest.fixture
@@ -106,6 +107,32 @@ def test_a_target_is_looked_for_in_the_request_and_in_the_project_alone(api: Any
     [found] = faults(api.put(sample, case("near-2"), path="/P/one/_dry_run"))
     assert sorted(found["nearest"]) == ["near-1", "near-2"]
     assert found["target"] == {"type": "case", "submitter_id": "near-9"}
+
+
+def test_neighbours_are_found_by_the_index(api: Any, sql: Any, running: Any, name: str) -> None:
+    sql(
+        "insert into graph.node_case (node_id, _props, created, acl, _sysan) select gen_random_uuid(),"
+        " jsonb_build_object('submitter_id', :name || '-' || n, 'project_id', 'P-one'), now(), '{}', '{}'"
+        " from generate_series(1, 30000) n",
+        name=name,
+    )
+    sql("analyze graph.node_case")
+    asked: list[Any] = []
+
+    def note(*arguments: Any) -> None:
+        asked.append(arguments[2:4])
+
+    engine = running.app.database.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    sample = {"type": "sample", "submitter_id": "s", "cases": {"submitter_id": f"{name}-29999x"}}
+    [found] = faults(api.put(sample, path="/P/one/_dry_run"))
+    sa.event.remove(engine, "before_cursor_execute", note)
+    assert found["nearest"][0] == f"{name}-29999"
+    [(statement, parameters)] = [each for each in asked if "LATERAL" in each[0]]
+    with engine.begin() as connection:
+        plan = "\n".join(connection.exec_driver_sql(f"explain {statement}", parameters).scalars())
+    sql("delete from graph.node_case where _props->>'submitter_id' like :name || '-%'", name=name)
+    assert plan.count("Index Scan") == 2, plan
 
 
 def test_who_may_not_read_the_project_is_not_told_what_is_in_it(
