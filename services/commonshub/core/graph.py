@@ -239,6 +239,7 @@ class Graph:
             self.metadata,
             sa.Column("transaction_id", sa.Integer, sa.ForeignKey(self.transaction_logs.c.id), primary_key=True),
             sa.Column("detached", sa.Boolean, nullable=False),
+            sa.Column("reader", sa.Boolean, nullable=False),
             sa.Column("content_type", sa.Text, nullable=False),
             sa.Column("name", sa.Text),
             sa.Column("file", sa.Text),

@@ -30,6 +30,7 @@ class SubmissionApp(ServiceApplication):
 
     name = Unicode("submission")
     prefixes: ClassVar[tuple[str, ...]] = (PREFIX,)
+    closing = False
 
     export_page_rows = Integer(2000, help="Records that an export reads from the database at a time.").tag(config=True)
 
@@ -144,6 +145,11 @@ class SubmissionApp(ServiceApplication):
         self.uploads = Uploads(self.job_settings.folder, self.upload_expiry_s, self.max_uploads)
         self.jobs = Jobs(self.database, self.tools, self.read, self.uploads, self.job_settings)
         self.jobs.begin()
+
+    async def close(self) -> None:
+        """Send away who follows a transaction, then stop as every service does."""
+        self.closing = True
+        await super().close()
 
     async def stop_service(self) -> None:
         """End large submissions, and follow the registered buckets no more."""

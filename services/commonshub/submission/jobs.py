@@ -247,6 +247,7 @@ class Jobs:
             format=document_format(row.content_type),
             name=row.name,
             number=row.transaction_id,
+            reader=row.reader,
         )
         return Job(row.transaction_id, submission, True)
 

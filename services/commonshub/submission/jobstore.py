@@ -52,6 +52,7 @@ class JobStore:
         row = {
             "transaction_id": number,
             "detached": detached,
+            "reader": submission.reader,
             "content_type": content_type,
             "name": submission.name,
             "file": path.name if path else None,

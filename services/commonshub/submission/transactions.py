@@ -50,7 +50,7 @@ class TransactionHandler(SubmissionHandler):
                     event = "done" if over else "progress"
                     self.write(b"event: %s\ndata: %s\n\n" % (event.encode(), orjson.dumps(found)))
                     await self.flush()
-                if over:
+                if over or self.app.closing:
                     return
                 told = found
                 await asyncio.sleep(self.app.job_settings.report_s)

@@ -173,6 +173,20 @@ def test_who_follows_is_told_until_the_end(api: Any, held: threading.Event, tag:
     assert told[-1] == ("done", "SUCCEEDED")
 
 
+def test_a_service_that_stops_sends_those_away_who_follow(
+    api: Any, running: Any, held: threading.Event, monkeypatch: pytest.MonkeyPatch, tag: str
+) -> None:
+    number = submit(api, rows(1, tag), "?async=true").json()["transaction_id"]
+    headers = {"Accept": "text/event-stream"}
+    with api("GET", f"/P/one/transactions/{number}", headers=headers, stream=True, timeout=WITHIN_S) as answer:
+        told = events(answer)
+        assert next(told)[1]["state"] == "PENDING"
+        monkeypatch.setattr(running.app, "closing", True)
+        assert {name for name, _ in told} <= {"progress"}
+    held.set()
+    finished(api, number)
+
+
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
 def test_transactions_are_told_to_readers_and_to_their_submitters(
     api: Any, caller: Callable[[str | None], Any], accept: str, tag: str
