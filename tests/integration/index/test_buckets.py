@@ -19,8 +19,8 @@ from tests.stores import KEYS, StoppableStore
 from tests.tokens import bearer
 from tests.waiting import eventually
 
-from commonshub.core import audit, buckets, records
-from commonshub.core.storage import Storage
+from commonshub.core import audit, buckets
+from commonshub.core.storage import Location, Storage
 
 __all__ = ["ask"]
 
@@ -290,7 +290,7 @@ def test_a_name_that_later_means_another_address_gains_nothing(
     there = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 80))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: there)
     with pytest.raises(Exception, match="no address that this commons goes to"):
-        Storage(running.app.storage_settings).head(records.Location("second", "x"))
+        Storage(running.app.storage_settings).head(Location("second", "x"))
 
 
 class Listening:
