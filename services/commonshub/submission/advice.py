@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from rapidfuzz import fuzz, process
-
 MAX_ALLOWED = 20
 """Allowed values that a fault names; the others are counted."""
 MAX_NEAREST = 3
@@ -116,6 +114,9 @@ def nearest_first(given: Any, choices: tuple[str, ...]) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def _ranked(given: str, choices: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
+    # Four megabytes, for those alone whose rows have a fault.
+    from rapidfuzz import fuzz, process
+
     found = process.extract(_plain(given), _prepared(choices), scorer=fuzz.ratio, limit=MAX_ALLOWED)
     return tuple((choices[index], score) for _, score, index in found)
 
