@@ -37,7 +37,7 @@ class SubmissionApp(ServiceApplication):
     max_export_ids = Integer(10_000, help="Ids that one request may ask for or delete.").tag(config=True)
 
     max_retries = Integer(
-        3, help="How often a submission is tried again that another one, running at the same time, got in the way of."
+        6, help="How often a submission is tried again that another one, running at the same time, got in the way of."
     ).tag(config=True)
 
     max_cell_chars = Integer(

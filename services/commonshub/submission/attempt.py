@@ -1,5 +1,7 @@
 """Running a transaction until it ends in one way or the other."""
 
+import asyncio
+import random
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -18,6 +20,8 @@ _CONFLICTS = ("40P01", "40001")
 _INTEGRITY = "23"
 _DATA = "22"
 _TOO_LARGE = ("54000",)
+# The longest wait before the second try; before each further one it is twice as long.
+_PAUSE_S = 0.1
 
 Run = Callable[[sa.Connection, Submission], Outcome]
 
@@ -32,7 +36,10 @@ async def attempt(database: Database, store: Store, function: Run, submission: S
     BadRequest
         PostgreSQL cannot store a value that the dictionary allows.
     """
-    for _ in range(tries):
+    for number in range(tries):
+        if number:
+            # Who waits for a while that nobody else knows meets the others less often.
+            await asyncio.sleep(random.uniform(0, _PAUSE_S * 2**number))  # noqa: S311 - nothing depends on it
         try:
             return await database.run(function, submission)
         except Rejected as rejected:

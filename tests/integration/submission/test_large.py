@@ -298,7 +298,10 @@ def test_small_writers_beside_a_large_one_leave_no_half(api: Any, tag: str) -> N
     with ThreadPoolExecutor(5) as pool:
         large = pool.submit(submit, api, rows(800, tag))
         small = list(pool.map(samples, range(0, 800, 20)))
-    assert large.result().json()["success"], large.result().text[:500]
+    # Whom others have been in the way of each time is told so, and tries again.
+    assert large.result().status_code in (200, 409), large.result().text[:500]
+    if large.result().status_code == 409:
+        assert submit(api, rows(800, tag)).json()["success"]
     assert all(answer["success"] for answer in small), small
     assert sum(name.endswith(tag) for name in api.export("case")) == 800
 
