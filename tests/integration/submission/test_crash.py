@@ -164,7 +164,7 @@ def test_detached_work_that_ends_every_process_is_given_up(service: Service, min
     number = mine("PUT", "/P/one?async=true", data=table(tag), headers=TSV).json()["transaction_id"]
     eventually(written(sql), WITHIN_S)
     service.kill()
-    sql("update graph.transaction_jobs set claims = 3 where transaction_id = :i", i=number)
+    sql("update graph.transaction_jobs set claims = 99 where transaction_id = :i", i=number)
     service.start()
     path = f"/P/one/transactions/{number}"
     eventually(lambda: mine("GET", path).json()["state"] != "PENDING", WITHIN_S)

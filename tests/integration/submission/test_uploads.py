@@ -44,7 +44,7 @@ def folder(running: Any) -> Path:
 def _no_file_is_left(folder: Path) -> Iterator[None]:
     yield
     for file in folder.glob("*"):
-        file.unlink()
+        file.unlink(missing_ok=True)
 
 
 def rows(count: int, tag: str) -> bytes:
