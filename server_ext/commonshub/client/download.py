@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -121,18 +122,18 @@ def download(
     failures: dict[str, Exception] = {}
     pool = ThreadPoolExecutor(max(1, workers), thread_name_prefix="download")
     try:
-        running: dict[Future[Downloaded], Target] = {
-            pool.submit(Fetch(session, target, meter, overwrite).run): target for target in targets
-        }
-        for future in as_completed(running):
-            guid = running[future].object.guid
-            try:
-                done[guid] = future.result()
-            except (CommonsError, OSError) as error:
-                failures[guid] = error
-    except BaseException:
-        meter.cancel()
-        raise
+        with ExitStack() as failing:
+            failing.callback(meter.cancel)
+            running: dict[Future[Downloaded], Target] = {
+                pool.submit(Fetch(session, target, meter, overwrite).run): target for target in targets
+            }
+            for future in as_completed(running):
+                guid = running[future].object.guid
+                try:
+                    done[guid] = future.result()
+                except (CommonsError, OSError) as error:
+                    failures[guid] = error
+            failing.pop_all()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         meter.close()

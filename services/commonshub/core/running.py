@@ -6,6 +6,7 @@ counted between the headers of a request and the last byte of its answer, for ha
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 from weakref import WeakSet
@@ -69,12 +70,11 @@ class _Counted(httputil.HTTPMessageDelegate):
         return self._inner.data_received(chunk)
 
     def finish(self) -> None:
-        try:
+        with ExitStack() as failing:
+            # Where no handler is made, nothing will be answered.
+            failing.callback(self._running.discard, self._request)
             self._inner.finish()
-        except BaseException:
-            # No handler was made, so nothing will be answered.
-            self._running.discard(self._request)
-            raise
+            failing.pop_all()
 
     def on_connection_close(self) -> None:
         self._running.discard(self._request)

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -175,17 +176,18 @@ class Registration:
         kept = self._keep(bucket.name, credentials) if credentials else None
         if kept:
             bucket = bucket._replace(store={**bucket.store, "credentials_file": str(kept)})
-        try:
-            if probe:
-                await self._probe(bucket)
-            await self.database.run(self._write, author, seen, bucket)
-        except Unavailable:
-            # The row may be there, and name the file.
-            raise
-        except BaseException:
+        with ExitStack() as failing:
             if kept:
-                kept.unlink(missing_ok=True)
-            raise
+                failing.callback(kept.unlink, missing_ok=True)
+            try:
+                if probe:
+                    await self._probe(bucket)
+                await self.database.run(self._write, author, seen, bucket)
+            except Unavailable:
+                # The row may be there, and name the file.
+                failing.pop_all()
+                raise
+            failing.pop_all()
         if seen and seen.store.get("credentials_file") != bucket.store.get("credentials_file"):
             self._forget(seen)
         return bucket

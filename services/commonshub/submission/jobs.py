@@ -11,6 +11,7 @@ looks next; the work itself holds a lock in the database, so that no job is ever
 import asyncio
 import logging
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from hmac import compare_digest
 from pathlib import Path
@@ -116,13 +117,12 @@ class Jobs:
         """Work on a submission until it is over or the service stops; once this returns, a detached one is safe."""
         body = submission.body
         body.keep()
-        try:
+        with ExitStack() as failing:
+            failing.callback(body.close)
             await asyncio.to_thread(body.settle)
             digest = await asyncio.to_thread(body.digest) if detached else None
             number = await self._database.run(self.store.accept, submission, content_type, digest, detached)
-        except BaseException:
-            body.close()
-            raise
+            failing.pop_all()
         return Work(number, self._start(Job(number, replace(submission, number=number), detached)))
 
     def _start(self, job: Job) -> asyncio.Task[Outcome]:
@@ -159,6 +159,7 @@ class Jobs:
             await self._fail(job.number, journal.FAILED, error)
             raise
         except Exception:
+            # The boundary of a job: whoever asks for its number is told, and the task ends with the fault itself.
             await self._fail(job.number, journal.ERRORED, Unavailable("internal server error; nothing was stored."))
             raise
         finally:
