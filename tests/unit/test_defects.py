@@ -14,6 +14,8 @@ NONSENSE = "contract/index/test_nonsense.py"
 BUNDLES = "contract/index/test_bundles.py"
 DRS = "contract/index/test_drs.py"
 API = "integration/index/test_records_api.py"
+REFUSALS = "integration/index/test_refusals.py"
+RIGHTS = "integration/index/test_rights.py"
 PLANS = "integration/index/test_plans.py"
 KILLED = "integration/index/test_blob_faults.py"
 DELETIONS = "integration/auth/test_deletions.py"
@@ -33,25 +35,25 @@ CONCURRENCY = {
 }
 # -- permission -----------------------------------------------------------------------------------------------------
 PERMISSION = {
-    "an uploader without a project gets 401": f"{API}::test_who_may_create_a_blank_record",
-    "an uploader cannot fill his record": f"{API}::test_an_uploader_fills_only_his_own_blank_record",
-    "a refusal is a 401": f"{API}::test_who_may_create",
+    "an uploader without a project gets 401": f"{RIGHTS}::test_who_may_create_a_blank_record",
+    "an uploader cannot fill his record": f"{RIGHTS}::test_an_uploader_fills_only_his_own_blank_record",
+    "a refusal is a 401": f"{RIGHTS}::test_who_may_create",
     "passwords, hashed without salt, may do everything": f"{DEFECTS}::test_a_password_opens_nothing",
     "authz that is no list fails": f"{DEFECTS}::test_the_paths_of_a_blank_record_are_a_list",
 }
 # -- 500 for bad input, and nonsense that is stored -----------------------------------------------------------------
 INPUT = {
     "arguments of reads": f"{NONSENSE}::test_no_argument_makes_a_read_fail",
-    "hash and metadata without a colon, other filters": f"{API}::test_a_bad_list_argument_is_refused",
-    "numbers of the other reads, missing key or value": f"{API}::test_other_bad_arguments_are_refused",
-    "bulk reads of nothing, or of no list": f"{API}::test_the_bodies_of_bulk_reads",
+    "hash and metadata without a colon, other filters": f"{REFUSALS}::test_a_bad_list_argument_is_refused",
+    "numbers of the other reads, missing key or value": f"{REFUSALS}::test_other_bad_arguments_are_refused",
+    "bulk reads of nothing, or of no list": f"{REFUSALS}::test_the_bodies_of_bulk_reads",
     "bodies of writes": f"{NONSENSE}::test_no_body_makes_a_write_fail",
     "text with NUL": f"{NONSENSE}::test_text_that_cannot_be_stored_is_refused_wherever_it_is",
     "size of 2^63": f"{NONSENSE}::test_a_size_is_a_number_that_fits",
     "dates, URLs, hashes, paths": f"{NONSENSE}::test_a_bad_value_is_named_when_a_record_is_created",
     "the same in changes": f"{NONSENSE}::test_a_bad_value_is_named_when_a_record_is_changed",
     "hashes of blank records are unchecked": f"{NONSENSE}::test_a_bad_value_is_named_when_a_blank_record_is_filled",
-    "a URL twice is 'already exists'": f"{API}::test_a_fault_in_a_new_record_is_named",
+    "a URL twice is 'already exists'": f"{REFUSALS}::test_a_fault_in_a_new_record_is_named",
     "aliases without a value": f"{NONSENSE}::test_bad_aliases_are_refused",
     "paths that are no text": f"{NONSENSE}::test_a_path_that_is_no_text_is_refused",
     "start of a list of bundles": f"{BUNDLES}::test_lists_hold_records_bundles_or_both",
