@@ -42,6 +42,7 @@ class HubApi:
         body: str | None = None,
         accept: str = "application/json",
         method: str | None = None,
+        timeout_s: float | None = None,
     ) -> HTTPResponse:
         """The hub's answer, whatever its status below 500: to a GET, with `body` to a POST, or by `method`.
 
@@ -59,7 +60,7 @@ class HubApi:
             body=body,
             follow_redirects=False,
             connect_timeout=self.timeout_s,
-            request_timeout=self.timeout_s,
+            request_timeout=timeout_s or self.timeout_s,
         )
         try:
             answer = await self._http.fetch(request, raise_error=False)

@@ -67,6 +67,10 @@ def _keys(jwks: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else []
 
 
+# What could not be had is asked for again after so many seconds: whoever asks on and on floods nobody.
+FAILED_AGAIN_S = 1.0
+
+
 class Document:
     """A document that is fetched when it is needed and too old; all who wait for it wait for the same answer.
 
@@ -85,7 +89,9 @@ class Document:
     async def get(self, again_s: float | None = None) -> Mapping[str, Any]:
         """The document; a fresh one if `again_s` is given and this one is older than so many seconds."""
         task, oldest_s = self._task, self._lasts_s if again_s is None else again_s
-        if task is None or (task.done() and (task.exception() or time.monotonic() - self._at >= oldest_s)):
+        if task is not None and task.done() and task.exception():
+            oldest_s = min(oldest_s, FAILED_AGAIN_S)
+        if task is None or (task.done() and time.monotonic() - self._at >= oldest_s):
             self._at = time.monotonic()
             self._task = task = asyncio.ensure_future(self._fetch())
         return await asyncio.shield(task)

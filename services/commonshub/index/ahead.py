@@ -107,12 +107,13 @@ class Ahead:
         if reads_on and name not in self._begun and loop.time() - self._useless_at > self._life_s:
             page = self._begun[name] = loop.create_task(self._read(following))
             page.add_done_callback(_failed)
-            loop.call_later(self._life_s, self._leave, name)
+            loop.call_later(self._life_s, self._leave, name, page)
             while len(self._begun) > self._most:
-                self._leave(next(iter(self._begun)))
+                self._leave(*next(iter(self._begun.items())))
 
-    def _leave(self, name: bytes) -> None:
-        if page := self._begun.pop(name, None):
+    def _leave(self, name: bytes, page: Task) -> None:
+        if self._begun.get(name) is page:
+            del self._begun[name]
             page.cancel()
 
     async def close(self) -> None:

@@ -33,6 +33,9 @@ Condition = sa.ColumnElement[bool]
 def names(wanted: Filter) -> frozenset[str]:
     """What a filter asks for, of that what :func:`named` has conditions for."""
     given = {name for name in _PLAIN if getattr(wanted, name) not in (None, {}, [])}
+    if wanted.ids is not None:
+        # Who names no record asks for none.
+        given.add("ids")
     nobody = {name for name in ("acl", "authz") if getattr(wanted, name) == []}
     return frozenset(given | {f"no_{name}" for name in nobody})
 

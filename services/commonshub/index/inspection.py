@@ -199,7 +199,7 @@ class Inspection:
             The store does not answer.
         """
         try:
-            self.storage.probe(bucket)
+            next(self.storage.listing(bucket, page=1))
         except (NotFound, UpstreamError):
             return False
         return True

@@ -65,10 +65,12 @@ class Registration:
 
     async def sweep(self) -> None:
         """Delete credentials that no row names, as a process leaves them that was killed."""
-        named = {bucket.store.get("credentials_file") for bucket in await self.listing()}
+        files = [bucket.store.get("credentials_file") for bucket in await self.listing()]
+        # By their names, which are no other's: the folder may be written in another way, or have been moved.
+        named = {Path(file).name for file in files if file}
         for file in self.folder.glob("*.json"):
             # What is younger may belong to a bucket that is being tried.
-            if str(file) not in named and time.time() - file.stat().st_mtime > UNNAMED_S:
+            if file.name not in named and time.time() - file.stat().st_mtime > UNNAMED_S:
                 file.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -183,8 +185,8 @@ class Registration:
                 if probe:
                     await self._probe(bucket)
                 await self.database.run(self._write, author, seen, bucket)
-            except Unavailable:
-                # The row may be there, and name the file.
+            except (Unavailable, asyncio.CancelledError):
+                # The row may be there, or be written yet, and name the file.
                 failing.pop_all()
                 raise
             failing.pop_all()

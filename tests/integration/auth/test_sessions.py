@@ -209,6 +209,10 @@ def test_s10_the_servers_of_somebody_who_was_switched_off_are_stopped(joined: Co
     assert hub.request("GET", "/users/alice").json()["servers"]
     told = [row for row in joined.auth.audited() if row.action == "stop_server"]
     assert {(row.subject, row.detail["server"]) for row in told} == {("both", ""), ("both", "second")}
+    # One that is started again is stopped again.
+    hub.start("both")
+    check(joined)
+    eventually(lambda: not hub.request("GET", "/users/both").json()["servers"])
     joined.sql(user.update().where(user.c.username == "both").values(active=True))
     joined.auth.running.call(joined.auth.app.grants.reload())
     hub.stop("alice")

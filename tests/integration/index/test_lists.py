@@ -53,6 +53,12 @@ def test_pages_have_every_record_once(url: str, listed: list[str], limit: int) -
     assert again[::-1] == pages
 
 
+@pytest.mark.parametrize("ids", ["", ",", "nowhere"])
+@pytest.mark.parametrize("form", ["object", "all"])
+def test_who_names_no_record_gets_none(url: str, listed: list[str], ids: str, form: str) -> None:
+    assert read(url, ids=ids, form=form) == []
+
+
 @pytest.mark.parametrize("write", ["create", "update", "delete"])
 def test_who_reads_on_sees_what_was_written_a_moment_ago(running: Any, url: str, write: str) -> None:
     database, prefix = running.app.database, f"reads-on-{write}"

@@ -18,6 +18,8 @@ from commonshub.core.hubapi import HubApi, Remembered, read_owner
 from .origin import Origin, origin
 
 PAGE = 200
+# The hub answers when the server has stopped, or has not for ten seconds.
+STOP_S = 30
 PAGINATED = "application/jupyterhub-pagination+json"
 
 
@@ -181,9 +183,11 @@ class HubTokens:
             The hub does not answer, or this service may not stop servers (it needs ``delete:servers``).
         """
         place = f"users/{quote(name, safe='')}/" + (f"servers/{quote(server, safe='')}" if server else "server")
-        answer = await self.api.ask(place, self.service_token, method="DELETE")
-        if answer.code == 403:
+        answer = await self.api.ask(place, self.service_token, method="DELETE", timeout_s=STOP_S)
+        if answer.code in (401, 403):
             raise AuthenticationRequired("The hub does not let this service stop servers (it needs delete:servers).")
+        if answer.code not in (202, 204, 404):
+            raise UpstreamError(f"The hub would not stop the server {server!r} of {name} ({answer.code}).")
 
     async def _ask(self, path: str, token: str, accept: str = "application/json") -> Any:
         answer = await self.api.ask(path, token, accept=accept)

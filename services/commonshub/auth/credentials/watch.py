@@ -92,6 +92,8 @@ class Watch:
 
     def __init__(self, auth: "AuthApp") -> None:
         self.auth = auth
+        # Told of already: a stop may take longer than from one comparison to the next.
+        self._stopping: set[tuple[str, str]] = set()
 
     async def run(self) -> None:
         """Compare until cancelled; what keeps it from that is told once."""
@@ -104,7 +106,7 @@ class Watch:
             except (CommonsError, SQLAlchemyError) as error:
                 # Each session ends by itself when nobody has confirmed its server for long.
                 if str(error) != told:
-                    log.warning("The sessions of workspaces cannot be checked just now: %s", error)
+                    log.warning("Workspaces cannot be looked after just now: %s", error)
                 told = str(error)
 
     async def check(self) -> None:
@@ -123,11 +125,22 @@ class Watch:
         away = {name for name, user in self.auth.policy.users.items() if not user.active}
         if not away:
             return
-        for name, server in await self.auth.hub.servers():
-            if name in away:
+        doomed = {place for place in await self.auth.hub.servers() if place[0] in away}
+        self._stopping &= doomed
+        faults = []
+        for name, server in sorted(doomed):
+            try:
                 await self.auth.hub.stop(name, server)
+            except CommonsError as error:
+                # What keeps one server from being stopped must not keep the others.
+                faults.append(error)
+                continue
+            if (name, server) not in self._stopping:
+                self._stopping.add((name, server))
                 log.info("The server %r of %s, who was switched off, is being stopped.", server, name)
                 await self.auth.database.run(_tell_of_eviction, self.auth.schema, name, server)
+        if faults:
+            raise faults[0]
 
     async def _compare(self) -> None:
         database, schema = self.auth.database, self.auth.schema
