@@ -112,7 +112,7 @@ def nearest_first(given: Any, choices: tuple[str, ...]) -> list[str]:
     return [choice for choice, _ in _ranked(str(given)[:MAX_COMPARED_CHARS], choices)]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _ranked(given: str, choices: tuple[str, ...]) -> tuple[tuple[str, float], ...]:
     # Four megabytes, for those alone whose rows have a fault.
     from rapidfuzz import fuzz, process

@@ -110,7 +110,8 @@ class Jobs:
         self._stopping = True
         for job in self._running:
             job.progress.stopped = True
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        while self._running:
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
         await cancel(self._watch)
 
     async def accept(self, submission: Submission, content_type: str, *, detached: bool) -> Work:
@@ -126,6 +127,7 @@ class Jobs:
         return Work(number, self._start(Job(number, replace(submission, number=number), detached)))
 
     def _start(self, job: Job) -> asyncio.Task[Outcome]:
+        job.progress.stopped = self._stopping
         task = asyncio.create_task(self._run(job))
         self._running[job] = task
         task.add_done_callback(lambda done: self._over(job, done))
@@ -141,8 +143,7 @@ class Jobs:
         try:
             async with self._slots:
                 outcome = await self._work(job)
-            await self._database.run(self.store.report, {job.number: job.progress})
-            await self._database.run(self.store.finish, job.number)
+            await self._finish(job)
             return outcome
         except Elsewhere:
             over = False
@@ -164,6 +165,14 @@ class Jobs:
             raise
         finally:
             job.submission.body.close(remove=over)
+
+    async def _finish(self, job: Job) -> None:
+        """Note that a job is over. What it was about is settled: where this fails, whoever looks next notes it."""
+        try:
+            await self._database.run(self.store.report, {job.number: job.progress})
+            await self._database.run(self.store.finish, job.number)
+        except (Unavailable, DBAPIError) as error:
+            _LOG.warning("The end of transaction %d cannot be noted just now: %s", job.number, error)
 
     async def _work(self, job: Job) -> Outcome:
         def run(connection: sa.Connection, submission: Submission) -> Outcome:
@@ -193,7 +202,8 @@ class Jobs:
                 await self._report()
                 if time.monotonic() - looked >= self._settings.lapse_s / 2:
                     looked = time.monotonic()
-                    await self._take_over()
+                    if not self._stopping:
+                        await self._take_over()
                     needed = await self._database.run(self.store.files)
                     await asyncio.to_thread(self._uploads.tidy, needed)
             except (Unavailable, DBAPIError, OSError) as error:

@@ -45,7 +45,8 @@ def suggest(
     for kind, key in _own(entities, known):
         if len(known[kind]) < 2 * MAX_COMPARED:
             known[kind][key] = None
-    likely = {(kind, key): nearest(key, tuple(known[kind])) for kind, keys in wanted.items() for key in keys}
+    choices = {kind: tuple(keys) for kind, keys in known.items()}
+    likely = {(kind, key): nearest(key, choices[kind]) for kind, keys in wanted.items() for key in keys}
     for each in lost:
         target = each["target"]
         found = likely.get((target["type"], target.get("submitter_id", "")))

@@ -24,6 +24,7 @@ class ReceivingHandler(SubmissionHandler):
     receives: ClassVar[frozenset[str]] = frozenset({"PUT", "POST"})
     _limit = 0
     _admitted = False
+    _whole = False
     _refusal: CommonsError | None = None
 
     def admit(self) -> int:
@@ -53,7 +54,7 @@ class ReceivingHandler(SubmissionHandler):
             self._limit = self.admit()
             self._pieces, self._size = bytearray(), 0
             self._writing = asyncio.Lock()
-            self._admitted = True
+            self._admitted, self._whole = True, False
             self._check_size(int(self.request.headers.get("Content-Length", 0)))
             cast(Any, self.request.connection).set_max_body_size(self._limit)
         except CommonsError as error:
@@ -86,6 +87,8 @@ class ReceivingHandler(SubmissionHandler):
         CommonsError
             The caller may not send them.
         """
+        # From here on somebody works with it, whether its sender is there to hear of that or not.
+        self._whole = True
         if self._refusal is not None:
             raise self._refusal
         if self._size < SMALL_BYTES:
@@ -100,9 +103,10 @@ class ReceivingHandler(SubmissionHandler):
         self.take_in(pieces)
 
     def on_connection_close(self) -> None:
-        """Keep what has come, and forget it where that is no use."""
+        """Keep what has come, and forget it where that is no use; one that is whole is forgotten at the end."""
         super().on_connection_close()
-        self.on_finish()
+        if not self._whole:
+            self.on_finish()
 
     def on_finish(self) -> None:
         """Forget the body."""

@@ -25,6 +25,7 @@ class ProjectHandler(ReceivingHandler):
 
     dry_run = False
     body: Body | None = None
+    upload: Upload | None = None
 
     # -- taking in -------------------------------------------------------------
 
@@ -74,20 +75,23 @@ class ProjectHandler(ReceivingHandler):
         detached = self.boolean("async")
         if detached or submission.body.large:
             await self._submit_large(submission, detached)
-            return
-        tools = self.app.tools
+        else:
+            tools = self.app.tools
 
-        def run(connection: sa.Connection, submission: Submission) -> Outcome:
-            return submit(connection, tools, submission)
+            def run(connection: sa.Connection, submission: Submission) -> Outcome:
+                return submit(connection, tools, submission)
 
-        await self.transact(run, submission)
+            await self.transact(run, submission)
+        # Now that it is accepted, or has an outcome. A dry run leaves it to be submitted in earnest.
+        if self.upload and not self.dry_run:
+            await asyncio.to_thread(self.app.uploads.delete, self.upload)
 
     async def _read(self, program: str, code: str, role: str) -> Submission:
         size = await self.received()
         username, name = self.identity.username or self.identity.client, self.request.headers.get("X-Document-Name")
         kind = self.content_type
         if (uploaded := self.get_query_argument("upload", None)) is not None:
-            upload = self.app.uploads.find(uploaded, username, program, code)
+            self.upload = upload = self.app.uploads.find(uploaded, username, program, code)
             if size:
                 raise BadRequest("A request that names an upload has no body.")
             self.forget()
@@ -105,8 +109,7 @@ class ProjectHandler(ReceivingHandler):
         return Submission(program, code, reading, role, self.dry_run, username, body, form, name, reader=reader)
 
     def _uploaded(self, upload: Upload) -> Body:
-        # A dry run leaves it to be submitted in earnest.
-        return Body.kept(self.app.uploads.take(upload, keep=self.dry_run))
+        return Body.kept(self.app.uploads.take(upload))
 
     async def _submit_large(self, submission: Submission, detached: bool) -> None:
         work = await self.app.jobs.accept(submission, self._kind, detached=detached)

@@ -341,7 +341,8 @@ class Transaction:
         cleared = [
             entity.id or ""
             for entity in mentioned
-            if entity.action == UPDATE and (link.to_one or not entity.links[name])
+            # One whose targets are yet to come adds to what is stored, as it would if they were here.
+            if entity.action == UPDATE and (link.to_one or not entity.targets.get(name))
         ]
         edges = [(entity.id or "", parent) for entity in mentioned for parent in entity.links[name]]
         self.store.replace_edges(self.connection, link, cleared, edges)

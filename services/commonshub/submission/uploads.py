@@ -132,13 +132,8 @@ class Uploads:
         (self.folder / f"{upload.id}{_NOTE}").unlink(missing_ok=True)
         (self.folder / upload.id).unlink(missing_ok=True)
 
-    def take(self, upload: Upload, *, keep: bool) -> Path:
-        """A file of its own with what was uploaded.
-
-        Parameters
-        ----------
-        keep
-            Leave the upload, for another time.
+    def take(self, upload: Upload) -> Path:
+        """A file of its own with what was uploaded, which is there until it is deleted.
 
         Raises
         ------
@@ -150,8 +145,7 @@ class Uploads:
             raise Conflict(f"The upload has {offset} bytes of {upload.length}; send the others first.")
         path = self.folder / uuid.uuid4().hex
         os.link(self.folder / upload.id, path)
-        if not keep:
-            self.delete(upload)
+        sync_folder(self.folder)
         return path
 
     def tidy(self, needed: set[str]) -> None:

@@ -125,7 +125,8 @@ class Workbook:
         node: NodeType | None = None
         maker: RowMaker | None = None
         for row, cells in enumerate(sheet.iter_rows(max_col=width), 1):
-            self._cells += len(cells)
+            # The reader fills rows up, and those that are left out, with cells that no file holds.
+            self._cells += len(header) + 1 + sum(cell.value is not None for cell in cells[len(header) + 1 :])
             if self._cells > self._bounds.cells:
                 raise TooLarge(f"The workbook has more than {self._bounds.cells} cells; send it in parts.")
             if row == 1 or not any(cell.value is not None for cell in cells):

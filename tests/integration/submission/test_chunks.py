@@ -135,6 +135,19 @@ def test_a_target_may_come_in_a_later_chunk(api: Any, cut: Any) -> None:
     assert [samples[f"s{name}"]["cases"][0]["submitter_id"] for name in names] == names
 
 
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_a_link_to_a_later_chunk_adds_to_those_that_are_stored(api: Any, cut: Any, size: int) -> None:
+    name, parent, later = (uuid.uuid4().hex for _ in range(3))
+    api.put(case(parent), sample(f"s{parent}", parent), sample(f"s{name}", parent))
+    aliquot = {"type": "aliquot", "submitter_id": name}
+    api.put({**aliquot, "samples": [{"submitter_id": f"s{parent}"}, {"submitter_id": f"s{name}"}]})
+    cut(size)
+    answer = api.put({**aliquot, "samples": {"submitter_id": later}}, sample(later, parent))
+    assert answer["success"], answer
+    linked = api.export("aliquot")[name]["samples"]
+    assert {each["submitter_id"] for each in linked} == {f"s{parent}", f"s{name}", later}
+
+
 def test_a_target_that_never_comes_is_told_and_leaves_nothing(api: Any, cut: Any) -> None:
     cut(2)
     name = uuid.uuid4().hex
