@@ -148,6 +148,23 @@ def test_s28_an_issuer_changes_its_keys_and_is_not_asked_all_the_time(
     assert show(world, closed, world.broker.passport(old)).status_code == 403
 
 
+def test_s28_an_issuer_that_is_down_is_not_asked_by_everybody(
+    world: World, closed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "KEYS_AGAIN_S", 0)
+    monkeypatch.setattr(jwks, "FAILED_AGAIN_S", 60)
+    monkeypatch.setattr(world.stranger, "down", True)
+    world.stranger.rotate()
+    world.stranger.asked.clear()
+    passport = world.broker.passport(world.stranger.visa())
+    assert [show(world, closed, passport).status_code for _ in range(5)] == [503] * 5
+    assert world.stranger.asked == ["jwks"]
+    monkeypatch.setattr(world.stranger, "down", False)
+    monkeypatch.setattr(jwks, "FAILED_AGAIN_S", 0)
+    # Nobody there grants anything, which is only known once it is asked again.
+    assert show(world, closed, passport).status_code == 403
+
+
 def test_s28_passports_that_are_not_valid_are_counted(world: World, closed: str) -> None:
     forged = Issuer(world.broker.iss, new_ec(), world.broker.kid).passport()
     statuses = [show(world, closed, forged).status_code for _ in range(12)]

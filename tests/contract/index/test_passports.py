@@ -205,6 +205,7 @@ def test_an_issuer_that_is_down_closes_only_what_it_alone_opens(
 ) -> None:
     path = f"/objects/{stored(PROJECT)}/access/s3"
     monkeypatch.setattr(jwks, "KEYS_AGAIN_S", 0)
+    monkeypatch.setattr(jwks, "FAILED_AGAIN_S", 0)
     world.stranger.rotate()
     visa = world.stranger.visa()
     monkeypatch.setattr(world.stranger, "down", True)
