@@ -74,15 +74,20 @@ class Store:
         """A project by the names in its path; `lock` keeps it from being deleted until the transaction ends."""
         projects, programs = self.graph.node("project"), self.graph.node("program")
         edges = self.graph.edge(self.program_link)
-        query = (
-            sa.select(projects.c.node_id, projects.c._props)
-            .join(edges, edges.c.src_id == projects.c.node_id)
-            .join(programs, programs.c.node_id == edges.c.dst_id)
-            .where(programs.c._props["name"].astext == program, projects.c._props["code"].astext == code)
-        )
-        if lock:
-            query = query.with_for_update(key_share=True, read=True, of=projects)
-        row = connection.execute(query).one_or_none()
+
+        def build() -> Any:
+            names = programs.c._props["name"].astext == sa.bindparam("program", type_=sa.Text)
+            codes = projects.c._props["code"].astext == sa.bindparam("code", type_=sa.Text)
+            query = (
+                sa.select(projects.c.node_id, projects.c._props)
+                .join(edges, edges.c.src_id == projects.c.node_id)
+                .join(programs, programs.c.node_id == edges.c.dst_id)
+                .where(names, codes)
+            )
+            return query.with_for_update(key_share=True, read=True, of=projects) if lock else query
+
+        query = self._statement(("project", lock), build)
+        row = connection.execute(query, {"program": program, "code": code}).one_or_none()
         return Project(program, code, row[0], row[1]) if row else None
 
     # -- finding -------------------------------------------------------------------
@@ -307,7 +312,7 @@ class Store:
     def next_transaction(self, connection: sa.Connection) -> int:
         """A number for a transaction; it stays taken whatever becomes of the transaction."""
         name = f'"{self.graph.schema}".transaction_logs'
-        query = sa.select(sa.func.nextval(sa.func.pg_get_serial_sequence(name, "id")))
+        query = self._statement("next", lambda: sa.select(sa.func.nextval(sa.func.pg_get_serial_sequence(name, "id"))))
         return int(connection.execute(query).scalar_one())
 
     def log(self, connection: sa.Connection, row: Mapping[str, Any]) -> None:
@@ -326,9 +331,14 @@ class Store:
     ) -> None:
         """Write what was submitted, as a text or in parts, and what was answered."""
         table = self.graph.transaction_documents
-        values: dict[str, Any] = {name: sa.bindparam(name, value) for name, value in row.items()}
-        answer = sa.cast(sa.bindparam("response", response.decode(), type_=sa.Text), JSONB)
-        connection.execute(sa.insert(table).values(**values, response_json=answer))
+
+        def build() -> Any:
+            answer = sa.cast(sa.bindparam("response", type_=sa.Text), JSONB)
+            values = {name: sa.bindparam(name) for name in row}
+            return sa.insert(table).inline().values(**values, response_json=answer)
+
+        parameters = {**row, "response": response.decode()}
+        connection.execute(self._statement(("document", *row), build), parameters)
         for place, part in enumerate(parts):
             values = {"transaction_id": row["transaction_id"], "place": place, "data": part}
             connection.execute(sa.insert(self.graph.transaction_document_parts), values)
@@ -354,7 +364,9 @@ class Store:
 
     def announce(self, connection: sa.Connection, project_id: str) -> None:
         """Tell everybody who follows the graph, at the commit."""
-        connection.execute(sa.select(sa.func.pg_notify(CHANNEL, project_id)))
+        told = sa.bindparam("project_id", type_=sa.Text)
+        statement = self._statement("announce", lambda: sa.select(sa.func.pg_notify(CHANNEL, told)))
+        connection.execute(statement, {"project_id": project_id})
 
 
 def _keyed(table: sa.Table, value: Any) -> Any:
