@@ -334,14 +334,14 @@ class Store:
 
         def build() -> Any:
             answer = sa.cast(sa.bindparam("response", type_=sa.Text), JSONB)
-            values = {name: sa.bindparam(name) for name in row}
+            values: dict[str, Any] = {name: sa.bindparam(name) for name in row}
             return sa.insert(table).inline().values(**values, response_json=answer)
 
         parameters = {**row, "response": response.decode()}
         connection.execute(self._statement(("document", *row), build), parameters)
         for place, part in enumerate(parts):
-            values = {"transaction_id": row["transaction_id"], "place": place, "data": part}
-            connection.execute(sa.insert(self.graph.transaction_document_parts), values)
+            piece = {"transaction_id": row["transaction_id"], "place": place, "data": part}
+            connection.execute(sa.insert(self.graph.transaction_document_parts), piece)
 
     def document_parts(self, connection: sa.Connection, transaction_id: int) -> Iterator[bytes]:
         """What a large submission was, in the parts in which it was written."""
