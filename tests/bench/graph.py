@@ -1,4 +1,4 @@
-"""What the submission and query groups share: a commons with 10,000 cases, loaded in batches of 1,000."""
+"""What the submission and query groups share: a commons with the simulated set, loaded in batches of 1,000."""
 
 import gzip
 import json
@@ -35,12 +35,12 @@ def project(commons: Commons) -> None:
     put(commons, "/BENCH/P1", records("experiment"))
 
 
-def load_cases(commons: Commons, batch: int = 1000) -> list[float]:
-    """Submit all cases; seconds of each batch."""
-    cases = records("case")
+def load(commons: Commons, node: str, batch: int = 1000) -> list[float]:
+    """Submit all records of a type; seconds of each batch."""
+    those = records(node)
     times = []
-    for start in range(0, len(cases), batch):
+    for start in range(0, len(those), batch):
         begin = time.perf_counter()
-        put(commons, "/BENCH/P1", cases[start : start + batch])
+        put(commons, "/BENCH/P1", those[start : start + batch])
         times.append(time.perf_counter() - begin)
     return times

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import psycopg2
-from graph import API, DICTIONARY, load_cases, project
+from graph import API, DICTIONARY, load, project
 from harness import Commons, Figure, milliseconds
 
 SQL = """select json_build_object('case', json_agg(json_build_object('submitter_id', _props->>'submitter_id')))
@@ -15,7 +15,7 @@ def measure() -> Iterator[Figure]:
     commons = Commons(DICTIONARY if DICTIONARY.exists() else None)
     try:
         project(commons)
-        load_cases(commons)
+        load(commons, "case")
         url = f"{commons.service('query')}{API}/graphql"
         body = {"query": "{case(first:100){submitter_id}}"}
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg2
-from graph import API, DICTIONARY, load_cases, project, put, records
+from graph import API, DATA, DICTIONARY, load, project, put, records
 from harness import Commons, Figure, milliseconds, tree
 
 BATCH = 1000
@@ -32,9 +32,11 @@ def measure() -> Iterator[Figure]:
     commons = Commons(DICTIONARY if DICTIONARY.exists() else None)
     try:
         project(commons)
-        rate = BATCH / statistics.median(load_cases(commons, BATCH))
+        rate = BATCH / statistics.median(load(commons, "case"))
         yield Figure("submission.json_1000", rate, "records/s", floor=copy_rate(commons), bound=8000, better="high")
         yield from _few(commons)
+        if DATA.exists():
+            yield _files(commons, rate)
         settle(commons)
         small = _json_s(commons)
         yield from million(commons)
@@ -53,6 +55,15 @@ def _few(commons: Commons) -> Iterator[Figure]:
     value = milliseconds(lambda: put(commons, "/BENCH/P1", fresh(1)), runs=100, warm=10)
     yield Figure("submission.one_ms", value, "ms", bound=6)
     yield Figure("submission.delete_100_ms", 1000 * statistics.median(_deletions(commons)), "ms", bound=60)
+
+
+def _files(commons: Commons, rate: float) -> Figure:
+    """File nodes with their index records, beside the rate of other records."""
+    put(commons, "/BENCH/P1", records("core_metadata_collection"))
+    for node in ("sample", "aliquot"):
+        load(commons, node)
+    files = BATCH / statistics.median(load(commons, "submitted_methylation"))
+    return Figure("submission.files_1000", files, "records/s", floor=rate, bound=0.5, better="high", bound_on="ratio")
 
 
 def _batches() -> list[list[dict[str, Any]]]:
