@@ -16,6 +16,7 @@ from . import handlers, readers, resumable, submitting, transactions
 from .documents import Limits, read
 from .jobs import Jobs, JobSettings
 from .lifecycle import STEPS
+from .model import Model
 from .projects import Roots
 from .store import Store
 from .transaction import Sizes, Tools
@@ -120,20 +121,15 @@ class SubmissionApp(ServiceApplication):
     async def start_service(self) -> None:
         """Load the dictionary and make the tables that are missing."""
         settings = self.database.settings
-        self.dictionary = load(self.commons.dictionary)
-        graph = Graph(self.dictionary, settings.graph_schema)
+        dictionary = load(self.commons.dictionary)
+        graph = Graph(dictionary, settings.graph_schema)
         made = await self.database.run(graph.create)
         if made:
             self.log.info("Made %d tables and indexes of the graph.", len(made))
-        store, checkers = Store(graph), Checkers(self.dictionary.nodes)
         self.buckets = Buckets(self.database, self.storage_settings)
         await self.buckets.start()
-        storage = Storage(self.storage_settings)
-        limits = Limits(self.max_cell_chars, self.max_workbook_bytes, self.max_workbook_cells)
-        self.read = partial(read, nodes=self.dictionary.nodes, limits=limits)
-        sizes = Sizes(self.chunk_records, self.max_told_records, self.max_told_faults, self.large_timeout_s)
-        self.tools = Tools(store, checkers, settings.index_schema, storage, self.commons.guid_prefix, sizes)
-        self.roots = Roots(store, checkers, settings.auth_schema)
+        self.storage = Storage(self.storage_settings)
+        self.model = self._model(graph)
         self.job_settings = JobSettings(
             folder=self.commons.path / "submissions",
             tries=self.max_retries,
@@ -143,8 +139,21 @@ class SubmissionApp(ServiceApplication):
             lapse_s=self.lapse_s,
         )
         self.uploads = Uploads(self.job_settings.folder, self.upload_expiry_s, self.max_uploads)
-        self.jobs = Jobs(self.database, self.tools, self.read, self.uploads, self.job_settings)
+        self.jobs = Jobs(self.database, self.model, self.uploads, self.job_settings)
         self.jobs.begin()
+
+    def _model(self, graph: Graph) -> Model:
+        """The data model of a dictionary whose tables are there."""
+        settings, nodes = self.database.settings, graph.dictionary.nodes
+        limits = Limits(self.max_cell_chars, self.max_workbook_bytes, self.max_workbook_cells)
+        sizes = Sizes(self.chunk_records, self.max_told_records, self.max_told_faults, self.large_timeout_s)
+        store, checkers = Store(graph), Checkers(nodes)
+        return Model(
+            dictionary=graph.dictionary,
+            read=partial(read, nodes=nodes, limits=limits),
+            tools=Tools(store, checkers, settings.index_schema, self.storage, self.commons.guid_prefix, sizes),
+            roots=Roots(store, checkers, settings.auth_schema),
+        )
 
     async def close(self) -> None:
         """Send away who follows a transaction, then stop as every service does."""

@@ -1,6 +1,7 @@
 """HTTP of the submission service. Upstream's links say ``/v0/submission``; clients only look at their last part."""
 
 import asyncio
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -15,7 +16,9 @@ from .deletion import DELETE, delete
 from .documents import CSV, TSV, Reading, Records, document_format
 from .entity import Outcome, resource_path
 from .lifecycle import STEPS
+from .model import Model
 from .request import Submission
+from .store import Store
 from .tables import Table
 
 if TYPE_CHECKING:
@@ -35,6 +38,11 @@ class SubmissionHandler(StorableHandler):
         """The application."""
         app: SubmissionApp = self.application.settings["service"]
         return app
+
+    @cached_property
+    def model(self) -> Model:
+        """The data model that this request works with, from its first look at it to its end."""
+        return self.app.model
 
     def error_body(self, error: CommonsError) -> Any:
         """Clients take a body without ``code`` for an error of the whole request, and print its errors."""
@@ -94,7 +102,7 @@ class SubmissionHandler(StorableHandler):
     async def transact(self, function: Run, submission: Submission) -> None:
         """Run a short transaction, and answer."""
         app = self.app
-        outcome = await attempt(app.database, app.tools.store, function, submission, app.max_retries)
+        outcome = await attempt(app.database, self.model.tools.store, function, submission, app.max_retries)
         await self.reply_outcome(outcome, submission)
 
     async def reply_outcome(self, outcome: Outcome, submission: Submission) -> None:
@@ -130,19 +138,19 @@ class RootHandler(SubmissionHandler):
 
     async def get(self) -> None:
         self.require_token()
-        names = await self.app.database.run(self.app.roots.programs)
+        names = await self.app.database.run(self.model.roots.programs)
         self.reply({"links": [f"{LINKS}/{name}" for name in names]})
 
     async def put(self) -> None:
         self.require(_PROGRAM_ADMIN)
         document = _single(self._documents())
-        self.reply(await self.app.database.run(self.app.roots.put_program, document))
+        self.reply(await self.app.database.run(self.model.roots.put_program, document))
 
     post = patch = put
 
     def _documents(self) -> list[Any]:
         kind = self.request.headers.get("Content-Type", "")
-        return [document for _, document in self.app.read(Body.of(self.request.body), kind)]
+        return [document for _, document in self.model.read(Body.of(self.request.body), kind)]
 
 
 def _single(documents: list[Any]) -> dict[str, Any]:
@@ -156,14 +164,14 @@ class ProgramHandler(RootHandler):
 
     async def get(self, program: str) -> None:  # type: ignore[override]
         self.require_token()
-        codes = await self.app.database.run(self.app.roots.projects, program)
+        codes = await self.app.database.run(self.model.roots.projects, program)
         self.reply({"links": [f"{LINKS}/{program}/{code}" for code in codes]})
 
     async def put(self, program: str) -> None:  # type: ignore[override]
         self.require(PROJECT_ADMIN)
         document = _single(self._documents())
         answer = await self.app.database.run(
-            self.app.roots.put_project, program, document, self.identity.username or self.identity.client
+            self.model.roots.put_project, program, document, self.identity.username or self.identity.client
         )
         self.reply(answer)
 
@@ -171,7 +179,7 @@ class ProgramHandler(RootHandler):
 
     async def delete(self, program: str) -> None:
         self.require(_PROGRAM_ADMIN)
-        await self.app.database.run(self.app.roots.delete_program, program)
+        await self.app.database.run(self.model.roots.delete_program, program)
         self.set_status(204)
 
 
@@ -180,7 +188,7 @@ class StepHandler(SubmissionHandler):
 
     async def put(self, program: str, code: str, name: str, dry_run: str | None) -> None:
         self.require_on(program, code, "release")
-        project = await self.app.database.run(self.app.roots.take_step, program, code, name, dry_run=bool(dry_run))
+        project = await self.app.database.run(self.model.roots.take_step, program, code, name, dry_run=bool(dry_run))
         message = f"Dry run: {name} is possible" if dry_run else STEPS[name].done
         self.reply({"code": 200, "success": True, "message": message, "id": project.id})
 
@@ -194,12 +202,12 @@ class EntitiesHandler(SubmissionHandler):
 
     async def get(self, program: str, code: str, ids: str) -> None:
         self.require_on(program, code, "read")
-        found = await self.app.database.run(_entities, self.app, program, code, self.id_list(ids))
+        found = await self.app.database.run(_entities, self.model.tools.store, program, code, self.id_list(ids))
         self.reply({"entities": found})
 
     async def delete(self, program: str, code: str, ids: str) -> None:
         self.require_on(program, code, "delete")
-        store = self.app.tools.store
+        store = self.model.tools.store
 
         def run(connection: sa.Connection, submission: Submission) -> Outcome:
             return delete(connection, store, submission)
@@ -217,10 +225,8 @@ class EntitiesDryRunHandler(EntitiesHandler):
     dry_run = True
 
 
-def _entities(
-    connection: sa.Connection, app: "SubmissionApp", program: str, code: str, ids: list[str]
-) -> list[dict[str, Any]]:
-    project, rows = export.rows_by_type(connection, app.tools.store, program, code, ids)
+def _entities(connection: sa.Connection, store: Store, program: str, code: str, ids: list[str]) -> list[dict[str, Any]]:
+    project, rows = export.rows_by_type(connection, store, program, code, ids)
     found = {}
     for kind, those in rows.items():
         for row in those:

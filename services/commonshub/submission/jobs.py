@@ -26,12 +26,13 @@ from ..core.tasks import cancel
 from . import journal
 from .attempt import attempt
 from .body import Body
-from .documents import Read, document_format
+from .documents import document_format
 from .entity import Outcome
 from .jobstore import JobStore
+from .model import Model
 from .progress import Progress
 from .request import Submission
-from .transaction import Tools, submit
+from .transaction import submit
 from .uploads import Uploads
 
 _LOG = logging.getLogger("commonshub.submission")
@@ -89,11 +90,10 @@ class Work(NamedTuple):
 class Jobs:
     """The jobs of one process."""
 
-    def __init__(self, database: Database, tools: Tools, read: Read, uploads: Uploads, settings: JobSettings) -> None:
-        self.store = JobStore(tools.store, settings.of_user)
+    def __init__(self, database: Database, model: Model, uploads: Uploads, settings: JobSettings) -> None:
+        self.store = JobStore(model.tools.store, settings.of_user)
         self._database = database
-        self._tools = tools
-        self._read = read
+        self._model = model
         self._uploads = uploads
         self._settings = settings
         self._slots = asyncio.Semaphore(settings.at_once)
@@ -178,10 +178,11 @@ class Jobs:
         def run(connection: sa.Connection, submission: Submission) -> Outcome:
             if not self.store.hold(connection, job.number):
                 raise Elsewhere(job.number)
-            return submit(connection, self._tools, submission, job.progress)
+            return submit(connection, model.tools, submission, job.progress)
 
+        model = self._model
         job.progress.check()
-        return await attempt(self._database, self._tools.store, run, job.submission, self._settings.tries)
+        return await attempt(self._database, model.tools.store, run, job.submission, self._settings.tries)
 
     async def _fail(self, number: int, state: str, error: CommonsError) -> None:
         answer = {
@@ -250,7 +251,7 @@ class Jobs:
         submission = Submission(
             program=row.program,
             code=row.project,
-            reading=self._read(body, row.content_type),
+            reading=self._model.read(body, row.content_type),
             role=row.role,
             dry_run=row.is_dry_run,
             username=row.submitter,

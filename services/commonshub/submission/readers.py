@@ -37,11 +37,11 @@ class ExportHandler(SubmissionHandler):
         return {**self.json_object(), **given} if self.request.method == "POST" and self.request.body else given
 
     async def _export_type(self, program: str, code: str, label: str, kind: str) -> None:
-        node = self.app.dictionary.nodes.get(label)
+        node = self.model.dictionary.nodes.get(label)
         if node is None or node.id == "program" or node.category == "internal":
             raise BadRequest(f"{label[:80]!r} is not a node type that can be exported.")
-        database, graph = self.app.database, self.app.tools.store.graph
-        project = await database.run(lambda connection: find_project(self.app.tools.store, connection, program, code))
+        database, graph = self.app.database, self.model.tools.store.graph
+        project = await database.run(lambda connection: find_project(self.model.tools.store, connection, program, code))
         writer = export.Writer(graph, node, kind, self.boolean("without_id"))
         self._attach(f"{program}-{code}_{label}.{kind}", kind)
         self.write(writer.head())
@@ -57,10 +57,10 @@ class ExportHandler(SubmissionHandler):
 
     async def _export_ids(self, program: str, code: str, text: str, kind: str) -> None:
         ids = self.id_list(text)
-        _, rows = await self.app.database.run(export.rows_by_type, self.app.tools.store, program, code, ids)
+        _, rows = await self.app.database.run(export.rows_by_type, self.model.tools.store, program, code, ids)
         if not any(rows.values()):
             raise NotFound(f"Unable to find {', '.join(ids[:20])}")
-        graph, nodes = self.app.tools.store.graph, self.app.dictionary.nodes
+        graph, nodes = self.model.tools.store.graph, self.model.dictionary.nodes
         without_id = self.boolean("without_id")
         writers = {each: export.Writer(graph, nodes[each], kind, without_id) for each in rows}
         if kind == "json":
@@ -93,9 +93,9 @@ class ManifestHandler(ExportHandler):
         if not text:
             raise BadRequest("Please provide valid ids")
         _, rows = await self.app.database.run(
-            export.rows_by_type, self.app.tools.store, program, code, self.id_list(text)
+            export.rows_by_type, self.model.tools.store, program, code, self.id_list(text)
         )
-        nodes = self.app.dictionary.nodes
+        nodes = self.model.dictionary.nodes
         files = [
             {"local_file_path": row.properties.get("file_name"), "id": row.id, "type": kind, **row.properties}
             for kind, those in rows.items()
@@ -116,7 +116,7 @@ class DictionaryHandler(SubmissionHandler):
 
     def answer(self, base: str, entry: str | None) -> None:
         """Answer the list of entries, one entry, or all."""
-        document = self.app.dictionary.document
+        document = self.model.dictionary.document
         if not entry:
             self.reply({"links": [f"{base}/{name}" for name in [*document, "_all"]]})
         elif entry == "_all":
@@ -141,7 +141,7 @@ class TemplateHandler(SubmissionHandler):
 
     def get(self, entry: str | None) -> None:
         kind = export.check_format(self.get_query_argument("format", "tsv").lower())
-        graph, nodes = self.app.tools.store.graph, self.app.dictionary.nodes
+        graph, nodes = self.model.tools.store.graph, self.model.dictionary.nodes
         if entry:
             if entry not in nodes:
                 raise NotFound(f"Entity type {entry} is not in dictionary")
@@ -157,12 +157,12 @@ class TemplateHandler(SubmissionHandler):
         excluded = set(self.get_query_argument("exclude", "").split(","))
         chosen = [
             node
-            for node in self.app.dictionary.nodes.values()
+            for node in self.model.dictionary.nodes.values()
             if "project_id" in node.properties
             and node.id not in excluded
             and (not categories or node.category in categories)
         ]
-        return export.template_archive(self.app.tools.store.graph, chosen, kind)
+        return export.template_archive(self.model.tools.store.graph, chosen, kind)
 
 
 class ProjectTemplateHandler(TemplateHandler):

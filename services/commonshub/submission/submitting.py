@@ -67,7 +67,7 @@ class ProjectHandler(ReceivingHandler):
         if "/" in program or "/" in code:
             raise NotFound(f"Project {code} not found")
         self.require(PROJECT_ADMIN)
-        await self.app.database.run(self.app.roots.delete_project, program, code)
+        await self.app.database.run(self.model.roots.delete_project, program, code)
         self.set_status(204)
 
     async def _submit(self, program: str, code: str, role: str) -> None:
@@ -76,7 +76,7 @@ class ProjectHandler(ReceivingHandler):
         if detached or submission.body.large:
             await self._submit_large(submission, detached)
         else:
-            tools = self.app.tools
+            tools = self.model.tools
 
             def run(connection: sa.Connection, submission: Submission) -> Outcome:
                 return submit(connection, tools, submission)
@@ -101,7 +101,7 @@ class ProjectHandler(ReceivingHandler):
         assert body is not None
         # What takes more than a few milliseconds is done off the event loop.
         small = size < SMALL_BYTES
-        reading = self.app.read(body, kind) if small else await asyncio.to_thread(self.app.read, body, kind)
+        reading = self.model.read(body, kind) if small else await asyncio.to_thread(self.model.read, body, kind)
         if small and document_format(kind) in (TSV, CSV) and not body.bytes().strip():
             raise BadRequest("Nothing to submit")
         self._kind = kind

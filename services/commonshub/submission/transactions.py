@@ -66,15 +66,15 @@ class CommitHandler(SubmissionHandler):
 
     async def put(self, program: str, code: str, number: str) -> None:
         self.require_on(program, code, CREATE, UPDATE, "delete")
-        store, id_ = self.app.tools.store, int(number)
+        store, id_ = self.model.tools.store, int(number)
         with closing(Body(self.app.job_settings.folder, self.app.memory_bytes)) as spool:
-            tried = await self.app.database.run(replay.dry_run, store, self.app.read, spool, program, code, id_)
+            tried = await self.app.database.run(replay.dry_run, store, self.model.read, spool, program, code, id_)
             await self._commit(tried, id_)
 
     post = put
 
     async def _commit(self, tried: Submission, id_: int) -> None:
-        tools = self.app.tools
+        tools = self.model.tools
 
         def run(connection: sa.Connection, submission: Submission) -> Outcome:
             return replay.commit(connection, tools, id_, submission)
@@ -88,7 +88,7 @@ class CloseHandler(SubmissionHandler):
 
     async def put(self, program: str, code: str, number: str) -> None:
         self.require_on(program, code, UPDATE)
-        await self.app.database.run(replay.close, self.app.tools.store, program, code, int(number))
+        await self.app.database.run(replay.close, self.model.tools.store, program, code, int(number))
         self.reply({"code": 200, "message": "Closed transaction.", "transaction_id": int(number)})
 
     post = put

@@ -17,13 +17,15 @@ IDS = {kind: [str(uuid.uuid4()) for _ in range(3)] for kind in ("case", "sample"
 @pytest.fixture
 def cut(running: Any) -> Iterator[Any]:
     """Let the service work on so many records at a time: ``cut(2)``."""
-    tools = running.app.tools
+    model = running.app.model
+    tools = model.tools
 
     def to(size: int, **more: int) -> None:
-        running.app.tools = replace(tools, sizes=replace(tools.sizes, chunk=size, **more))
+        sizes = replace(tools.sizes, chunk=size, **more)
+        running.app.model = replace(model, tools=replace(tools, sizes=sizes))
 
     yield to
-    running.app.tools = tools
+    running.app.model = model
 
 
 def rarely(draw: st.DrawFn, of: int = 25) -> bool:

@@ -111,8 +111,9 @@ def test_records_that_meet_again_without_a_circle_are_stored(api: Any, name: str
 def test_a_circle_over_several_chunks_is_refused(
     api: Any, running: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tools = running.app.tools
-    monkeypatch.setattr(running.app, "tools", replace(tools, sizes=replace(tools.sizes, chunk=1)))
+    model = running.app.model
+    tools = replace(model.tools, sizes=replace(model.tools.sizes, chunk=1))
+    monkeypatch.setattr(running.app, "model", replace(model, tools=tools))
     answer = api.put(sample(name, 1, 2), sample(name, 2, 3), sample(name, 3, 1), sample(name, 4, 1))
     [found] = answer["transactional_errors"]
     assert (answer["code"], found["rule"]) == (400, "cycle")

@@ -89,7 +89,8 @@ def test_a_given_id_is_the_guid_of_the_new_record(api: Any, index: Index, name: 
 def test_a_new_record_has_the_prefix_of_the_commons(
     running: Any, api: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running.app, "tools", replace(running.app.tools, guid_prefix="dg.TEST/"))
+    model = running.app.model
+    monkeypatch.setattr(running.app, "model", replace(model, tools=replace(model.tools, guid_prefix="dg.TEST/")))
     assert api.put(reads(name))["success"]
     assert api.export("reads_file")[name]["object_id"].startswith("dg.TEST/")
 

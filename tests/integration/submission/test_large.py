@@ -46,7 +46,7 @@ def _no_file_is_left(running: Any, api: Any) -> Iterator[None]:
 @pytest.fixture
 def held(running: Any) -> Iterator[threading.Event]:
     """Nothing large is committed before this is set."""
-    store, event = running.app.tools.store, threading.Event()
+    store, event = running.app.model.tools.store, threading.Event()
     announce = store.announce
 
     def wait(*arguments: Any) -> None:
@@ -247,7 +247,7 @@ def test_a_fault_of_ours_is_logged_and_stores_nothing(
     def fail(*_: Any) -> None:
         raise RuntimeError("secret internals")
 
-    monkeypatch.setattr(running.app.tools.store, "announce", fail)
+    monkeypatch.setattr(running.app.model.tools.store, "announce", fail)
     response = submit(api, rows(300, tag))
     number = submit(api, rows(300, tag), "?async=true").json()["transaction_id"]
     done = finished(api, number)
@@ -369,7 +369,7 @@ def test_a_connection_that_breaks_leaves_nothing(running: Any, caller: Callable[
 def test_detached_work_outlasts_a_moment_without_a_database(
     api: Any, running: Any, monkeypatch: pytest.MonkeyPatch, tag: str
 ) -> None:
-    store, tries = running.app.tools.store, []
+    store, tries = running.app.model.tools.store, []
     announce = store.announce
 
     def fail_once(*arguments: Any) -> None:
@@ -392,7 +392,7 @@ def test_a_stopping_service_leaves_detached_work_to_the_next_and_ends_other(
         SubmissionApp, Commons={"dictionary": str(SMALL)}, SubmissionApp={"chunk_records": 100, "memory_bytes": 1000}
     )
     first.hold(SNAPSHOT)
-    store, event = first.app.tools.store, threading.Event()
+    store, event = first.app.model.tools.store, threading.Event()
     begin = store.begin_large
     store.begin_large = lambda *arguments: (event.wait(WITHIN_S), begin(*arguments))
     theirs = type(api)(first.url, api.headers)

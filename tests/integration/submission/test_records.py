@@ -266,7 +266,7 @@ def test_a_fault_of_ours_stores_nothing_and_tells_nothing(
         raise RuntimeError("secret internals")
 
     name = fresh()
-    monkeypatch.setattr(running.app.tools.store, "announce", fail)
+    monkeypatch.setattr(running.app.model.tools.store, "announce", fail)
     response = api("PUT", "/P/one", case(name))
     monkeypatch.undo()
     answer = response.json()

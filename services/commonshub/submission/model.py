@@ -1,0 +1,18 @@
+"""All that follows from one dictionary: how records are read, checked, written, and found again."""
+
+from dataclasses import dataclass
+
+from ..core.dictionary import Dictionary
+from .documents import Read
+from .projects import Roots
+from .transaction import Tools
+
+
+@dataclass(frozen=True)
+class Model:
+    """The data model that requests work with; each keeps to the one that it began with."""
+
+    dictionary: Dictionary
+    read: Read
+    tools: Tools
+    roots: Roots
