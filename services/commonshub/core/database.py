@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
 import psycopg2
@@ -23,6 +23,9 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 
 from .errors import BadRequest, Unavailable
 from .settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    from .listen import Wire
 
 AWAY = "The database cannot be reached just now; try again in a few seconds."
 # A connection that was used within this time is taken to be alive.
@@ -95,7 +98,14 @@ class Database:
     ----------
     settings
         Where PostgreSQL is and how many connections to keep.
+
+    Attributes
+    ----------
+    wire
+        What the listeners of this process hear on, once there is one (:mod:`.listen`).
     """
+
+    wire: "Wire | None" = None
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
