@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from ..core.cells import table_text
-from ..core.dictionary import NodeType
+from ..core.dictionary import Dictionary, NodeType
 from ..core.errors import BadRequest
-from ..core.graph import Graph
 from .entity import Project
+from .sources import Live, Source
 from .store import Store
 from .transaction import find_project
 
@@ -46,9 +46,9 @@ def check_format(text: str) -> str:
     return text
 
 
-def target_key(graph: Graph, target: str) -> str:
+def target_key(dictionary: Dictionary, target: str) -> str:
     """The key by which a link names a target of this type."""
-    for keys in graph.dictionary.nodes[target].unique_keys:
+    for keys in dictionary.nodes[target].unique_keys:
         if "submitter_id" in keys:
             return "submitter_id"
         if len(keys) == 1:
@@ -56,7 +56,7 @@ def target_key(graph: Graph, target: str) -> str:
     return "submitter_id"
 
 
-def columns(graph: Graph, node: NodeType, with_id: bool = False) -> list[str]:
+def columns(dictionary: Dictionary, node: NodeType, with_id: bool = False) -> list[str]:
     """Columns of a node type: type, keys, links, required and optional properties."""
     keys = sorted({key for each in node.unique_keys for key in each})
     links = sorted(link.name for link in node.links)
@@ -66,14 +66,14 @@ def columns(graph: Graph, node: NodeType, with_id: bool = False) -> list[str]:
     optional = sorted(name for name in visible if name not in node.required)
     found = ["type", *(["id"] if with_id else []), *keys]
     for name in links:
-        key = target_key(graph, node.links_by_name[name].target)
+        key = target_key(dictionary, node.links_by_name[name].target)
         found += [f"{name}.id", f"{name}.{key}"] if with_id else [f"{name}.{key}"]
     return [*found, *required, *optional]
 
 
-def template(graph: Graph, node: NodeType, kind: str) -> bytes:
+def template(dictionary: Dictionary, node: NodeType, kind: str) -> bytes:
     """An empty form for records of a type; what is required carries a ``*``."""
-    marked = [("*" if name.partition(".")[0] in node.required else "") + name for name in columns(graph, node)]
+    marked = [("*" if name.partition(".")[0] in node.required else "") + name for name in columns(dictionary, node)]
     if node.category == "data_file":
         marked.append("urls")
     if kind == "json":
@@ -86,11 +86,11 @@ def template(graph: Graph, node: NodeType, kind: str) -> bytes:
     return _table([marked, example], DELIMITERS[kind])
 
 
-def template_archive(graph: Graph, nodes: Iterable[NodeType], kind: str) -> bytes:
+def template_archive(dictionary: Dictionary, nodes: Iterable[NodeType], kind: str) -> bytes:
     """The templates of several node types as a ``.tar.gz``, or as one JSON list."""
     if kind == "json":
-        return b"[" + b",".join(template(graph, node, kind) for node in nodes) + b"]"
-    return archive({f"{node.id}.{kind}": template(graph, node, kind) for node in nodes})
+        return b"[" + b",".join(template(dictionary, node, kind) for node in nodes) + b"]"
+    return archive({f"{node.id}.{kind}": template(dictionary, node, kind) for node in nodes})
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
@@ -107,13 +107,22 @@ def archive(files: Mapping[str, bytes]) -> bytes:
 
 
 class Writer:
-    """Records of one type as bytes, a chunk at a time."""
+    """Records of one type as bytes, a chunk at a time.
 
-    def __init__(self, graph: Graph, node: NodeType, kind: str, without_id: bool = False) -> None:
+    Parameters
+    ----------
+    whole
+        Whether JSON has properties that the dictionary does not know, too.
+    """
+
+    def __init__(
+        self, dictionary: Dictionary, node: NodeType, kind: str, without_id: bool = False, *, whole: bool = False
+    ) -> None:
         self.node = node
         self.kind = kind
         self.without_id = without_id
-        header = columns(graph, node, with_id=not without_id)
+        self.whole = whole
+        header = columns(dictionary, node, with_id=not without_id)
         self.properties = [name for name in header if "." not in name]
         self.links = [name for name in header if "." in name]
         self._first = True
@@ -142,8 +151,9 @@ class Writer:
         document: dict[str, Any] = {"type": self.node.id}
         if not self.without_id:
             document["id"] = row.id
-        known = self.node.properties
-        document |= {name: value for name, value in row.properties.items() if value is not None and name in known}
+        given = {name: value for name, value in row.properties.items() if value is not None}
+        known = given if self.whole else self.node.properties
+        document |= {name: value for name, value in given.items() if name in known}
         hidden = {"node_id"} if self.without_id else set()
         for name, targets in row.links.items():
             if targets:
@@ -175,35 +185,27 @@ def _table(rows: Iterable[Sequence[str]], delimiter: str) -> bytes:
 # -- SQL ---------------------------------------------------------------------------
 
 
-def page(
-    connection: sa.Connection, graph: Graph, node: NodeType, project: Project, after: str, limit: int
-) -> list[Row]:
+def page(connection: sa.Connection, source: Source, node: NodeType, after: str, limit: int) -> list[Row]:
     """Records of a project with ids greater than `after`, in the order of their ids."""
-    table = graph.node(node.id)
-    if node.id == "project":
-        mine = table.c.node_id == project.id
-    else:
-        mine = table.c._props["project_id"].astext == project.project_id
-    query = _query(graph, node).where(table.c.node_id > after, mine).order_by(table.c.node_id).limit(limit)
+    table = source.records(node)
+    query = _query(source, node, table).where(table.c.node_id > after).order_by(table.c.node_id).limit(limit)
     return [_row(node, row) for row in connection.execute(query)]
 
 
-def by_ids(connection: sa.Connection, graph: Graph, node: NodeType, project: Project, ids: Sequence[str]) -> list[Row]:
+def by_ids(connection: sa.Connection, source: Source, node: NodeType, ids: Sequence[str]) -> list[Row]:
     """Records of a project by id."""
-    table = graph.node(node.id)
+    table = source.records(node)
     wanted = sa.bindparam("ids", list(ids), type_=ARRAY(sa.Text))
-    mine = table.c._props["project_id"].astext == project.project_id
-    query = _query(graph, node).where(table.c.node_id == sa.any_(wanted), mine).order_by(table.c.node_id)
+    query = _query(source, node, table).where(table.c.node_id == sa.any_(wanted)).order_by(table.c.node_id)
     return [_row(node, row) for row in connection.execute(query)]
 
 
-def _query(graph: Graph, node: NodeType) -> sa.Select[Any]:
-    table = graph.node(node.id)
+def _query(source: Source, node: NodeType, table: sa.FromClause) -> sa.Select[Any]:
     parts: list[Any] = [table.c.node_id, table.c._props]
     for number, link in enumerate(node.links):
-        edge = graph.edge(link).alias(f"edge_{number}")
-        target = graph.node(link.target).alias(f"target_{number}")
-        key = target_key(graph, link.target)
+        edge = source.links(link).alias(f"edge_{number}")
+        target = source.targets(link).alias(f"target_{number}")
+        key = target_key(source.dictionary, link.target)
         entry = sa.func.jsonb_build_object("node_id", target.c.node_id, key, target.c._props[key].astext)
         all_of = sa.func.coalesce(sa.func.jsonb_agg(entry), sa.literal_column("'[]'::jsonb"), type_=JSONB)
         inner = sa.select(all_of).select_from(edge).join(target, target.c.node_id == edge.c.dst_id)
@@ -231,7 +233,5 @@ def rows_by_type(
     for id_, owner in store.owners(connection, ids).items():
         if owner.project_id == project.project_id:
             kinds.setdefault(owner.type, []).append(id_)
-    nodes = store.graph.dictionary.nodes
-    return project, {
-        kind: by_ids(connection, store.graph, nodes[kind], project, those) for kind, those in kinds.items()
-    }
+    source, nodes = Live(store.graph, project), store.graph.dictionary.nodes
+    return project, {kind: by_ids(connection, source, nodes[kind], those) for kind, those in kinds.items()}

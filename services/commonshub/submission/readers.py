@@ -4,9 +4,11 @@ from typing import Any
 
 import orjson
 
+from ..core.dictionary import Dictionary, NodeType
 from ..core.errors import BadRequest, NotFound
 from . import export
 from .handlers import LINKS, SubmissionHandler
+from .sources import Live, Source
 from .transaction import find_project
 
 _TYPES = {
@@ -16,7 +18,42 @@ _TYPES = {
 }
 
 
-class ExportHandler(SubmissionHandler):
+class SendingHandler(SubmissionHandler):
+    """Base of handlers that send records as a file."""
+
+    def attach(self, name: str, kind: str) -> None:
+        """Say what the answer is, and what to call it."""
+        self.set_header("Content-Type", _TYPES.get(kind, f"application/{kind}"))
+        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
+
+    def exportable(self, dictionary: Dictionary, label: str) -> NodeType:
+        """A node type whose records can be exported.
+
+        Raises
+        ------
+        BadRequest
+            There is none of that name.
+        """
+        node = dictionary.nodes.get(label)
+        if node is None or node.id == "program" or node.category == "internal":
+            raise BadRequest(f"{label[:80]!r} is not a node type that can be exported.")
+        return node
+
+    async def send(self, source: Source, writer: export.Writer) -> None:
+        """All records of the writer's type, a page at a time."""
+        self.write(writer.head())
+        last, limit = "", self.app.export_page_rows
+        while True:
+            rows = await self.app.database.run(export.page, source, writer.node, last, limit)
+            self.write(writer.rows(rows))
+            await self.flush()
+            if len(rows) < limit:
+                break
+            last = rows[-1].id
+        self.finish(writer.tail())
+
+
+class ExportHandler(SendingHandler):
     """``/<program>/<project>/export``: by ``node_label``, or by ``ids``."""
 
     async def get(self, program: str, code: str) -> None:
@@ -37,49 +74,33 @@ class ExportHandler(SubmissionHandler):
         return {**self.json_object(), **given} if self.request.method == "POST" and self.request.body else given
 
     async def _export_type(self, program: str, code: str, label: str, kind: str) -> None:
-        node = self.model.dictionary.nodes.get(label)
-        if node is None or node.id == "program" or node.category == "internal":
-            raise BadRequest(f"{label[:80]!r} is not a node type that can be exported.")
-        database, graph = self.app.database, self.model.tools.store.graph
-        project = await database.run(lambda connection: find_project(self.model.tools.store, connection, program, code))
-        writer = export.Writer(graph, node, kind, self.boolean("without_id"))
-        self._attach(f"{program}-{code}_{label}.{kind}", kind)
-        self.write(writer.head())
-        last, limit = "", self.app.export_page_rows
-        while True:
-            rows = await database.run(export.page, graph, node, project, last, limit)
-            self.write(writer.rows(rows))
-            await self.flush()
-            if len(rows) < limit:
-                break
-            last = rows[-1].id
-        self.finish(writer.tail())
+        node = self.exportable(self.model.dictionary, label)
+        store = self.model.tools.store
+        project = await self.app.database.run(lambda connection: find_project(store, connection, program, code))
+        writer = export.Writer(self.model.dictionary, node, kind, self.boolean("without_id"))
+        self.attach(f"{program}-{code}_{label}.{kind}", kind)
+        await self.send(Live(store.graph, project), writer)
 
     async def _export_ids(self, program: str, code: str, text: str, kind: str) -> None:
         ids = self.id_list(text)
         _, rows = await self.app.database.run(export.rows_by_type, self.model.tools.store, program, code, ids)
         if not any(rows.values()):
             raise NotFound(f"Unable to find {', '.join(ids[:20])}")
-        graph, nodes = self.model.tools.store.graph, self.model.dictionary.nodes
-        without_id = self.boolean("without_id")
-        writers = {each: export.Writer(graph, nodes[each], kind, without_id) for each in rows}
+        dictionary, without_id = self.model.dictionary, self.boolean("without_id")
+        writers = {each: export.Writer(dictionary, dictionary.nodes[each], kind, without_id) for each in rows}
         if kind == "json":
             documents = {each: [writer.document(row) for row in rows[each]] for each, writer in writers.items()}
-            self._attach("export.json", kind)
+            self.attach("export.json", kind)
             self.finish(orjson.dumps(next(iter(documents.values())) if len(documents) == 1 else documents))
             return
         tables = {each: writer.head() + writer.rows(rows[each]) for each, writer in writers.items()}
         if len(tables) == 1:
             [(label, table)] = tables.items()
-            self._attach(f"{label}.{kind}", kind)
+            self.attach(f"{label}.{kind}", kind)
             self.finish(table)
         else:
-            self._attach("export.tar.gz", "gzip")
+            self.attach("export.tar.gz", "gzip")
             self.finish(export.archive({f"{label}.{kind}": table for label, table in tables.items()}))
-
-    def _attach(self, name: str, kind: str) -> None:
-        self.set_header("Content-Type", _TYPES.get(kind, f"application/{kind}"))
-        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
 
 
 class ManifestHandler(ExportHandler):
@@ -141,11 +162,14 @@ class TemplateHandler(SubmissionHandler):
 
     def get(self, entry: str | None) -> None:
         kind = export.check_format(self.get_query_argument("format", "tsv").lower())
-        graph, nodes = self.model.tools.store.graph, self.model.dictionary.nodes
+        dictionary = self.model.dictionary
         if entry:
-            if entry not in nodes:
+            if entry not in dictionary.nodes:
                 raise NotFound(f"Entity type {entry} is not in dictionary")
-            body, name = export.template(graph, nodes[entry], kind), f"submission_{entry}_template.{kind}"
+            body, name = (
+                export.template(dictionary, dictionary.nodes[entry], kind),
+                f"submission_{entry}_template.{kind}",
+            )
         else:
             body, name = self._all(kind), f"submission_templates.{'json' if kind == 'json' else 'tar.gz'}"
         self.set_header("Content-Type", "application/json" if kind == "json" else "application/octet-stream")
@@ -162,7 +186,7 @@ class TemplateHandler(SubmissionHandler):
             and node.id not in excluded
             and (not categories or node.category in categories)
         ]
-        return export.template_archive(self.model.tools.store.graph, chosen, kind)
+        return export.template_archive(self.model.dictionary, chosen, kind)
 
 
 class ProjectTemplateHandler(TemplateHandler):

@@ -33,7 +33,7 @@ def test_templates_are_read_back(graph: Graph) -> None:
     nodes = graph.dictionary.nodes
     for node in nodes.values():
         for kind, content_type in (("tsv", "text/tsv"), ("csv", "text/csv"), ("json", "application/json")):
-            [document] = parse(template(graph, node, kind), content_type, nodes, Limits()).documents
+            [document] = parse(template(graph.dictionary, node, kind), content_type, nodes, Limits()).documents
             assert document["type"] == node.id
             known = {*node.properties, *node.links_by_name, "urls"}
             assert document.keys() <= known, (node.id, document.keys() - known)
@@ -41,7 +41,7 @@ def test_templates_are_read_back(graph: Graph) -> None:
 
 def test_columns_name_each_property_once(graph: Graph) -> None:
     for node in graph.dictionary.nodes.values():
-        names = columns(graph, node, with_id=True)
+        names = columns(graph.dictionary, node, with_id=True)
         assert len(names) == len(set(names))
         assert {"type", "id"} <= set(names)
 
