@@ -112,7 +112,9 @@ class Filters:
         else:
             items = [_text(value) for value in values]
         wanted = self.statement.bind(orjson.dumps(items).decode(), "jsonb")
-        return f"(jsonb_typeof({stored}) = 'array' and {stored} @> {wanted})"
+        # A single value, left from an earlier dictionary, is a list of one; null is none.
+        listed = f"case jsonb_typeof({stored}) when 'array' then {stored} when 'null' then null"
+        return f"({listed} else jsonb_build_array({stored}) end @> {wanted} and {stored} is not null)"
 
     def _excluded(self, type_: str, alias: str, entries: Sequence[Args] | None) -> list[str]:
         """``not``: leave out the records that match an entry; those without a value match nothing."""

@@ -339,15 +339,17 @@ def _rows(type_: str, alias: str) -> str:
 
 def _stored(alias: str, each: Property) -> str:
     """A property as the schema types it: text as text whatever is stored, the items of an array too."""
+    stored, text = f"{alias}._props->{literal(each.name)}", f"{alias}._props->>{literal(each.name)}"
     if each.kind == "string":
-        return f"{alias}._props->>{literal(each.name)}"
-    stored = f"{alias}._props->{literal(each.name)}"
-    if each.kind == "array" and each.item_kind != "string":
-        return (
-            f"case jsonb_typeof({stored}) when 'array' then"
-            f" (select coalesce(json_agg(i), '[]') from jsonb_array_elements_text({stored}) i) end"
-        )
-    return stored
+        return text
+    if each.kind != "array":
+        return stored
+    items = stored
+    if each.item_kind != "string":
+        items = f"(select coalesce(jsonb_agg(i), '[]') from jsonb_array_elements_text({stored}) i)"
+    # A single value, left from an earlier dictionary, is a list of one.
+    alone = f"nullif(jsonb_build_array({text}), '[null]')"
+    return f"case jsonb_typeof({stored}) when 'array' then {items} else {alone} end"
 
 
 def _sortable(alias: str, each: Property) -> str:

@@ -152,13 +152,21 @@ class Writer:
         if not self.without_id:
             document["id"] = row.id
         given = {name: value for name, value in row.properties.items() if value is not None}
-        known = given if self.whole else self.node.properties
-        document |= {name: value for name, value in given.items() if name in known}
+        document |= given if self.whole else self._known(given)
         hidden = {"node_id"} if self.without_id else set()
         for name, targets in row.links.items():
             if targets:
                 document[name] = [{key: each[key] for key in each if key not in hidden} for each in targets]
         return document
+
+    def _known(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What the dictionary knows; a single value in a list property, left from an earlier one, is a list of one."""
+        known = self.node.properties
+        return {
+            name: [value] if known[name].kind == "array" and not isinstance(value, list) else value
+            for name, value in given.items()
+            if name in known
+        }
 
     def _cells(self, row: Row) -> list[str]:
         values = {**row.properties, "type": self.node.id, "id": row.id}
@@ -167,7 +175,7 @@ class Writer:
         for column in self.links:
             name, _, key = column.partition(".")
             key = "node_id" if key == "id" else key
-            cells.append(separator.join(str(target[key]) for target in row.links.get(name, ())))
+            cells.append(separator.join(cell(target[key]) for target in row.links.get(name, ())))
         return cells
 
 
