@@ -7,7 +7,7 @@ existing database.
 
 Three indexes of Gen3's node tables are left out, because no query needs them: a second btree on ``node_id`` beside the
 primary key, and the GIN indexes on ``_sysan`` and on both columns together. So are two of an edge table that its
-primary key ``(src_id, dst_id)`` already covers.
+primary key ``(src_id, dst_id)`` already covers. The others have Gen3's names, or they would be made a second time.
 """
 
 import hashlib
@@ -171,7 +171,7 @@ class Graph:
         table = sa.Table(
             edge_table(link), self.metadata, *_common_columns(), end("src_id", link.source), end("dst_id", link.target)
         )
-        sa.Index(f"{table.name}_dst_id_idx", table.c.dst_id)
+        sa.Index(f"{table.name}_dst_id", table.c.dst_id)
         return table
 
     def _transaction_logs(self) -> sa.Table:
@@ -217,7 +217,7 @@ class Graph:
             sa.Column("doc", sa.Text, nullable=False),
             sa.Column("response_json", JSONB),
         )
-        sa.Index("ix_transaction_documents_transaction_id", table.c.transaction_id)
+        sa.Index("document_transaction_idx", table.c.transaction_id)
         return table
 
     def _transaction_document_parts(self) -> sa.Table:

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from ..core.errors import BadRequest, NotFound
 from .body import Body, join
 from .deletion import DELETE, delete
-from .documents import CONTENT_TYPES, JSON, Read, Records, unkept
-from .entity import Outcome
+from .documents import CONTENT_TYPES, JSON, Read, Reading, Records, unkept
+from .entity import CREATE, UPDATE, Outcome
 from .request import Submission
 from .store import Store
 from .transaction import Tools, submit
@@ -29,21 +30,35 @@ def dry_run(
     NotFound
         The project has no such transaction.
     BadRequest
-        It is no dry run that succeeded and still waits.
+        It is no dry run of records that succeeded and still waits.
     """
     row = _find(connection, store, program, code, id_)
+    if row.role not in (CREATE, UPDATE, DELETE):
+        raise BadRequest(f"Transaction {id_} has no records: ask for the step {row.role!r} of the project itself.")
     documents = store.graph.transaction_documents
     query = sa.select(documents).where(documents.c.transaction_id == id_).limit(1)
     document = connection.execute(query).one_or_none()
-    form = document.doc_format.lower() if document else JSON
+    form, text = (document.doc_format.lower(), document.doc) if document else (JSON, "")
     body = join(store.document_parts(connection, id_), spool)
-    if not body.size:
-        body.write(unkept(document.doc, form) if document else b"")
+    if row.role == DELETE:
+        ids = row.canonical_json or _snapshots(connection, store, id_)
+        if not ids:
+            raise BadRequest(f"Transaction {id_} does not say what it would have deleted.")
+        reading: Reading = Records(ids)
+        body.write(",".join(ids).encode())
+    else:
+        if form not in CONTENT_TYPES or not (body.size or text):
+            # Sheepdog takes formats of its own, and keeps the records that it has read of them.
+            form = JSON
+            body.write(orjson.dumps(row.canonical_json))
+        elif not body.size:
+            body.write(unkept(text, form))
+        # Read again, faults have the rows of the table that was sent.
+        reading = read(body, CONTENT_TYPES[form])
     return Submission(
         program=program,
         code=code,
-        # Read again, faults have the rows of the table that was sent.
-        reading=Records(row.canonical_json) if row.role == DELETE else read(body, CONTENT_TYPES[form]),
+        reading=reading,
         role=row.role,
         dry_run=False,
         username=row.submitter,
@@ -51,6 +66,13 @@ def dry_run(
         format=form,
         name=document.name if document else None,
     )
+
+
+def _snapshots(connection: sa.Connection, store: Store, id_: int) -> list[str]:
+    """Ids of the records that a transaction has noted: where Sheepdog has those that a dry run would delete."""
+    table = store.graph.transaction_snapshots
+    query = sa.select(table.c.entity_id).where(table.c.transaction_id == id_).order_by(table.c.id)
+    return list(connection.scalars(query))
 
 
 def commit(connection: sa.Connection, tools: Tools, id_: int, submission: Submission) -> Outcome:
