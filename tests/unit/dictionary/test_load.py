@@ -161,22 +161,6 @@ def test_a_place_without_a_dictionary_is_named(tmp_path: Path) -> None:
         load(str(tmp_path / "nowhere"))
 
 
-@pytest.fixture
-def edited(tmp_path: Path) -> Callable[..., str]:
-    """A copy of the small dictionary with one text replaced in one file, or with a further file."""
-
-    def edit(file: str, old: str, new: str) -> str:
-        folder = tmp_path / "edited"
-        shutil.copytree(SMALL, folder)
-        path = folder / file
-        text = path.read_text() if path.exists() else ""
-        assert old in text
-        path.write_text(text.replace(old, new) if old else new)
-        return str(folder)
-
-    return edit
-
-
 @pytest.mark.parametrize(
     ("file", "old", "new", "path", "message"),
     [
@@ -231,3 +215,16 @@ def test_what_is_referred_to_wins_over_what_stands_beside(edited: Callable[..., 
 def test_a_date_in_yaml_stays_text(edited: Callable[..., str]) -> None:
     folder = edited("case.yaml", "enum: [melanoma, glioma]", "enum: [2020-01-01]")
     assert load(folder).nodes["case"].properties["disease_type"].enum == ("2020-01-01",)
+
+
+def test_items_may_have_a_schema_each(edited: Callable[..., str]) -> None:
+    folder = edited("case.yaml", SITE, "primary_site: {type: array, items: [{type: integer}, {type: integer}]}")
+    assert load(folder).nodes["case"].properties["primary_site"].item_kind == "integer"
+
+
+@pytest.mark.parametrize("null", ["{type: 'null'}", "{enum: [null]}"])
+def test_null_among_the_alternatives_stays_allowed(edited: Callable[..., str], null: str) -> None:
+    from jsonschema_rs import Draft4Validator
+
+    node = load(edited("case.yaml", SITE, f"primary_site: {{oneOf: [{{type: string}}, {null}]}}")).nodes["case"]
+    assert Draft4Validator(validation_schema(node)["properties"]["primary_site"]).is_valid(None)

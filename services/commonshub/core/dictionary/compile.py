@@ -130,7 +130,7 @@ def make_property(name: str, schema: Mapping[str, Any], required: bool, system: 
     return Property(
         name=name,
         kind=kind,
-        item_kind=kind_of(schema.get("items") or {}) if kind == "array" else None,
+        item_kind=_item_kind(schema.get("items") or {}) if kind == "array" else None,
         enum=tuple(dict.fromkeys(_enum(schema))),
         nullable=not required or takes_null(schema),
         required=required,
@@ -138,6 +138,11 @@ def make_property(name: str, schema: Mapping[str, Any], required: bool, system: 
         description=_description(schema),
         default=schema.get("default"),
     )
+
+
+def _item_kind(items: Mapping[str, Any] | list[Mapping[str, Any]]) -> Kind:
+    """The kind of an array's items, which may have a schema for each place."""
+    return kind_of({"anyOf": items} if isinstance(items, list) else items)
 
 
 def kind_of(schema: Mapping[str, Any]) -> Kind:

@@ -24,7 +24,11 @@ def takes_null(schema: Mapping[str, Any]) -> bool:
     """Whether a property's schema allows null by itself."""
     types = schema.get("type", [])
     alternatives = (*schema.get("anyOf", ()), *schema.get("oneOf", ()))
-    return "null" in ([types] if isinstance(types, str) else types) or any(takes_null(each) for each in alternatives)
+    return (
+        "null" in ([types] if isinstance(types, str) else types)
+        or ("type" not in schema and None in schema.get("enum", ()))
+        or any(takes_null(each) for each in alternatives)
+    )
 
 
 def _allow_null(schema: dict[str, Any]) -> dict[str, Any]:
