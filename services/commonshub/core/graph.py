@@ -90,6 +90,8 @@ class Graph:
             self._nodes[node.id] = self._node_table(node)
         for link in links:
             self._edges[link] = self._edge_table(link)
+        self.voided_nodes = self._voided("_voided_nodes", "node_id")
+        self.voided_edges = self._voided("_voided_edges", "src_id", "dst_id")
         self.transaction_logs = self._transaction_logs()
         self.transaction_snapshots = self._transaction_snapshots()
         self.transaction_documents = self._transaction_documents()
@@ -173,6 +175,24 @@ class Graph:
         )
         sa.Index(f"{table.name}_dst_id", table.c.dst_id)
         return table
+
+    def _voided(self, name: str, *ends: str) -> sa.Table:
+        """What nodes and edges were: a copy of the row for each change, and for its end."""
+        moment = sa.DateTime(timezone=True)
+        # With the ends of an edge the key is no clearer, but so it is in Gen3's databases.
+        among = len(ends) > 1
+        return sa.Table(
+            name,
+            self.metadata,
+            sa.Column("key", sa.BigInteger, primary_key=True, autoincrement=True),
+            *(sa.Column(end, sa.Text, nullable=False, primary_key=among) for end in ends),
+            sa.Column("created", moment, nullable=False, server_default=sa.func.now()),
+            sa.Column("voided", moment, nullable=False, server_default=sa.func.now()),
+            sa.Column("acl", ARRAY(sa.Text)),
+            sa.Column("system_annotations", JSONB),
+            sa.Column("properties", JSONB),
+            sa.Column("label", sa.Text, nullable=False, primary_key=among),
+        )
 
     def _transaction_logs(self) -> sa.Table:
         return sa.Table(

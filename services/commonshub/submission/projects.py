@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from ..core import grants
 from ..core.errors import BadRequest, NotFound, ValidationFailed
-from . import ids, lifecycle
+from . import history, ids, lifecycle
 from .entity import Document, Outcome, Project, fault, resource_path
 from .store import Store
 from .validate import Checkers
@@ -85,6 +85,7 @@ class Roots:
         if made is None:
             change = {"dbgap_accession_number": document["dbgap_accession_number"]}
             same = table.c._props["name"].astext == name
+            connection.execute(history.void_nodes(self.store.graph, "program", same))
             made = connection.execute(
                 sa.update(table).where(same).values(_props=table.c._props + _json(change)).returning(table.c.node_id)
             ).scalar_one()
@@ -223,6 +224,7 @@ class Roots:
         known = self.store.graph.dictionary.nodes["project"].properties
         changed = lifecycle.changes(name, properties, {each.name: each.enum for each in known.values()})
         if not dry_run:
+            history.keep(connection, self.store.graph, "project", project.id)
             merged = table.c._props + _json(changed)
             connection.execute(sa.update(table).where(table.c.node_id == project.id).values(_props=merged))
             self.store.announce(connection, project.project_id)
@@ -239,6 +241,7 @@ class Roots:
         for link in self.store.graph.dictionary.backlinks(kind):
             if self.store.children(connection, link, [node_id]):
                 raise BadRequest(f"Can not delete the {what}: it is not empty")
+        history.keep(connection, self.store.graph, kind, node_id, links=True)
         connection.execute(sa.delete(table).where(table.c.node_id == node_id))
 
     def _register(self, connection: sa.Connection, path: str) -> None:

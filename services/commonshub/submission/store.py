@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from ..core.dictionary import Link
 from ..core.graph import CHANNEL, Graph
 from .entity import Project
+from .history import edges_of, void_edges, void_nodes
 
 _TEXTS = ARRAY(sa.Text)
 
@@ -250,8 +251,9 @@ class Store:
         def build() -> Any:
             given = _given()
             snapshot = self._snapshot(given.c.i, "update", given.c.o, given.c.p, given)
+            voided = void_nodes(self.graph, node_id, table.c.node_id == given.c.i)
             update = sa.update(table).values(_props=given.c.p).where(table.c.node_id == given.c.i)
-            return update.add_cte(snapshot.cte("snapshot"))
+            return update.add_cte(snapshot.cte("snapshot"), voided.cte("voided"))
 
         parameters = {"rows": orjson.dumps(rows).decode(), "transaction_id": transaction_id}
         connection.execute(self._statement(("update_nodes", node_id), build), parameters)
@@ -261,12 +263,16 @@ class Store:
         table = self.graph.node(node_id)
 
         def build() -> Any:
-            delete = sa.delete(table).where(table.c.node_id == sa.any_(_texts("ids")))
-            gone = delete.returning(table.c.node_id, table.c._props).cte("gone")
+            which = table.c.node_id == sa.any_(_texts("ids"))
+            gone = sa.delete(table).where(which).returning(table.c.node_id, table.c._props).cte("gone")
             snapshot = self._snapshot(gone.c.node_id, "delete", gone.c._props, sa.literal_column("'{}'::jsonb"))
-            return sa.select(sa.func.count()).select_from(gone).add_cte(snapshot.cte("snapshot"))
+            voided = void_nodes(self.graph, node_id, which).cte("voided")
+            return sa.select(sa.func.count()).select_from(gone).add_cte(snapshot.cte("snapshot"), voided)
 
         parameters = {"ids": list(ids), "transaction_id": transaction_id}
+        if edges := edges_of(self.graph, node_id, _texts("ids")):
+            void = self._statement(("void_edges", node_id), lambda: void_edges(self.graph, edges))
+            connection.execute(void, {"ids": list(ids)})
         connection.execute(self._statement(("delete_nodes", node_id), build), parameters)
 
     def _snapshot(self, id_: Any, action: str, old: Any, new: Any, source: Any = None) -> Any:
@@ -295,7 +301,8 @@ class Store:
 
         def clear() -> Any:
             kept = sa.tuple_(table.c.src_id, table.c.dst_id).in_(sa.select(given()))
-            return sa.delete(table).where(table.c.src_id == sa.any_(_texts("ids")), ~kept)
+            which = sa.and_(table.c.src_id == sa.any_(_texts("ids")), ~kept)
+            return sa.delete(table).where(which).add_cte(void_edges(self.graph, [(link, which)]).cte("voided"))
 
         def add() -> Any:
             rows = given()

@@ -382,6 +382,17 @@ def test_an_update_changes_what_it_names_and_keeps_all_else(api: Api, row: Row) 
     assert [each["submitter_id"] for each in cases(api)["CHANGED"]["experiments"]] == ["other"]
 
 
+def test_earlier_states_are_kept_behind_those_that_were_there(api: Api, engine: sa.Engine) -> None:
+    for site in ("lung", "skin"):
+        assert api.put({**case("linked"), "primary_site": site})["code"] == 200
+    query = "select key, properties from _voided_nodes where node_id = :i order by key"
+    with engine.connect() as connection:
+        [(first, old), (second, then)] = connection.execute(sa.text(query), {"i": LINKED}).all()
+    assert old == NODES["case"][LINKED]
+    assert then["primary_site"] == "lung"
+    assert 1 < first < second
+
+
 def test_new_records_hang_on_old_ones(api: Api) -> None:
     documents = [
         {"type": "sample", "submitter_id": "new", "cases": {"submitter_id": "LINKED"}},
@@ -448,7 +459,7 @@ def test_all_that_was_there_and_not_touched_is_as_it_was(existing: Existing, eng
     """Whatever the tests above have done."""
     with engine.connect() as connection:
         now = psqlgraph.contents(connection)
-    touched = (CHANGED, TWO, "no uuid", "(2,", "(3,", "(4,", "(5,")
+    touched = (CHANGED, LINKED, TWO, "no uuid", "(2,", "(3,", "(4,", "(5,")
     for table, rows in existing.contents.items():
         kept = [row for row in rows if not any(each in row for each in touched)]
         assert [row for row in kept if row not in now[table]] == []
