@@ -23,6 +23,9 @@ from .errors import ValidationFailed
 CHANNEL = "commonshub_graph"
 """``NOTIFY`` channel of committed submissions; the payload is a project id."""
 
+HOLD = "hold_dictionary"
+"""Name of the function of :func:`hold_function`."""
+
 _MAX_NAME_CHARS = 40
 _MAX_IDENTIFIER_BYTES = 63
 _LOCK_TIMEOUT_MS = 10_000
@@ -97,6 +100,7 @@ class Graph:
         self.transaction_documents = self._transaction_documents()
         self.transaction_document_parts = self._transaction_document_parts()
         self.transaction_jobs = self._transaction_jobs()
+        self.versions = versions_table(self.metadata)
 
     def node(self, node_id: str) -> sa.Table:
         """Table of a node type: ``node_id``, ``_props``, ``_sysan``, ``acl``, ``created``."""
@@ -130,6 +134,17 @@ class Graph:
             made.append(name)
         return made
 
+    def withdraw(self, connection: sa.Connection, before: "Graph") -> None:
+        """Drop the indexes of another dictionary's tables that say otherwise than ours what has to be unique.
+
+        :meth:`create` then makes ours. An index holds no data of its own.
+        """
+        for node_id in before._nodes.keys() & self._nodes.keys():
+            ours = {str(index.name): index.unique for index in self._nodes[node_id].indexes}
+            for index in before._nodes[node_id].indexes:
+                if bool(index.unique) != bool(ours.get(str(index.name), False)):
+                    connection.execute(sa.schema.DropIndex(index, if_exists=True))
+
     def _present(self, connection: sa.Connection) -> frozenset[str]:
         query = sa.text(
             "select relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
@@ -141,6 +156,8 @@ class Graph:
         for table in self.metadata.sorted_tables:
             if table.name not in present:
                 yield table.name, sa.schema.CreateTable(table, if_not_exists=True)
+                if table is self.versions:
+                    yield HOLD, sa.DDL(hold_function(self.schema))  # type: ignore[no-untyped-call]
             for index in sorted(table.indexes, key=lambda each: str(each.name)):
                 if index.name not in present:
                     yield str(index.name), sa.schema.CreateIndex(index, if_not_exists=True)
@@ -271,6 +288,44 @@ class Graph:
             sa.Column("updated", moment, nullable=False, server_default=sa.func.now()),
             sa.Column("finished", moment),
         )
+
+
+def versions_table(metadata: sa.MetaData) -> sa.Table:
+    """Our own: the dictionaries that have been in force, of which the last one is; see :mod:`.versions`."""
+    return sa.Table(
+        "dictionary_versions",
+        metadata,
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("files", sa.Text, nullable=False),
+        sa.Column("whence", sa.Text, nullable=False),
+        sa.Column("source_digest", sa.Text),
+        sa.Column("applied_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.Column("applied_by", sa.Text),
+    )
+
+
+def lock_name(schema: str) -> str:
+    """What is locked, by the hash of its name, while a dictionary is worked with (shared) or changed (exclusive)."""
+    return f"commonshub.dictionary.{schema}"
+
+
+def hold_function(schema: str) -> str:
+    """A function that keeps the dictionary from being changed until the transaction ends, and says which it is.
+
+    It looks in a statement of its own, which sees what was committed while the one before it waited; written as one
+    statement it would see what was true before it waited.
+    """
+    quoted = schema.replace('"', '""')
+    name = lock_name(schema).replace("'", "''")
+    return f"""
+        create or replace function "{quoted}".{HOLD}() returns integer language plpgsql volatile as $function$
+        begin
+          perform pg_advisory_xact_lock_shared(hashtextextended('{name}', 0));
+          return (select max(number) from "{quoted}".dictionary_versions);
+        end
+        $function$
+    """.replace("%", "%%")  # noqa: S608 - names come from the configuration and are quoted
 
 
 def _common_columns() -> list[sa.Column[Any]]:

@@ -13,9 +13,10 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from commonshub.core.database import Database, migrate
-from commonshub.core.dictionary import Dictionary, load
+from commonshub.core.dictionary import Dictionary
 from commonshub.core.errors import CommonsError, Conflict, NotFound
 from commonshub.core.settings import Commons
+from commonshub.core.versions import in_force
 
 from . import store
 from .catalog import dump
@@ -76,7 +77,7 @@ class Etl:
                 raise Conflict("Another build of the explorer's index is in progress.")
             before = self.database.call(store.active, self.schema)
             with self._recorded() as begin:
-                plan = self._plan(load(self.commons.dictionary))
+                plan = self._plan(self.database.call(in_force, self.graph_schema, self.commons.dictionary))
                 if not force and before and self._current(before, plan):
                     return Outcome(None, before.counts, before.counts, plan.warnings)
                 number = begin()

@@ -1,6 +1,7 @@
 """The query service's application."""
 
-from typing import ClassVar
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
 
 from traitlets import Bool, Integer
 
@@ -11,6 +12,9 @@ from .answers import Answers
 from .document import Limits
 from .handlers import DatasetProjectsHandler, DatasetsHandler, GraphQLHandler, SchemaHandler
 from .sql import Tables
+
+if TYPE_CHECKING:
+    from commonshub.core.versions import Version
 
 _DEFAULTS = Limits()
 
@@ -59,17 +63,30 @@ class QueryApp(ServiceApplication):
         ]
 
     async def start_service(self) -> None:
-        """Load the dictionary, and make the tables that it needs where they are missing."""
+        """Find the dictionary in force, and make the tables that it needs where they are missing."""
         # On the main thread, as nobody is waiting yet: a thread's memory arena would stay half empty for good.
-        from commonshub.core.dictionary import load
-        from commonshub.core.graph import Graph, edge_table, node_table
+        from commonshub.core import versions
+        from commonshub.core.follower import Follower
 
         from .store import tune
 
-        dictionary = load(self.commons.dictionary)
-        schema = self.database.settings.graph_schema
-        self.database.call(Graph(dictionary, schema).create)
+        version = versions.start(self.database, self.commons.dictionary)
         self.database.engine.dispose()
         tune(self.database.engine)
+        self.answers = self._answers(version)
+        self._follower = Follower(self.database, version, self._use)
+        await self._follower.start()
+
+    async def stop_service(self) -> None:
+        """Follow the dictionary no more."""
+        await self._follower.stop()
+
+    async def _use(self, version: "Version") -> None:
+        self.answers = await asyncio.to_thread(self._answers, version)
+
+    def _answers(self, version: "Version") -> Answers:
+        from commonshub.core.graph import edge_table, node_table
+
         limits = Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})
-        self.answers = Answers(dictionary, Tables(schema, node_table, edge_table), limits, self.kept_documents)
+        tables = Tables(self.database.settings.graph_schema, node_table, edge_table)
+        return Answers(version.dictionary, tables, limits, self.kept_documents)

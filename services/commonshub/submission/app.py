@@ -1,17 +1,20 @@
 """The submission service."""
 
+import asyncio
 import gc
 from functools import partial
 from typing import ClassVar
 
 from traitlets import Float, Integer, Unicode
 
+from ..core import versions
 from ..core.app import ServiceApplication
 from ..core.buckets import Buckets
-from ..core.dictionary import load
+from ..core.follower import Follower
 from ..core.graph import Graph
 from ..core.routing import Route
 from ..core.storage import Storage
+from ..core.versions import Version
 from . import handlers, readers, resumable, submitting, transactions
 from .documents import Limits, read
 from .jobs import Jobs, JobSettings
@@ -119,17 +122,12 @@ class SubmissionApp(ServiceApplication):
         ]
 
     async def start_service(self) -> None:
-        """Load the dictionary and make the tables that are missing."""
-        settings = self.database.settings
-        dictionary = load(self.commons.dictionary)
-        graph = Graph(dictionary, settings.graph_schema)
-        made = await self.database.run(graph.create)
-        if made:
-            self.log.info("Made %d tables and indexes of the graph.", len(made))
+        """Find the dictionary in force, and make the tables that are missing."""
+        version = versions.start(self.database, self.commons.dictionary)
         self.buckets = Buckets(self.database, self.storage_settings)
         await self.buckets.start()
         self.storage = Storage(self.storage_settings)
-        self.model = self._model(graph)
+        self.model = self._model(version)
         self.job_settings = JobSettings(
             folder=self.commons.path / "submissions",
             tries=self.max_retries,
@@ -139,17 +137,29 @@ class SubmissionApp(ServiceApplication):
             lapse_s=self.lapse_s,
         )
         self.uploads = Uploads(self.job_settings.folder, self.upload_expiry_s, self.max_uploads)
-        self.jobs = Jobs(self.database, self.model, self.uploads, self.job_settings)
+        self.jobs = Jobs(self.database, self.model, self.renew, self.uploads, self.job_settings)
+        self.follower = Follower(self.database, version, self._use)
+        await self.follower.start()
         self.jobs.begin()
 
-    def _model(self, graph: Graph) -> Model:
-        """The data model of a dictionary whose tables are there."""
-        settings, nodes = self.database.settings, graph.dictionary.nodes
+    async def renew(self) -> Model:
+        """The data model in force, which is used from now on."""
+        await self.follower.refresh()
+        return self.model
+
+    async def _use(self, version: Version) -> None:
+        self.model = await asyncio.to_thread(self._model, version)
+        self.jobs.use(self.model)
+
+    def _model(self, version: Version) -> Model:
+        settings, nodes = self.database.settings, version.dictionary.nodes
+        graph = Graph(version.dictionary, settings.graph_schema)
         limits = Limits(self.max_cell_chars, self.max_workbook_bytes, self.max_workbook_cells)
         sizes = Sizes(self.chunk_records, self.max_told_records, self.max_told_faults, self.large_timeout_s)
-        store, checkers = Store(graph), Checkers(nodes)
+        store, checkers = Store(graph, version.number), Checkers(nodes)
         return Model(
-            dictionary=graph.dictionary,
+            number=version.number,
+            dictionary=version.dictionary,
             read=partial(read, nodes=nodes, limits=limits),
             tools=Tools(store, checkers, settings.index_schema, self.storage, self.commons.guid_prefix, sizes),
             roots=Roots(store, checkers, settings.auth_schema),
@@ -161,8 +171,9 @@ class SubmissionApp(ServiceApplication):
         await super().close()
 
     async def stop_service(self) -> None:
-        """End large submissions, and follow the registered buckets no more."""
+        """End large submissions, and follow dictionary and registered buckets no more."""
         await self.jobs.stop()
+        await self.follower.stop()
         await self.buckets.stop()
 
     def start(self) -> None:

@@ -1,12 +1,13 @@
 """HTTP of the submission service. Upstream's links say ``/v0/submission``; clients only look at their last part."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
-from ..core.errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, TooLarge
+from ..core.errors import AuthenticationRequired, BadRequest, CommonsError, Conflict, NotFound, TooLarge
 from ..core.policy import Request
 from ..core.web import StorableHandler
 from . import export, report
@@ -18,11 +19,14 @@ from .entity import Outcome, resource_path
 from .lifecycle import STEPS
 from .model import Model
 from .request import Submission
-from .store import Store
+from .store import Outdated, Store
 from .tables import Table
+from .transaction import Tools
 
 if TYPE_CHECKING:
     from .app import SubmissionApp
+
+T = TypeVar("T")
 
 SERVICE = "sheepdog"
 LINKS = "/v0/submission"
@@ -99,11 +103,38 @@ class SubmissionHandler(StorableHandler):
             raise TooLarge(f"{len(ids)} ids in one request; at most {self.app.max_export_ids} are allowed.")
         return ids
 
-    async def transact(self, function: Run, submission: Submission) -> None:
-        """Run a short transaction, and answer."""
-        app = self.app
-        outcome = await attempt(app.database, self.model.tools.store, function, submission, app.max_retries)
-        await self.reply_outcome(outcome, submission)
+    async def hold_model(self, work: Callable[[Model], Awaitable[T]]) -> T:
+        """Do what ends in a commit, anew where the dictionary has been changed since it was begun.
+
+        Raises
+        ------
+        Conflict
+            It was, each time.
+        """
+        for _ in range(self.app.max_retries):
+            try:
+                return await work(self.model)
+            except Outdated:
+                self.model = await self.app.renew()
+        raise Conflict("The dictionary keeps changing; try again.")
+
+    async def transact(self, function: Callable[[Tools], Run], submission: Submission) -> None:
+        """Run a short transaction, and answer.
+
+        Parameters
+        ----------
+        function
+            Gives the transaction for the tools of a data model.
+        """
+        app, read_by = self.app, self.model
+
+        async def work(model: Model) -> tuple[Outcome, Submission]:
+            renewed = model is not read_by and submission.role != DELETE
+            given = submission.read_by(model.read) if renewed else submission
+            run = function(model.tools)
+            return await attempt(app.database, model.tools.store, run, given, app.max_retries), given
+
+        await self.reply_outcome(*await self.hold_model(work))
 
     async def reply_outcome(self, outcome: Outcome, submission: Submission) -> None:
         """Tell what became of a submission, as JSON or in the table that was sent."""
@@ -143,14 +174,16 @@ class RootHandler(SubmissionHandler):
 
     async def put(self) -> None:
         self.require(_PROGRAM_ADMIN)
-        document = _single(self._documents())
-        self.reply(await self.app.database.run(self.model.roots.put_program, document))
+        database = self.app.database
+        self.reply(
+            await self.hold_model(lambda model: database.run(model.roots.put_program, _single(self._documents(model))))
+        )
 
     post = patch = put
 
-    def _documents(self) -> list[Any]:
+    def _documents(self, model: Model) -> list[Any]:
         kind = self.request.headers.get("Content-Type", "")
-        return [document for _, document in self.model.read(Body.of(self.request.body), kind)]
+        return [document for _, document in model.read(Body.of(self.request.body), kind)]
 
 
 def _single(documents: list[Any]) -> dict[str, Any]:
@@ -169,17 +202,18 @@ class ProgramHandler(RootHandler):
 
     async def put(self, program: str) -> None:  # type: ignore[override]
         self.require(PROJECT_ADMIN)
-        document = _single(self._documents())
-        answer = await self.app.database.run(
-            self.model.roots.put_project, program, document, self.identity.username or self.identity.client
-        )
-        self.reply(answer)
+        database, username = self.app.database, self.identity.username or self.identity.client
+
+        def work(model: Model) -> Awaitable[dict[str, Any]]:
+            return database.run(model.roots.put_project, program, _single(self._documents(model)), username)
+
+        self.reply(await self.hold_model(work))
 
     post = patch = put  # type: ignore[assignment]
 
     async def delete(self, program: str) -> None:
         self.require(_PROGRAM_ADMIN)
-        await self.app.database.run(self.model.roots.delete_program, program)
+        await self.hold_model(lambda model: self.app.database.run(model.roots.delete_program, program))
         self.set_status(204)
 
 
@@ -188,7 +222,10 @@ class StepHandler(SubmissionHandler):
 
     async def put(self, program: str, code: str, name: str, dry_run: str | None) -> None:
         self.require_on(program, code, "release")
-        project = await self.app.database.run(self.model.roots.take_step, program, code, name, dry_run=bool(dry_run))
+        database = self.app.database
+        project = await self.hold_model(
+            lambda model: database.run(model.roots.take_step, program, code, name, dry_run=bool(dry_run))
+        )
         message = f"Dry run: {name} is possible" if dry_run else STEPS[name].done
         self.reply({"code": 200, "success": True, "message": message, "id": project.id})
 
@@ -207,16 +244,15 @@ class EntitiesHandler(SubmissionHandler):
 
     async def delete(self, program: str, code: str, ids: str) -> None:
         self.require_on(program, code, "delete")
-        store = self.model.tools.store
-
-        def run(connection: sa.Connection, submission: Submission) -> Outcome:
-            return delete(connection, store, submission)
-
         username = self.identity.username or self.identity.client
         wanted = self.id_list(ids)
         body = Body.of(",".join(wanted).encode())
         submission = Submission(program, code, Records(wanted), DELETE, self.dry_run, username, body)
-        await self.transact(run, submission)
+        await self.transact(_deletion, submission)
+
+
+def _deletion(tools: Tools) -> Run:
+    return lambda connection, submission: delete(connection, tools.store, submission)
 
 
 class EntitiesDryRunHandler(EntitiesHandler):

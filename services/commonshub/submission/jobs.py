@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from ..core.database import Database
-from ..core.errors import CommonsError, Unavailable
+from ..core.errors import CommonsError, Conflict, Unavailable
 from ..core.tasks import cancel
 from . import journal
 from .attempt import attempt
@@ -29,9 +29,10 @@ from .body import Body
 from .documents import document_format
 from .entity import Outcome
 from .jobstore import JobStore
-from .model import Model
+from .model import Model, Renew
 from .progress import Progress
 from .request import Submission
+from .store import Outdated
 from .transaction import submit
 from .uploads import Uploads
 
@@ -72,11 +73,12 @@ class Elsewhere(Exception):
 
 @dataclass(eq=False)
 class Job:
-    """One large submission."""
+    """One large submission, and the data model that it was read by."""
 
     number: int
     submission: Submission
     detached: bool
+    model: Model
     progress: Progress = field(default_factory=Progress)
 
 
@@ -88,14 +90,20 @@ class Work(NamedTuple):
 
 
 class Jobs:
-    """The jobs of one process."""
+    """The jobs of one process.
 
-    def __init__(self, database: Database, model: Model, uploads: Uploads, settings: JobSettings) -> None:
-        self.store = JobStore(model.tools.store, settings.of_user)
+    Parameters
+    ----------
+    renew
+        Gives the data model in force.
+    """
+
+    def __init__(self, database: Database, model: Model, renew: Renew, uploads: Uploads, settings: JobSettings) -> None:
         self._database = database
-        self._model = model
+        self._renew = renew
         self._uploads = uploads
         self._settings = settings
+        self.use(model)
         self._slots = asyncio.Semaphore(settings.at_once)
         self._running: dict[Job, asyncio.Task[Outcome]] = {}
         self._stopping = False
@@ -114,7 +122,12 @@ class Jobs:
             await asyncio.gather(*self._running.values(), return_exceptions=True)
         await cancel(self._watch)
 
-    async def accept(self, submission: Submission, content_type: str, *, detached: bool) -> Work:
+    def use(self, model: Model) -> None:
+        """Work with another data model from now on."""
+        self._model = model
+        self.store = JobStore(model.tools.store, self._settings.of_user)
+
+    async def accept(self, submission: Submission, model: Model, content_type: str, *, detached: bool) -> Work:
         """Work on a submission until it is over or the service stops; once this returns, a detached one is safe."""
         body = submission.body
         body.keep()
@@ -124,7 +137,7 @@ class Jobs:
             digest = await asyncio.to_thread(body.digest) if detached else None
             number = await self._database.run(self.store.accept, submission, content_type, digest, detached)
             failing.pop_all()
-        return Work(number, self._start(Job(number, replace(submission, number=number), detached)))
+        return Work(number, self._start(Job(number, replace(submission, number=number), detached, model)))
 
     def _start(self, job: Job) -> asyncio.Task[Outcome]:
         job.progress.stopped = self._stopping
@@ -178,11 +191,16 @@ class Jobs:
         def run(connection: sa.Connection, submission: Submission) -> Outcome:
             if not self.store.hold(connection, job.number):
                 raise Elsewhere(job.number)
-            return submit(connection, model.tools, submission, job.progress)
+            return submit(connection, job.model.tools, submission, job.progress)
 
-        model = self._model
-        job.progress.check()
-        return await attempt(self._database, model.tools.store, run, job.submission, self._settings.tries)
+        for _ in range(self._settings.tries):
+            job.progress.check()
+            try:
+                return await attempt(self._database, job.model.tools.store, run, job.submission, self._settings.tries)
+            except Outdated:
+                job.model = await self._renew()
+                job.submission = job.submission.read_by(job.model.read)
+        raise Conflict("The dictionary keeps changing; send the submission again.")
 
     async def _fail(self, number: int, state: str, error: CommonsError) -> None:
         answer = {
@@ -248,10 +266,11 @@ class Jobs:
         if body.size != row.bytes or not compare_digest(body.digest(), row.digest):
             body.close()
             return None
+        model = self._model
         submission = Submission(
             program=row.program,
             code=row.project,
-            reading=self._model.read(body, row.content_type),
+            reading=model.read(body, row.content_type),
             role=row.role,
             dry_run=row.is_dry_run,
             username=row.submitter,
@@ -261,7 +280,7 @@ class Jobs:
             number=row.transaction_id,
             reader=row.reader,
         )
-        return Job(row.transaction_id, submission, True)
+        return Job(row.transaction_id, submission, True, model)
 
     def _remove(self, file: str | None) -> None:
         if file is not None:

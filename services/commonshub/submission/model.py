@@ -1,5 +1,6 @@
 """All that follows from one dictionary: how records are read, checked, written, and found again."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ..core.dictionary import Dictionary
@@ -10,9 +11,19 @@ from .transaction import Tools
 
 @dataclass(frozen=True)
 class Model:
-    """The data model that requests work with; each keeps to the one that it began with."""
+    """The data model that requests work with; each keeps to the one that it began with.
 
+    Attributes
+    ----------
+    number
+        Of the dictionary's version.
+    """
+
+    number: int
     dictionary: Dictionary
     read: Read
     tools: Tools
     roots: Roots
+
+
+Renew = Callable[[], Awaitable[Model]]

@@ -73,6 +73,7 @@ class Roots:
         ValidationFailed
             The document is not a valid program.
         """
+        self.store.hold(connection)
         if document.get("type") != "program":
             raise ValidationFailed("Invalid post to the root: the type must be 'program'.")
         faults = self.checkers["program"].faults(document)
@@ -120,6 +121,7 @@ class Roots:
         BadRequest
             The code is that of another program's project: codes are unique in the whole commons.
         """
+        self.store.hold(connection)
         program_id = self._program(connection, program, lock=True)
         given = {name: value for name, value in document.items() if name not in ("type", "state", "released")}
         given.pop(self.store.program_link.name, None)
@@ -217,6 +219,7 @@ class Roots:
         project = self.store.project(connection, program, code)
         if project is None:
             raise NotFound(f"Project {code} not found")
+        self.store.hold(connection)
         table = self.store.graph.node("project")
         # Submissions hold the row while they write, so that none is under way when the project is locked.
         held = sa.select(table.c._props).where(table.c.node_id == project.id).with_for_update()
@@ -233,6 +236,7 @@ class Roots:
     # -- both ------------------------------------------------------------------
 
     def _delete(self, connection: sa.Connection, kind: str, node_id: str, what: str) -> None:
+        self.store.hold(connection)
         table = self.store.graph.node(kind)
         # Submissions hold the row while they write, so that nothing can be added once we have it.
         held = sa.select(table.c.node_id).where(table.c.node_id == node_id).with_for_update()

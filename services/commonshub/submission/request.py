@@ -1,9 +1,9 @@
 """One request to write records or to delete some."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .body import Body
-from .documents import Reading
+from .documents import CONTENT_TYPES, Read, Reading
 
 
 @dataclass(frozen=True)
@@ -33,3 +33,7 @@ class Submission:
     name: str | None = None
     number: int | None = None
     reader: bool = False
+
+    def read_by(self, read: Read) -> "Submission":
+        """The same, read once more from its body: by another dictionary, a cell may be another value."""
+        return replace(self, reading=read(self.body, CONTENT_TYPES[self.format]))

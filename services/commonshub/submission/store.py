@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from ..core.dictionary import Link
-from ..core.graph import CHANNEL, Graph
+from ..core.graph import CHANNEL, HOLD, Graph
 from .entity import Project
 from .history import edges_of, void_edges, void_nodes
 
@@ -54,11 +54,22 @@ def _given(name: str = "rows") -> Any:
     return sa.select(derived).cte("given")
 
 
-class Store:
-    """The graph of one commons in its database."""
+class Outdated(Exception):
+    """Another version of the dictionary has come into force: what was read by this one has to be read anew."""
 
-    def __init__(self, graph: Graph) -> None:
+
+class Store:
+    """The graph of one commons in its database.
+
+    Parameters
+    ----------
+    number
+        Of the dictionary's version.
+    """
+
+    def __init__(self, graph: Graph, number: int) -> None:
         self.graph = graph
+        self.number = number
         self._built: dict[Any, Any] = {}
         links = graph.dictionary.nodes["project"].links
         self.program_link = next(link for link in links if link.target == "program")
@@ -71,8 +82,37 @@ class Store:
 
     # -- programs and projects ---------------------------------------------------
 
+    def hold(self, connection: sa.Connection) -> None:
+        """Keep the dictionary from being changed until the transaction ends.
+
+        Raises
+        ------
+        Outdated
+            It has been, before.
+        """
+        self._check(connection.execute(sa.select(self._held())).scalar_one())
+
+    def _held(self) -> sa.ColumnElement[int]:
+        function: sa.ColumnElement[int] = getattr(getattr(sa.func, self.graph.schema), HOLD)(type_=sa.Integer)
+        return function
+
+    def _check(self, number: int) -> None:
+        if number != self.number:
+            raise Outdated(number)
+
     def project(self, connection: sa.Connection, program: str, code: str, lock: bool = False) -> Project | None:
-        """A project by the names in its path; `lock` keeps it from being deleted until the transaction ends."""
+        """A project by the names in its path.
+
+        Parameters
+        ----------
+        lock
+            Keep it from being deleted, and the dictionary from being changed, until the transaction ends.
+
+        Raises
+        ------
+        Outdated
+            As :meth:`hold`, with `lock`.
+        """
         projects, programs = self.graph.node("project"), self.graph.node("program")
         edges = self.graph.edge(self.program_link)
 
@@ -85,11 +125,17 @@ class Store:
                 .join(programs, programs.c.node_id == edges.c.dst_id)
                 .where(names, codes)
             )
-            return query.with_for_update(key_share=True, read=True, of=projects) if lock else query
+            if not lock:
+                return query
+            return query.add_columns(self._held()).with_for_update(key_share=True, read=True, of=projects)
 
         query = self._statement(("project", lock), build)
         row = connection.execute(query, {"program": program, "code": code}).one_or_none()
-        return Project(program, code, row[0], row[1]) if row else None
+        if row is None:
+            return None
+        if lock:
+            self._check(row[2])
+        return Project(program, code, row[0], row[1])
 
     # -- finding -------------------------------------------------------------------
 

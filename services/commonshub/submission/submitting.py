@@ -3,17 +3,17 @@
 import asyncio
 import uuid
 
-import sqlalchemy as sa
 from tornado import web
 
 from ..core.errors import BadRequest, NotFound
+from .attempt import Run
 from .body import Body
 from .documents import CSV, TSV, document_format
-from .entity import CREATE, UPDATE, Outcome
+from .entity import CREATE, UPDATE
 from .handlers import PROJECT_ADMIN
 from .receiving import SMALL_BYTES, ReceivingHandler
 from .request import Submission
-from .transaction import submit
+from .transaction import Tools, submit
 from .uploads import Upload
 
 _METHODS = {"PUT": (CREATE, UPDATE), "POST": (CREATE,)}
@@ -67,7 +67,7 @@ class ProjectHandler(ReceivingHandler):
         if "/" in program or "/" in code:
             raise NotFound(f"Project {code} not found")
         self.require(PROJECT_ADMIN)
-        await self.app.database.run(self.model.roots.delete_project, program, code)
+        await self.hold_model(lambda model: self.app.database.run(model.roots.delete_project, program, code))
         self.set_status(204)
 
     async def _submit(self, program: str, code: str, role: str) -> None:
@@ -76,12 +76,7 @@ class ProjectHandler(ReceivingHandler):
         if detached or submission.body.large:
             await self._submit_large(submission, detached)
         else:
-            tools = self.model.tools
-
-            def run(connection: sa.Connection, submission: Submission) -> Outcome:
-                return submit(connection, tools, submission)
-
-            await self.transact(run, submission)
+            await self.transact(_submission, submission)
         # Now that it is accepted, or has an outcome. A dry run leaves it to be submitted in earnest.
         if self.upload and not self.dry_run:
             await asyncio.to_thread(self.app.uploads.delete, self.upload)
@@ -112,13 +107,17 @@ class ProjectHandler(ReceivingHandler):
         return Body.kept(self.app.uploads.take(upload))
 
     async def _submit_large(self, submission: Submission, detached: bool) -> None:
-        work = await self.app.jobs.accept(submission, self._kind, detached=detached)
+        work = await self.app.jobs.accept(submission, self.model, self._kind, detached=detached)
         if detached:
             self.reply({"code": 200, "message": "Transaction submitted.", "transaction_id": work.number})
             return
         # A client that goes away does not take the work with it.
         outcome = await asyncio.shield(work.task)
         await self.reply_outcome(outcome, submission)
+
+
+def _submission(tools: Tools) -> Run:
+    return lambda connection, submission: submit(connection, tools, submission)
 
 
 class DryRunHandler(ProjectHandler):

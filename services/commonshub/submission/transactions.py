@@ -6,15 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
-import sqlalchemy as sa
 from tornado.iostream import StreamClosedError
 
 from ..core.errors import NotFound
 from . import journal, replay
+from .attempt import Run
 from .body import Body
-from .entity import CREATE, UPDATE, Outcome
+from .entity import CREATE, UPDATE
 from .handlers import SubmissionHandler
 from .request import Submission
+from .transaction import Tools
 
 
 class TransactionHandler(SubmissionHandler):
@@ -74,13 +75,11 @@ class CommitHandler(SubmissionHandler):
     post = put
 
     async def _commit(self, tried: Submission, id_: int) -> None:
-        tools = self.model.tools
-
-        def run(connection: sa.Connection, submission: Submission) -> Outcome:
-            return replay.commit(connection, tools, id_, submission)
+        def commit(tools: Tools) -> Run:
+            return lambda connection, submission: replay.commit(connection, tools, id_, submission)
 
         username, reader = self.identity.username or self.identity.client, self.may_read(tried.program, tried.code)
-        await self.transact(run, replace(tried, username=username, reader=reader))
+        await self.transact(commit, replace(tried, username=username, reader=reader))
 
 
 class CloseHandler(SubmissionHandler):

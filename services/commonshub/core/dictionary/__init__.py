@@ -16,8 +16,9 @@ reference
 :func:`load` reads, checks and resolves; what it returns is immutable and can be shared by everybody.
 """
 
-from .compile import load
+from .compile import compiled, load
 from .model import Dictionary, Link, LinkGroup, NodeType, Property
 from .nullable import validation_schema
+from .source import Source
 
-__all__ = ["Dictionary", "Link", "LinkGroup", "NodeType", "Property", "load", "validation_schema"]
+__all__ = ["Dictionary", "Link", "LinkGroup", "NodeType", "Property", "Source", "compiled", "load", "validation_schema"]

@@ -26,12 +26,12 @@ _KINDS: Mapping[str, Kind] = {
 }
 
 
-def load(source: str) -> Dictionary:
+def load(place: str) -> Dictionary:
     """Read, check and resolve a dictionary.
 
     Parameters
     ----------
-    source
+    place
         A folder of YAML files, one JSON file, or an http(s) URL of one. Only a URL makes this use the network.
 
     Raises
@@ -39,11 +39,22 @@ def load(source: str) -> Dictionary:
     ValidationFailed
         The dictionary has faults; each names file, path and, for YAML, line.
     NotFound
-        There is nothing at `source`.
+        There is nothing at `place`.
     Unavailable
         The URL gives no answer.
     """
-    files = Source(source)
+    return compiled(Source(place))
+
+
+def compiled(files: Source) -> Dictionary:
+    """Check and resolve what has been read.
+
+    Raises
+    ------
+    ValidationFailed
+        As :func:`load`.
+    """
+    source = files.place
     resolver = Resolver(files)
     schemas = {name: resolver.file(name) for name in sorted(files.files) if name not in _NOT_NODES}
     refuse(source, resolver.faults)

@@ -1,9 +1,11 @@
 """Reading a dictionary's files: from a folder, one JSON file, or a URL."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import yaml
@@ -44,37 +46,63 @@ class Source:
 
     def __init__(self, place: str) -> None:
         self.place = place
+        self._folder = Path(place).is_dir()
         self._texts: dict[str, str] = {}
         if place.startswith(("http://", "https://")):
-            self.files = self._object(_fetch(place))
-        elif Path(place).is_dir():
-            self.files = self._folder(Path(place))
+            self._content = {"": _fetch(place)}
+        elif self._folder:
+            paths = sorted([*Path(place).glob("*.yaml"), *Path(place).glob("*.yml")])
+            self._content = {path.name: path.read_bytes() for path in paths}
+            if not paths:
+                raise NotFound(f"There are no YAML files in {place}.")
         elif Path(place).is_file():
-            self.files = self._object(Path(place).read_bytes())
+            self._content = {"": Path(place).read_bytes()}
         else:
             raise NotFound(f"There is no dictionary at {place}: give a folder of YAML files, a JSON file or a URL.")
+
+    @classmethod
+    def of(cls, files: Mapping[str, Any], place: str) -> Self:
+        """A source that has been read already.
+
+        Parameters
+        ----------
+        files
+            Content by name, as in a JSON file.
+        place
+            What messages call it.
+        """
+        made = cls.__new__(cls)
+        made.place, made._texts, made.files = place, {}, _named(files, place)
+        return made
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what stands at the place: a look that reads no YAML tells whether it has changed."""
+        lengths = {name: len(content) for name, content in self._content.items()}
+        return hashlib.sha256(b"".join([json.dumps(lengths).encode(), *self._content.values()])).hexdigest()
+
+    @cached_property
+    def files(self) -> dict[str, Any]:
+        """The content by name of file."""
+        return self._parsed() if self._folder else self._object(self._content[""])
 
     def _object(self, text: bytes) -> dict[str, Any]:
         try:
             files = json.loads(text)
         except ValueError as error:
             raise ValidationFailed(f"{self.place} is not JSON: {error}.") from error
-        if not isinstance(files, dict) or not files:
-            raise ValidationFailed(f"{self.place} must be one JSON object of the form {{'<name>.yaml': content}}.")
-        return {name if name.endswith((".yaml", ".yml")) else f"{name}.yaml": each for name, each in files.items()}
+        return _named(files, self.place)
 
-    def _folder(self, folder: Path) -> dict[str, Any]:
+    def _parsed(self) -> dict[str, Any]:
         files: dict[str, Any] = {}
         faults = []
-        for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+        for name, content in self._content.items():
             try:
-                self._texts[path.name] = path.read_text(encoding="utf-8")
-                files[path.name] = yaml.load(self._texts[path.name], _Loader)  # noqa: S506 -- a safe loader
+                self._texts[name] = content.decode()
+                files[name] = yaml.load(self._texts[name], _Loader)  # noqa: S506 -- a safe loader
             except (yaml.YAMLError, UnicodeDecodeError) as error:
-                faults.append({"file": path.name, "path": "", "message": " ".join(str(error).split())})
+                faults.append({"file": name, "path": "", "message": " ".join(str(error).split())})
         refuse(self.place, faults)
-        if not files:
-            raise NotFound(f"There are no YAML files in {folder}.")
         return files
 
     def line(self, file: str, path: Sequence[str | int]) -> int | None:
@@ -95,6 +123,12 @@ class Source:
         found = {"file": file, "path": "/" + "/".join(map(str, path)), "message": message}
         line = self.line(file, path)
         return found if line is None else {**found, "line": line}
+
+
+def _named(files: Any, place: str) -> dict[str, Any]:
+    if not isinstance(files, dict) or not files:
+        raise ValidationFailed(f"{place} must be one JSON object of the form {{'<name>.yaml': content}}.")
+    return {name if name.endswith((".yaml", ".yml")) else f"{name}.yaml": each for name, each in files.items()}
 
 
 def _child(node: yaml.Node | None, step: str | int) -> yaml.Node | None:
