@@ -5,8 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-SMALL = Path(__file__).parents[2] / "data" / "dictionary"
+from tests.dictionaries import SMALL
 
 
 @pytest.fixture

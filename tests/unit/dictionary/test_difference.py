@@ -3,13 +3,13 @@
 import itertools
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator, FormatChecker
+from tests.dictionaries import SMALL
 
 from commonshub.core.dictionary import Dictionary, NodeType, load, validation_schema
 from commonshub.core.dictionary.compile import make_node
@@ -18,7 +18,6 @@ from commonshub.core.dictionary.inclusion import includes
 from commonshub.submission.entity import Entity
 from commonshub.submission.links import check_groups
 
-SMALL = Path(__file__).parents[2] / "data" / "dictionary"
 FRIENDS = "  - {name: friends_of, backref: known_by, label: knows"
 WITH_FRIENDS = "required: [type, submitter_id, experiments"
 GROUP = "exclusive: true\n    required: true"

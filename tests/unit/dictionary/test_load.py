@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.dictionaries import FOLDERS, SMALL, folder
 
 from commonshub.core.dictionary import Dictionary, Link, load, validation_schema
 from commonshub.core.errors import NotFound, Unavailable, ValidationFailed
 
 SITE = "primary_site: {type: string}"
-ROOT = Path(__file__).parents[3]
-SMALL = ROOT / "tests" / "data" / "dictionary"
-SHARED = ROOT.parent / "shared" / "dictionaries"
 
 
 @pytest.fixture(scope="module")
@@ -24,15 +22,9 @@ def small() -> Dictionary:
     return load(str(SMALL))
 
 
-@pytest.mark.parametrize(
-    "folder",
-    [SHARED / "gen3-default", SHARED / "bloodpac", ROOT / "hub_ext/commonshub/hub/demo/dictionary"],
-    ids=["gen3-default", "bloodpac", "demo"],
-)
-def test_published_dictionaries_load(folder: Path) -> None:
-    if not folder.exists():
-        pytest.skip(f"{folder} is not here")
-    dictionary = load(str(folder))
+@pytest.mark.parametrize("name", FOLDERS)
+def test_published_dictionaries_load(name: str) -> None:
+    dictionary = load(folder(name))
     assert {"program", "project"} <= set(dictionary.nodes)
     assert all(link.target in dictionary.nodes for node in dictionary.nodes.values() for link in node.links)
 
