@@ -88,10 +88,16 @@ def tables(schema: str) -> Tables:
     for name in ("record_metadata", "url_metadata"):
         some = record.c[name] != empty
         sa.Index(f"ix_record_{name}_gin", record.c[name], postgresql_using="gin", postgresql_where=some)
-    sa.Index(
-        "ix_record_hashes_gin", record.c.hashes, postgresql_using="gin", postgresql_ops={"hashes": "jsonb_path_ops"}
-    )
-    for name in ("acl", "authz", "urls", "alias"):
+    for name, kind in (("hashes", {"hashes": "jsonb_path_ops"}), ("alias", {})):
+        sa.Index(
+            f"ix_record_{name}_gin",
+            record.c[name],
+            postgresql_using="gin",
+            postgresql_ops=kind,
+            # They are probed by the thousand, and each probe would go through whatever was put off.
+            postgresql_with={"fastupdate": False},
+        )
+    for name in ("acl", "authz", "urls"):
         sa.Index(f"ix_record_{name}_gin", record.c[name], postgresql_using="gin")
     pending = blob.c.state.in_(["registered", "uploaded"])
     sa.Index("ix_blob_due", blob.c.due, postgresql_where=pending)

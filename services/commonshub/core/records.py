@@ -21,8 +21,7 @@ records with a fixed number of statements.
 
 import re
 import secrets
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
@@ -34,14 +33,19 @@ from sqlalchemy.dialects import postgresql as pg
 from .catalog import tables as tables
 from .errors import Conflict, NotFound
 from .texts import TEXTS
+from .uuids import fresh
 
 _ENDS_AS_A_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
+_MINTED_AT_A_TIME = 64
 _COLUMN = {"did": "guid", "metadata": "record_metadata", "urls_metadata": "url_metadata", "aliases": "alias"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Draft:
-    """A record before it is stored; `did` and `baseid` are made up where they are None."""
+    """A record before it is stored; `did` and `baseid` are made up where they are None.
+
+    Nobody changes one. (A frozen dataclass of so many fields takes six times as long to make.)
+    """
 
     did: str | None = None
     baseid: str | None = None
@@ -67,7 +71,7 @@ _COLUMNS = {each.name: _COLUMN.get(each.name, each.name) for each in fields(Draf
 
 
 class Record(NamedTuple):
-    """One stored record. (A frozen dataclass of so many fields takes six times as long to make.)"""
+    """One stored record."""
 
     did: str
     baseid: str | None
@@ -129,7 +133,14 @@ def column(name: str) -> str:
 
 def mint(prefix: str = "") -> str:
     """A new GUID."""
-    return prefix + str(uuid.uuid4())
+    return prefix + fresh(1)[0]
+
+
+def minted(prefix: str = "") -> Iterator[str]:
+    """New GUIDs without end."""
+    while True:
+        for each in fresh(_MINTED_AT_A_TIME):
+            yield prefix + each
 
 
 def new_rev() -> str:
@@ -172,6 +183,20 @@ def taken(guid: str | None) -> Conflict:
     return Conflict(f"A record with the GUID {guid} exists already, or is given twice.")
 
 
+def add(connection: sa.Connection, schema: str, records: Sequence[Draft]) -> None:
+    """Store new records in one statement, for who does not need them back.
+
+    Raises
+    ------
+    Conflict
+        As :func:`create`.
+    """
+    rows, dates = _store(connection, schema, records, "")
+    for row in rows:
+        if (row["guid"], row["rev"]) not in dates:
+            raise taken(row["guid"])
+
+
 def create_free(
     connection: sa.Connection, schema: str, records: Sequence[Draft], *, prefix: str = ""
 ) -> list[Record | None]:
@@ -179,11 +204,20 @@ def create_free(
 
     Of several with the same GUID one is stored.
     """
-    rows = [_row(draft, prefix) for draft in records]
-    stored = connection.execute(_insert(schema), {"rows": rows})
-    dates = {(guid, rev): (created, updated) for guid, rev, created, updated in stored}
+    rows, dates = _store(connection, schema, records, prefix)
     found = (dates.get((row["guid"], row["rev"])) for row in rows)
     return [moments and _stored(draft, row, *moments) for draft, row, moments in zip(records, rows, found, strict=True)]
+
+
+def _store(
+    connection: sa.Connection, schema: str, records: Sequence[Draft], prefix: str
+) -> tuple[list[dict[str, Any]], dict[tuple[str, str], tuple[datetime, datetime]]]:
+    """Insert what is free: all rows, and of those that were stored the dates, by GUID and revision."""
+    made = iter(fresh(sum((not draft.did) + (not draft.baseid) for draft in records)))
+    revs = secrets.token_hex(4 * len(records))
+    rows = [_row(draft, prefix, made, revs[8 * place : 8 * place + 8]) for place, draft in enumerate(records)]
+    stored = connection.execute(_insert(schema), {"rows": rows})
+    return rows, {(guid, rev): (created, updated) for guid, rev, created, updated in stored}
 
 
 @lru_cache(maxsize=8)
@@ -210,13 +244,13 @@ def _insert(schema: str) -> sa.Executable:
     )
 
 
-def _row(draft: Draft, prefix: str) -> dict[str, Any]:
+def _row(draft: Draft, prefix: str, made: Iterator[str], rev: str) -> dict[str, Any]:
     values = ((column, getattr(draft, name)) for name, column in _COLUMNS.items())
     # What is left out is null in the table as well, and PostgreSQL has less to read.
     row = {column: value for column, value in values if value is not None}
-    row["guid"] = draft.did or mint(prefix)
-    row["baseid"] = draft.baseid or str(uuid.uuid4())
-    row["rev"] = new_rev()
+    row["guid"] = draft.did or prefix + next(made)
+    row["baseid"] = draft.baseid or next(made)
+    row["rev"] = rev
     return row
 
 

@@ -32,7 +32,7 @@ from .reads import Reads
 from .registration import Registration
 from .sweeper import Sweeper
 
-HEAD = "0006"
+HEAD = "0007"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

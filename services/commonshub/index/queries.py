@@ -1,6 +1,7 @@
 """HTTP of the index beyond single records: bulk reads, URLs, totals, new GUIDs."""
 
 from datetime import datetime
+from itertools import islice
 from typing import ClassVar
 
 from commonshub.core import records
@@ -104,7 +105,7 @@ class MintHandler(IndexHandler):
 
     def get(self) -> None:
         count = filters.integer(self.arguments(), "count", 1, self.index.max_minted_guids) or 0
-        self.reply({"guids": [records.mint(self.prefix) for _ in range(count)]})
+        self.reply({"guids": list(islice(records.minted(self.prefix), count))})
 
 
 class PrefixHandler(IndexHandler):

@@ -11,14 +11,18 @@ Record and node are written in one transaction, so neither is ever without the o
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from ..core import records
 from ..core.errors import BadRequest, Unavailable
 from ..core.records import Draft, Record
 from ..core.storage import Location
+from ..core.texts import TEXTS
 from .entity import Entity, Project, fault
 
 Print = tuple[str, int]
@@ -89,9 +93,9 @@ class Planner:
         self.username = username
         self.buckets = buckets
         self.known = known
-        self.guid_prefix = guid_prefix
         self.plan = Plan()
         self._made: dict[Print, str] = {}
+        self._guids = records.minted(guid_prefix)
 
     def decide(self, entities: Iterable[Entity]) -> Plan:
         """Set ``object_id`` of the nodes, note their faults, and return what is to be done."""
@@ -172,7 +176,7 @@ class Planner:
 
     def _make(self, entity: Entity, guid: str | None) -> None:
         given = file_print(entity)
-        guid = guid or records.mint(self.guid_prefix)
+        guid = guid or next(self._guids)
         alias = alias_of(self.project, entity)
         self.plan.drafts.append(
             Draft(
@@ -245,34 +249,48 @@ def look_up(connection: sa.Connection, schema: str, project: Project, entities: 
     """What the index has of the files of a submission, with three statements."""
     if connection.execute(sa.select(sa.func.to_regclass(f'"{schema}".record'))).scalar_one() is None:
         raise Unavailable("The index is not ready yet; try again in a few seconds.")
-    table = records.tables(schema).record
     guids = {guid for entity in entities if (guid := given_guid(entity)) is not None}
     prints = {given for entity in entities if given_guid(entity) is None and (given := file_print(entity))}
     by_print: dict[Print, list[Record]] = {}
     if prints:
         md5s, sizes = zip(*prints, strict=True)
-        wanted = (
-            sa.func.unnest(
-                sa.bindparam("md5s", list(md5s), type_=ARRAY(sa.Text)),
-                sa.bindparam("sizes", list(sizes), type_=ARRAY(sa.BigInteger)),
-            )
-            .table_valued(sa.column("md5", sa.Text), sa.column("size", sa.BigInteger))
-            .render_derived(name="wanted")
-        )
-        same = table.c.hashes.contains(sa.func.jsonb_build_object("md5", wanted.c.md5))
-        query = sa.select(table).join(wanted, sa.and_(same, table.c.size == wanted.c.size))
-        for row in connection.execute(query.order_by(table.c.created_date, table.c.guid)):
+        for row in connection.execute(_by_print(schema), {"md5s": list(md5s), "sizes": list(sizes)}):
             record = records.of_row(row)
             by_print.setdefault((record.hashes["md5"], record.size or 0), []).append(record)
     aliases = [alias_of(project, entity) for entity in entities if entity.old is None]
-    taken = sa.select(sa.func.unnest(table.c.alias)).where(
-        table.c.alias.overlap(sa.bindparam("aliases", aliases, type_=ARRAY(sa.VARCHAR())))
-    )
     return Known(
         by_guid=records.get_many(connection, schema, guids) if guids else {},
         by_print=by_print,
-        aliases=set(connection.execute(taken).scalars()) if aliases else (),
+        aliases=set(connection.execute(_taken(schema), {"aliases": aliases}).scalars()) if aliases else (),
     )
+
+
+# An offset, of nothing, keeps PostgreSQL from turning probes of an index into one scan of the whole table: it knows of
+# no list or object how few records hold it.
+_NOTHING: sa.ColumnElement[int] = sa.literal_column("0")
+
+
+@lru_cache(maxsize=8)
+def _by_print(schema: str) -> sa.Select[Any]:
+    """The records with the MD5s in the parameter ``md5s`` and the sizes in ``sizes``, oldest first."""
+    table = records.tables(schema).record
+    given = sa.func.unnest(sa.bindparam("md5s", type_=TEXTS), sa.bindparam("sizes", type_=ARRAY(sa.BigInteger)))
+    wanted = given.table_valued(sa.column("md5", sa.Text), sa.column("size", sa.BigInteger)).render_derived()
+    holds = table.c.hashes.contains(sa.func.jsonb_build_object("md5", wanted.c.md5))
+    found = sa.select(table).where(holds).offset(_NOTHING).lateral()
+    query = sa.select(found).select_from(wanted.join(found, found.c.size == wanted.c.size))
+    return query.order_by(found.c.created_date, found.c.guid)
+
+
+@lru_cache(maxsize=8)
+def _taken(schema: str) -> sa.Select[Any]:
+    """Those of the parameter ``aliases`` that some record has."""
+    table = records.tables(schema).record
+    wanted = sa.func.unnest(sa.bindparam("aliases", type_=TEXTS)).table_valued(sa.column("alias", sa.VARCHAR))
+    wanted = wanted.render_derived()
+    holds = table.c.alias.contains(pg.array([wanted.c.alias]))
+    found = sa.select(table.c.guid).where(holds).offset(_NOTHING).lateral()
+    return sa.select(wanted.c.alias).select_from(wanted.join(found, sa.true()))
 
 
 def write(connection: sa.Connection, schema: str, plan: Plan) -> None:
@@ -284,7 +302,7 @@ def write(connection: sa.Connection, schema: str, plan: Plan) -> None:
         A record with one of the GUIDs was made in between.
     """
     if plan.drafts:
-        records.create(connection, schema, plan.drafts)
+        records.add(connection, schema, plan.drafts)
     for authz, guids in plan.adopted.items():
         records.assign(connection, schema, guids, {"authz": list(authz), "uploader": None})
     if plan.urls:

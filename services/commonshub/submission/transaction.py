@@ -25,10 +25,11 @@ import sqlalchemy as sa
 from ..core.dictionary import Link, NodeType
 from ..core.errors import BadRequest, NotFound
 from ..core.storage import Storage
+from ..core.uuids import fresh
 from . import files, journal
 from .cycles import refuse_cycles, told_at_once
 from .entity import CREATE, UPDATE, Entity, Fault, Outcome, Project, fault, faulty
-from .ids import fresh, is_uuid
+from .ids import is_uuid
 from .intake import Intake
 from .ledger import Late, Ledger
 from .linker import Linker

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from commonshub.core.dictionary import load
+from commonshub.core.uuids import fresh
 from commonshub.submission.deletion import broken
 from commonshub.submission.entity import Entity, Outcome
-from commonshub.submission.ids import fresh, is_uuid
+from commonshub.submission.ids import is_uuid
 from commonshub.submission.links import check_groups, read_targets
 from commonshub.submission.validate import Checkers
 
