@@ -14,6 +14,7 @@ from .places import shown
 
 Target = dict[str, Any]
 T = TypeVar("T")
+_NAMES = ("id", "submitter_id", "code")
 
 
 def read_targets(entity: Entity, node: NodeType) -> None:
@@ -38,7 +39,8 @@ def read_targets(entity: Entity, node: NodeType) -> None:
 def _read(target: Any) -> Target | None:
     if not isinstance(target, dict):
         return None
-    known = {key: target[key] for key in ("id", "submitter_id", "code") if target.get(key) is not None}
+    alone = len(target) == 1 and next(iter(target)) in _NAMES
+    known = target if alone else {key: target[key] for key in _NAMES if target.get(key) is not None}
     if not known and target.get("node_id") is not None:
         known = {"id": target["node_id"]}
     return known if known and all(isinstance(value, str) for value in known.values()) else None

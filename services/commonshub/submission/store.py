@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 
 from ..core.dictionary import Link
 from ..core.graph import CHANNEL, HOLD, Graph
+from ..core.texts import TEXTS
 from .entity import Project
 from .history import edges_of, void_edges, void_nodes
-
-_TEXTS = ARRAY(sa.Text)
 
 
 class Stored(NamedTuple):
@@ -36,7 +35,7 @@ class Owner(NamedTuple):
 
 
 def _texts(name: str) -> sa.BindParameter[Any]:
-    return sa.bindparam(name, type_=_TEXTS)
+    return sa.bindparam(name, type_=TEXTS)
 
 
 def _unnest(name: str) -> Any:
