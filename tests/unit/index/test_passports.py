@@ -1,8 +1,8 @@
 """Passports and visas: what they must be, and what they open."""
 
 import base64
-import json
 import contextlib
+import json
 import math
 import re
 import textwrap
@@ -130,7 +130,7 @@ def is_object(data: bytes) -> bool:
 
 
 @given(
-    st.text()
+    st.text().filter(lambda text: text.count(".") != 2)
     | st.binary()
     .filter(lambda data: not is_object(data))
     .map(lambda data: base64.urlsafe_b64encode(data).decode() + ".e30.")
