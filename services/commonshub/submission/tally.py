@@ -26,6 +26,8 @@ class Tally:
         self._most_faulty = most_faulty
         self._told: dict[int, dict[str, Any]] = {}
         self._every = True
+        # By number of a record, whether it was counted for a late fault: a byte for each of a million rows.
+        self._late = bytearray()
         self.faults: list[Any] = []
         self.counts = Counts()
 
@@ -57,16 +59,18 @@ class Tally:
         Parameters
         ----------
         known
-            Whether the record had been counted as faulty.
+            Whether the record was counted as faulty before any of its late faults was found.
         """
         told = self._told.get(number)
         if told is None:
             self._tell(number, answer)
         else:
-            known = not told["valid"]
             told["errors"].extend(answer["errors"])
             told["valid"] = False
-        if not known:
+        if number >= len(self._late):
+            self._late.extend(bytes(number + 1))
+        if not known and not self._late[number]:
+            self._late[number] = True
             self.counts = self.counts._replace(invalid=self.counts.invalid + 1)
 
     def _tell(self, number: int, answer: dict[str, Any]) -> None:
