@@ -90,19 +90,6 @@ class Records:
         self.faults: dict[int, list[Fault]] = {}
         self.warnings: dict[int, list[Fault]] = {}
 
-    @classmethod
-    def of(cls, reading: Reading) -> "Records":
-        """All that is read, gathered."""
-        if isinstance(reading, cls):
-            return reading
-        numbers, documents = [], []
-        for number, document in reading:
-            numbers.append(number)
-            documents.append(document)
-        made = cls(documents, reading.places, numbers)
-        made.faults, made.warnings = reading.faults, reading.warnings
-        return made
-
     def __iter__(self) -> Iterator[tuple[int, Any]]:
         return zip(self.numbers, self.documents, strict=True)
 
@@ -114,17 +101,6 @@ Read = Callable[[Body, str], Reading]
 def document_format(content_type: str) -> str:
     """``json``, ``tsv``, ``csv`` or ``xlsx``; parameters of the content type do not matter."""
     return _TYPES.get(content_type.partition(";")[0].strip().lower(), JSON)
-
-
-def parse(body: bytes, content_type: str, nodes: Mapping[str, NodeType], limits: Limits) -> Records:
-    """Read a short body as a whole.
-
-    Raises
-    ------
-    BadRequest
-        As :func:`read`, and for what :class:`.tables.Table` finds when it is read.
-    """
-    return Records.of(read(Body.of(body), content_type, nodes, limits))
 
 
 def read(body: Body, content_type: str, nodes: Mapping[str, NodeType], limits: Limits) -> Reading:

@@ -8,7 +8,8 @@ from tests.dictionaries import FOLDERS, folder
 
 from commonshub.core.dictionary import NodeType, load, validation_schema
 from commonshub.core.graph import Graph
-from commonshub.submission.documents import Limits, parse
+from commonshub.submission.body import Body
+from commonshub.submission.documents import Limits, read
 from commonshub.submission.entity import Entity
 from commonshub.submission.export import columns, template
 from commonshub.submission.links import read_targets
@@ -30,7 +31,7 @@ def test_templates_are_read_back(graph: Graph) -> None:
     nodes = graph.dictionary.nodes
     for node in nodes.values():
         for kind, content_type in (("tsv", "text/tsv"), ("csv", "text/csv"), ("json", "application/json")):
-            [document] = parse(template(graph.dictionary, node, kind), content_type, nodes, Limits()).documents
+            [(_, document)] = read(Body.of(template(graph.dictionary, node, kind)), content_type, nodes, Limits())
             assert document["type"] == node.id
             known = {*node.properties, *node.links_by_name, "urls"}
             assert document.keys() <= known, (node.id, document.keys() - known)

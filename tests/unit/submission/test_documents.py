@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from commonshub.core.dictionary import load
 from commonshub.core.errors import BadRequest
 from commonshub.submission.body import BLOCK_BYTES, Body, join
-from commonshub.submission.documents import Limits, document_format, parse
+from commonshub.submission.documents import Limits, document_format
 from commonshub.submission.documents import read as read_body
 from commonshub.submission.tables import MAX_ROW_CHARS
 
@@ -23,8 +23,13 @@ LIMITS = Limits()
 NODES = load(str(Path(__file__).parents[2] / "data" / "dictionary")).nodes
 
 
+def parse(body: bytes, kind: str) -> list[Any]:
+    """All documents of a body."""
+    return [document for _, document in read_body(Body.of(body), kind, NODES, LIMITS)]
+
+
 def read(text: str, kind: str = "text/tsv") -> list[Any]:
-    return list(parse(text.encode(), kind, NODES, LIMITS).documents)
+    return parse(text.encode(), kind)
 
 
 def reading(text: str) -> tuple[list[tuple[int, Any]], Any]:
@@ -113,12 +118,12 @@ def test_line_ends_of_every_kind(end: str) -> None:
 )  # fmt: skip
 def test_what_is_wrong_with_a_whole_body_is_told_with_its_place(body: bytes, kind: str, message: str) -> None:
     with pytest.raises(BadRequest, match=re.escape(message)):
-        parse(body, kind, NODES, LIMITS)
+        parse(body, kind)
 
 
 def test_long_texts_are_no_fault_while_each_is_short_enough() -> None:
     body = json.dumps([{"a": "x" * 100_000}, {"a": 'x"' * 60_000}]).encode()
-    assert len(parse(body, "application/json", NODES, LIMITS).documents) == 2
+    assert len(parse(body, "application/json")) == 2
 
 
 def test_rows_are_numbered_as_a_spreadsheet_does() -> None:
@@ -179,30 +184,30 @@ JSON = st.recursive(
 @settings(max_examples=100, deadline=None)
 def test_json_without_duplicate_keys_is_taken_as_it_is(documents: list[Any], pretty: bool) -> None:
     body = json.dumps(documents, indent=2 if pretty else None).encode()
-    assert parse(body, "application/json", NODES, LIMITS).documents == documents
+    assert parse(body, "application/json") == documents
 
 
 @pytest.mark.parametrize("body", ['{"a":1,"a":2}', '{"b":{"a" : 1, "a": 2}}', '[{"a":":"},{"a":1, "a":1}]'])
 def test_duplicate_keys_are_refused(body: str) -> None:
     with pytest.raises(BadRequest, match="duplicate keys: a"):
-        parse(body.encode(), "application/json", NODES, LIMITS)
+        parse(body.encode(), "application/json")
 
 
 def test_marks_of_templates_are_taken_off() -> None:
-    read = parse(b'{"*type": "case", "x": "*"}', "application/json", NODES, LIMITS)
-    assert read.documents == [{"type": "case", "x": "*"}]
+    read = parse(b'{"*type": "case", "x": "*"}', "application/json")
+    assert read == [{"type": "case", "x": "*"}]
 
 
 def test_endless_nesting_is_refused() -> None:
     with pytest.raises(BadRequest, match="nested"):
-        parse(b"[" * 200 + b"]" * 200, "application/json", NODES, LIMITS)
+        parse(b"[" * 200 + b"]" * 200, "application/json")
 
 
 @given(st.binary(max_size=60), st.sampled_from(["text/tsv", "text/csv", "application/json"]))
 @settings(max_examples=300, deadline=None)
 def test_nothing_but_bad_requests_comes_of_any_body(body: bytes, kind: str) -> None:
     with contextlib.suppress(BadRequest):
-        parse(body, kind, NODES, LIMITS)
+        parse(body, kind)
 
 
 # -- bodies that do not fit into memory --------------------------------------------
@@ -243,7 +248,7 @@ def test_a_file_with_a_name_outlives_its_process(tmp_path: Path) -> None:
 def test_a_byte_that_is_no_text_is_named_wherever_it_is(filler: int, wrong: bytes) -> None:
     body = b"type\n" + b"x" * filler + wrong
     with pytest.raises(BadRequest, match=f"byte {5 + filler} is not UTF-8"):
-        parse(body, "text/tsv", NODES, LIMITS)
+        parse(body, "text/tsv")
 
 
 @pytest.mark.parametrize("row", ["x" * (MAX_ROW_CHARS + 1), '"\n' + "x\n" * MAX_ROW_CHARS, '"x\n"\t' * MAX_ROW_CHARS])
