@@ -227,6 +227,9 @@ class Jobs:
                     await asyncio.to_thread(self._uploads.tidy, needed)
             except (Unavailable, DBAPIError, OSError) as error:
                 _LOG.warning("Large submissions cannot be watched just now: %s", error)
+            except Exception:  # noqa: BLE001 -- the boundary of the watch, which reports
+                # A fault of ours in one round must not leave all jobs without a watch.
+                _LOG.exception("Large submissions cannot be watched just now")
             await asyncio.sleep(self._settings.report_s)
 
     async def _report(self) -> None:

@@ -384,6 +384,31 @@ def test_detached_work_outlasts_a_moment_without_a_database(
     assert (len(tries), f"1{tag}" in api.export("case")) == (2, True)
 
 
+def test_jobs_are_watched_on_after_a_fault_of_ours(
+    api: Any,
+    running: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    held: threading.Event,
+    tag: str,
+) -> None:
+    report, failed = running.app.jobs.store.report, []
+
+    def fail_once(*arguments: Any) -> None:
+        if not failed:
+            failed.append(1)
+            raise RuntimeError("this cannot be")
+        report(*arguments)
+
+    monkeypatch.setattr(running.app.jobs.store, "report", fail_once)
+    number = submit(api, rows(500, tag), "?async=true").json()["transaction_id"]
+    eventually(lambda: failed, WITHIN_S)
+    eventually(lambda: look(api, number)["rows_written"] == 500, WITHIN_S)
+    assert "this cannot be" in caplog.text
+    held.set()
+    finished(api, number)
+
+
 @pytest.mark.parametrize("detached", [True, False])
 def test_a_stopping_service_leaves_detached_work_to_the_next_and_ends_other(
     api: Any, run_service: Callable[..., Any], detached: bool, tag: str
