@@ -102,13 +102,13 @@ class Intake:
 
 
 def keys_of(entity: Entity) -> list[Key]:
-    """What the submission may have once only."""
+    """What the submission may have once only; not what is too long for a key, which is a fault of its own."""
     keys = []
     if entity.node and isinstance(entity.submitter_id, str):
         keys.append(Key(entity.node.id, entity.submitter_id))
     if isinstance(given := entity.document.get("id"), str):
         keys.append(Key("", given))
-    return keys
+    return [key for key in keys if len(key.text) <= MAX_KEY_BYTES >= len(key.text.encode())]
 
 
 def _take_urls(entity: Entity) -> None:

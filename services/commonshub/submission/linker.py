@@ -68,10 +68,9 @@ class Linker:
         }
         far_keys: dict[str, str] = {}
         far_ids: set[str] = set()
-        missing_keys = {
-            key for _, _, target in asked if (key := target.get("submitter_id")) is not None and key.lower() not in keys
-        }
-        missing_ids = {id_ for _, _, target in asked if (id_ := target.get("id")) is not None and id_ not in ids}
+        # A faulty record of the request that never got an id may stand for one that is stored.
+        missing_keys = {key for key in _given(asked, "submitter_id") if not _id(keys.get(key.lower()))}
+        missing_ids = {id_ for id_ in _given(asked, "id") if not _id(ids.get(id_))}
         exclusive = any(link.from_one for link in {link for link, _, _ in asked})
         project_id = self.project.project_id
         if missing_keys:
@@ -81,10 +80,9 @@ class Linker:
         for link, entity, target in asked:
             found: set[str | None] = set()
             if (key := target.get("submitter_id")) is not None:
-                near = keys.get(key.lower())
-                found.add(near.id or _FAULTY if near else far_keys.get(key))
+                found.add(_id(keys.get(key.lower())) or far_keys.get(key, _FAULTY if key.lower() in keys else None))
             if (id_ := target.get("id")) is not None:
-                found.add(ids[id_].id or _FAULTY if id_ in ids else id_ if id_ in far_ids else None)
+                found.add(_id(ids.get(id_)) or (id_ if id_ in far_ids else _FAULTY if id_ in ids else None))
             found.discard(_FAULTY)
             if self.ledger and None in found and "code" not in target:
                 self.ledger.wait(link, entity, target)
@@ -123,3 +121,11 @@ class Linker:
             stored = {parent: child for child, parent in edges if parent in leaving.get(child, (parent,))}
             for entity in second_children(asked, stored):
                 entity.errors.append(only_one(link))
+
+
+def _given(asked: Sequence[Asked], name: str) -> set[str]:
+    return {value for _, _, target in asked if (value := target.get(name)) is not None}
+
+
+def _id(entity: Entity | None) -> str | None:
+    return entity.id if entity else None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 NAMES = st.sampled_from(["a", "b", "c", "d", "e", "f", "A"])
@@ -90,6 +90,15 @@ ALL = [{"type": "case", "submitter_id": name, "experiments": {"submitter_id": "e
 ]
 
 
+# A record whose id is not that of its key gets none, but its key leads to what is stored.
+@example(
+    before=ALL,
+    sent=[
+        {"type": "case", "submitter_id": "a", "id": IDS["case"][0], "experiments": {"submitter_id": "e"}},
+        *({"type": "demographic", "submitter_id": name, "cases": {"submitter_id": "a"}} for name in ("a", "b")),
+    ],
+    size=1,
+)
 @given(
     before=st.lists(documents(), max_size=4) | st.just(ALL),
     sent=st.lists(documents(), min_size=2, max_size=8),
@@ -163,6 +172,18 @@ def test_a_key_given_again_in_a_later_chunk_is_refused(api: Any, cut: Any) -> No
     name = uuid.uuid4().hex
     answer = api.put(case(name), case(f"2{name}"), case(f"3{name}"), case(name.upper()))
     assert errors(answer) == [(name.upper(), "NOT_UNIQUE")]
+    assert name not in api.export("case")
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+@pytest.mark.parametrize("column", ["submitter_id", "id"])
+def test_a_key_that_is_too_long_is_told_with_its_row(api: Any, cut: Any, size: int, column: str) -> None:
+    """Nor can an index of PostgreSQL hold it."""
+    cut(size)
+    name, long = uuid.uuid4().hex, "".join(uuid.uuid4().hex for _ in range(200))
+    answer = api.put(case(name), {**case(f"2{name}"), column: long}, case(f"3{name}"))
+    found = [(error["row"], error["column"]) for entity in answer["entities"] for error in entity["errors"]]
+    assert (answer["code"], found) == (400, [(1, column)])
     assert name not in api.export("case")
 
 
