@@ -29,7 +29,7 @@ from .validate import Checkers
 PREFIX = "/api/v0/submission"
 # Records are no cycles: a chunk of them makes some 100,000 objects that go by themselves, and looking for others among
 # them every 700 objects, as Python does, costs a tenth of the time.
-COLLECTION = (200_000, 20, 100)
+COLLECTION = (20_000, 10, 10)
 
 
 class SubmissionApp(ServiceApplication):
