@@ -149,6 +149,7 @@ class DatabaseSettings(Configurable):
     graph_schema = Unicode(
         "graph", help="PostgreSQL schema of the graph; `public` opens an existing Gen3 graph database."
     ).tag(config=True)
+    release_schema = Unicode("release", help="PostgreSQL schema of frozen releases.").tag(config=True)
     explore_schema = Unicode("explore", help="PostgreSQL schema of the explorer's run list.").tag(config=True)
 
 

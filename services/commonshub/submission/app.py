@@ -12,10 +12,11 @@ from ..core.app import ServiceApplication
 from ..core.buckets import Buckets
 from ..core.follower import Follower
 from ..core.graph import Graph
+from ..core.releases import Releases
 from ..core.routing import Route
 from ..core.storage import Storage
 from ..core.versions import Version
-from . import handlers, readers, resumable, submitting, transactions
+from . import handlers, readers, releases, resumable, submitting, transactions
 from .documents import Limits, read
 from .jobs import Jobs, JobSettings
 from .lifecycle import STEPS
@@ -118,6 +119,10 @@ class SubmissionApp(ServiceApplication):
             (rf"{project}/uploads/?", resumable.UploadsHandler),
             (rf"{project}/uploads/([^/]+)/?", resumable.UploadHandler),
             (rf"{project}/transactions/([0-9]{{1,9}})/?", transactions.TransactionHandler),
+            (rf"{project}/releases/?", releases.ReleasesHandler),
+            (rf"{project}/releases/([^/]+)/?", releases.ReleaseHandler),
+            (rf"{project}/releases/([^/]+)/export/?", releases.ReleaseExportHandler),
+            (rf"{project}/releases/([^/]+)/diff/?", releases.ReleaseDiffHandler),
             (rf"{project}/({'|'.join(STEPS)})(/_dry_run)?/?", handlers.StepHandler),
             (rf"{project}/_dry_run/?", submitting.DryRunHandler),
             (rf"{project}/?", submitting.ProjectHandler),
@@ -130,6 +135,10 @@ class SubmissionApp(ServiceApplication):
         self.buckets = Buckets(self.database, self.storage_settings)
         await self.buckets.start()
         self.storage = Storage(self.storage_settings)
+        self.releases = Releases(self.database.settings.release_schema)
+        await self.database.run(self.releases.create)
+        # One at a time, so that the others find a connection free.
+        self.comparing = asyncio.Semaphore(1)
         self.model = self._model(version)
         self.job_settings = JobSettings(
             folder=self.commons.path / "submissions",
@@ -165,7 +174,7 @@ class SubmissionApp(ServiceApplication):
             dictionary=version.dictionary,
             read=partial(read, nodes=nodes, limits=limits),
             tools=Tools(store, checkers, settings.index_schema, self.storage, self.commons.guid_prefix, sizes),
-            roots=Roots(store, checkers, settings.auth_schema),
+            roots=Roots(store, checkers, self.releases, settings.auth_schema),
         )
 
     async def close(self) -> None:

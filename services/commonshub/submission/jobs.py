@@ -11,6 +11,7 @@ looks next; the work itself holds a lock in the database, so that no job is ever
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from hmac import compare_digest
@@ -33,7 +34,7 @@ from .model import Model, Renew
 from .progress import Progress
 from .request import Submission
 from .store import Outdated
-from .transaction import submit
+from .transaction import Tools, submit
 from .uploads import Uploads
 
 _LOG = logging.getLogger("commonshub.submission")
@@ -71,14 +72,36 @@ class Elsewhere(Exception):
     """Somebody else works on the job, or it is over."""
 
 
+Does = Callable[[sa.Connection, Tools, Submission, Progress], Outcome]
+
+
+class Task(NamedTuple):
+    """What a job does.
+
+    Parameters
+    ----------
+    does
+        Does it, within one transaction.
+    snapshot
+        Whether all its statements are to see one moment of the database, and not each its own.
+    """
+
+    does: Does
+    snapshot: bool = False
+
+
+SUBMIT = Task(submit)
+
+
 @dataclass(eq=False)
 class Job:
-    """One large submission, and the data model that it was read by."""
+    """One large submission, or another task that takes long, and the data model that it was read by."""
 
     number: int
     submission: Submission
     detached: bool
     model: Model
+    task: Task = SUBMIT
     progress: Progress = field(default_factory=Progress)
 
 
@@ -127,8 +150,16 @@ class Jobs:
         self._model = model
         self.store = JobStore(model.tools.store, self._settings.of_user)
 
-    async def accept(self, submission: Submission, model: Model, content_type: str, *, detached: bool) -> Work:
-        """Work on a submission until it is over or the service stops; once this returns, a detached one is safe."""
+    async def accept(
+        self, submission: Submission, model: Model, content_type: str, *, detached: bool, task: Task = SUBMIT
+    ) -> Work:
+        """Work on a submission until it is over or the service stops; once this returns, a detached one is safe.
+
+        Parameters
+        ----------
+        task
+            What to do where it is not to submit it; it cannot be detached then.
+        """
         body = submission.body
         body.keep()
         with ExitStack() as failing:
@@ -137,7 +168,7 @@ class Jobs:
             digest = await asyncio.to_thread(body.digest) if detached else None
             number = await self._database.run(self.store.accept, submission, content_type, digest, detached)
             failing.pop_all()
-        return Work(number, self._start(Job(number, replace(submission, number=number), detached, model)))
+        return Work(number, self._start(Job(number, replace(submission, number=number), detached, model, task)))
 
     def _start(self, job: Job) -> asyncio.Task[Outcome]:
         job.progress.stopped = self._stopping
@@ -189,9 +220,11 @@ class Jobs:
 
     async def _work(self, job: Job) -> Outcome:
         def run(connection: sa.Connection, submission: Submission) -> Outcome:
+            if job.task.snapshot:
+                connection.execute(sa.text("set transaction isolation level repeatable read"))
             if not self.store.hold(connection, job.number):
                 raise Elsewhere(job.number)
-            return submit(connection, job.model.tools, submission, job.progress)
+            return job.task.does(connection, job.model.tools, submission, job.progress)
 
         for _ in range(self._settings.tries):
             job.progress.check()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ..core.errors import Unavailable
 
 WAITING, RECORDS, LINKS, COMMIT, DONE = "waiting", "records", "links", "commit", "done"
+CHECKSUM = "checksum"
 
 
 @dataclass
@@ -15,7 +16,7 @@ class Progress:
     ----------
     stage
         ``waiting`` for others, working on ``records`` chunk by chunk, finding the targets of ``links`` and checking
-        them, about to ``commit``, ``done``.
+        them, about to ``commit``, ``done``. A release copies ``records`` and ``links`` and then takes the ``checksum``.
     read, checked, written
         Records so far.
     stopped

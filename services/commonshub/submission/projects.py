@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from ..core import grants
 from ..core.errors import BadRequest, NotFound, ValidationFailed
+from ..core.releases import Releases
 from . import history, ids, lifecycle
 from .entity import Document, Outcome, Project, fault, resource_path
 from .store import Store
@@ -32,6 +33,7 @@ class Roots:
 
     store: Store
     checkers: Checkers
+    releases: Releases
     auth_schema: str
 
     # -- programs --------------------------------------------------------------
@@ -190,19 +192,22 @@ class Roots:
         )
 
     def delete_project(self, connection: sa.Connection, program: str, code: str) -> None:
-        """Delete a project that has no records.
+        """Delete a project that has no records and no releases.
 
         Raises
         ------
         NotFound
             There is no such project.
         BadRequest
-            It has records.
+            It has records or releases.
         """
         project = self.store.project(connection, program, code)
         if project is None:
             raise NotFound(f"Project {code} not found")
         self._delete(connection, "project", project.id, f"project {code}")
+        # Asked only now that we have the project's row, which freezing holds.
+        if self.releases.of_project(connection, program, code):
+            raise BadRequest(f"Can not delete the project {code}: it has releases, which are kept for good")
         self._unregister(connection, project.resource)
         self.store.announce(connection, project.project_id)
 

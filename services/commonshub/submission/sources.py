@@ -1,4 +1,4 @@
-"""Where the records of a project are read from."""
+"""Where the records of a project are read from: the graph as it is now, or a release."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from ..core.dictionary import Dictionary, Link, NodeType
 from ..core.graph import Graph
+from ..core.releases import Release, Releases
 from .entity import Project
 
 
@@ -23,7 +24,7 @@ class Source(Protocol):
     def dictionary(self) -> Dictionary: ...
 
     def records(self, node: NodeType) -> sa.FromClause:
-        """Records of a node type, as a table with ``node_id`` and ``_props``."""
+        """Records of a node type, as a table with ``node_id`` and ``_props``; of programs, that of the project."""
         ...
 
     def links(self, link: Link) -> sa.FromClause:
@@ -52,6 +53,8 @@ class Live:
         table = self.graph.node(node.id)
         if node.id == "project":
             mine = table.c.node_id == self.project.id
+        elif node.id == "program":
+            mine = table.c._props["name"].astext == self.project.program
         else:
             mine = table.c._props["project_id"].astext == self.project.project_id
         return sa.select(table.c.node_id, table.c._props).where(mine).subquery()
@@ -63,3 +66,24 @@ class Live:
     def targets(self, link: Link) -> sa.FromClause:
         """See :class:`Source`; records of other projects are among them."""
         return self.graph.node(link.target)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A release."""
+
+    dictionary: Dictionary
+    releases: Releases
+    release: Release
+
+    def records(self, node: NodeType) -> sa.FromClause:
+        """See :class:`Source`."""
+        return self.releases.records(self.release, node.id)
+
+    def links(self, link: Link) -> sa.FromClause:
+        """See :class:`Source`."""
+        return self.releases.links(self.release, link)
+
+    def targets(self, link: Link) -> sa.FromClause:
+        """See :class:`Source`."""
+        return self.releases.records(self.release, link.target)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+import sqlalchemy as sa
 from tests.conftest import ORIGIN, free_port, wait_for_port
 from tests.submission_service import SMALL, Api
 from tests.tokens import bearer
@@ -187,3 +188,28 @@ def test_detached_work_whose_body_is_gone_or_changed_ends_with_a_word(
     assert mine("GET", path).json()["state"] == "ERRORED"
     assert counts(sql, tag) == (0, 0, 0)
     assert not file.exists()
+
+
+def test_a_killed_service_leaves_nothing_of_a_release_and_freezes_again(
+    service: Service, mine: Api, sql: Any, database_url: str
+) -> None:
+    def freeze() -> None:
+        with pytest.raises(requests.RequestException):
+            mine("POST", "/P/one/releases", {"name": "n"})
+
+    work, engine = Thread(target=freeze), sa.create_engine(database_url)
+    with engine.connect() as other:
+        # The records are copied, the links have to wait.
+        other.execute(sa.text("lock table release.release_edges"))
+        work.start()
+        eventually(written(sql), WITHIN_S)
+        service.kill()
+        work.join(WITHIN_S)
+    engine.dispose()
+    service.start()
+    eventually(lambda: not sql("select from graph.transaction_jobs where finished is null"), WITHIN_S)
+    assert mine("GET", "/P/one/releases").json() == {"releases": []}
+    assert sql("select from release.release_nodes") == []
+    [(number,)] = sql("select max(transaction_id) from graph.transaction_jobs")
+    assert mine("GET", f"/P/one/transactions/{number}").json()["state"] == "ERRORED"
+    assert mine("POST", "/P/one/releases", {"name": "n"}).json()["id"] == "P-one-1"
