@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -43,8 +44,20 @@ class Answers:
         self._introspection: bytes | None = None
         self._constants: OrderedDict[str, Plan] = OrderedDict()
 
-    def plan(self, text: str, variables: Mapping[str, Any], name: str | None, scope: Scope) -> Plan:
+    def plan(
+        self,
+        text: str,
+        variables: Mapping[str, Any],
+        name: str | None,
+        scope: Scope,
+        tables: Tables | None = None,
+    ) -> Plan:
         """The plan of a query for a caller who may read `scope`.
+
+        Parameters
+        ----------
+        tables
+            What to read in place of the graph.
 
         Raises
         ------
@@ -56,7 +69,8 @@ class Answers:
             return known
         operation = self.documents.operation(text, variables, name)
         selection = select(self.schema, operation, self.limits)
-        plan = self._planner.plan(
+        planner = replace(self._planner, tables=tables) if tables else self._planner
+        plan = planner.plan(
             selection, scope, lambda field: constants.answer(self.schema, self.dictionary, operation, field)
         )
         if plan.statement is None and not operation.definition.variable_definitions and not name:

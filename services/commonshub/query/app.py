@@ -11,7 +11,7 @@ from commonshub.core.routing import Route
 from .answers import Answers
 from .document import Limits
 from .handlers import DatasetProjectsHandler, DatasetsHandler, GraphQLHandler, SchemaHandler
-from .sql import Tables
+from .sql import GraphTables
 
 if TYPE_CHECKING:
     from commonshub.core.versions import Version
@@ -67,13 +67,17 @@ class QueryApp(ServiceApplication):
         # On the main thread, as nobody is waiting yet: a thread's memory arena would stay half empty for good.
         from commonshub.core import versions
         from commonshub.core.follower import Follower
+        from commonshub.core.releases import Releases
 
+        from .releases import Shelf
         from .store import tune
 
         version = versions.start(self.database, self.commons.dictionary)
+        releases = Releases(self.database.settings.release_schema)
+        self.database.call(releases.create)
         self.database.engine.dispose()
         tune(self.database.engine)
-        self.answers = self._answers(version)
+        self.answers, self.shelf = self._answers(version), Shelf(self.database, releases)
         self._follower = Follower(self.database, version, self._use)
         await self._follower.start()
 
@@ -88,5 +92,5 @@ class QueryApp(ServiceApplication):
         from commonshub.core.graph import edge_table, node_table
 
         limits = Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})
-        tables = Tables(self.database.settings.graph_schema, node_table, edge_table)
+        tables = GraphTables(self.database.settings.graph_schema, node_table, edge_table)
         return Answers(version.dictionary, tables, limits, self.kept_documents)

@@ -44,18 +44,18 @@ class Logbook:
         alias = self.statement.alias()
         columns = {each.key: self._field(alias, each) for each in selected.fields}
         conditions = self._conditions(alias, selected.args, record)
-        source = f"{self.tables.table('transaction_logs')} {alias}{conjunction(conditions)}"
+        source = f"{self.tables.log('transaction_logs')} {alias}{conjunction(conditions)}"
         return self.aggregate(columns, source + self._page(alias, selected.args))
 
     def count(self, args: Args, record: str | None = None) -> str:
         """How many transactions there are."""
         alias = self.statement.alias()
         conditions = self._conditions(alias, args, record)
-        return f"select count(*) from {self.tables.table('transaction_logs')} {alias}{conjunction(conditions)}"
+        return f"select count(*) from {self.tables.log('transaction_logs')} {alias}{conjunction(conditions)}"
 
     def _conditions(self, alias: str, args: Args, record: str | None) -> list[str]:
         conditions = self.access.log_conditions(alias)
-        snapshots = f"select s.transaction_id from {self.tables.table('transaction_snapshots')} s where s.entity_id"
+        snapshots = f"select s.transaction_id from {self.tables.log('transaction_snapshots')} s where s.entity_id"
         if record is not None:
             conditions.append(f"{alias}.id in ({snapshots} = {record}.node_id)")
         for key in ("id", "quick_search"):
@@ -111,7 +111,7 @@ class Logbook:
     def _parts(self, alias: str, of: str, fields: Sequence[Selected]) -> str:
         part = self.statement.alias()
         columns = {each.key: self._field(part, each) for each in fields}
-        table = self.tables.table(f"transaction_{of}")
+        table = self.tables.log(f"transaction_{of}")
         return self.aggregate(columns, f"{table} {part} where {part}.transaction_id = {alias}.id order by {part}.id")
 
     def _stored(self, value: str, selected: Selected) -> str:

@@ -38,6 +38,10 @@ class Scope:
         """Whether no project at all is covered."""
         return not (self.everything or self.programs or self.projects)
 
+    def covers(self, program: str, code: str) -> bool:
+        """Whether a project is covered."""
+        return self.everything or program in self.programs or (program, code) in self.projects
+
     @property
     def program_names(self) -> frozenset[str]:
         """Programs whose own record may be seen: those covered, and those with a project that is."""

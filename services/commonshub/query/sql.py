@@ -4,9 +4,11 @@ Every value that comes from outside is bound as a parameter; every name that com
 per cent sign is doubled wherever it is not a placeholder, as the driver expects.
 """
 
+# ruff: noqa: S608 -- statements are put together here; values are bound and names quoted
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from commonshub.core.dictionary import Link
 from commonshub.core.errors import BadRequest, TooLarge
@@ -35,9 +37,31 @@ def disjunction(conditions: Sequence[str]) -> str:
     return f"({' or '.join(conditions)})" if conditions else "false"
 
 
+class Tables(Protocol):
+    """What stands for the tables of the graph in a statement, each with an alias behind it."""
+
+    def node(self, type_: str) -> str:
+        """Records of a node type: ``node_id`` and ``_props``."""
+        ...
+
+    def edge(self, link: Link) -> str:
+        """Links of a type: ``src_id`` and ``dst_id``."""
+        ...
+
+    def log(self, table: str) -> str:
+        """A table of the submission log.
+
+        Raises
+        ------
+        BadRequest
+            There is no log beside these records.
+        """
+        ...
+
+
 @dataclass(frozen=True)
-class Tables:
-    """Where the graph is stored.
+class GraphTables:
+    """The graph as it is now.
 
     Parameters
     ----------
@@ -52,16 +76,54 @@ class Tables:
     edge_table: Callable[[Link], str]
 
     def node(self, type_: str) -> str:
-        """Table of a node type."""
-        return self.table(self.node_table(type_))
+        """See :class:`Tables`."""
+        return self._table(self.node_table(type_))
 
     def edge(self, link: Link) -> str:
-        """Table of a link."""
-        return self.table(self.edge_table(link))
+        """See :class:`Tables`."""
+        return self._table(self.edge_table(link))
 
-    def table(self, table: str) -> str:
-        """Any table of the schema."""
+    def log(self, table: str) -> str:
+        """See :class:`Tables`."""
+        return self._table(table)
+
+    def _table(self, table: str) -> str:
         return f"{name(self.schema)}.{name(table)}"
+
+
+@dataclass(frozen=True)
+class ReleaseTables:
+    """A release: sub-selects that PostgreSQL makes one with the statement around them.
+
+    Parameters
+    ----------
+    schema
+        PostgreSQL schema of releases.
+    key
+        The number that the rows of the release carry.
+    link_key
+        What a link is called there.
+    """
+
+    schema: str
+    key: int
+    link_key: Callable[[Link], str]
+
+    def node(self, type_: str) -> str:
+        """See :class:`Tables`."""
+        return self._rows("release_nodes", "node_id, _props", "type", type_)
+
+    def edge(self, link: Link) -> str:
+        """See :class:`Tables`."""
+        return self._rows("release_edges", "src_id, dst_id", "link", self.link_key(link))
+
+    def _rows(self, table: str, columns: str, column: str, value: str) -> str:
+        source = f"{name(self.schema)}.{table}"
+        return f"(select {columns} from {source} where release = {self.key:d} and {column} = {literal(value)})"
+
+    def log(self, table: str) -> str:
+        """See :class:`Tables`."""
+        raise BadRequest("A release has no submission log; ask for it without a release.")
 
 
 @dataclass

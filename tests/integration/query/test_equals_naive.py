@@ -17,7 +17,7 @@ from commonshub.core.graph import Graph, edge_table, node_table
 from commonshub.query.answers import Answers
 from commonshub.query.document import Limits
 from commonshub.query.scope import Scope
-from commonshub.query.sql import Tables
+from commonshub.query.sql import GraphTables
 from commonshub.query.store import answer
 
 # The last two projects share the id A-B-C.
@@ -140,7 +140,7 @@ def ask(
     graph = Graph(dictionary, "graph")
     with engine.begin() as connection:
         graph.create(connection)
-    answers = Answers(dictionary, Tables("graph", node_table, edge_table), Limits(), 1)
+    answers = Answers(dictionary, GraphTables("graph", node_table, edge_table), Limits(), 1)
     empty = ";".join(f'delete from graph."{node_table(each)}"' for each in dictionary.nodes)
 
     def run(records: list[Record], queries: list[tuple[Field, Scope]]) -> list[Any]:

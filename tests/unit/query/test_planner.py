@@ -18,7 +18,7 @@ from commonshub.query.paths import Paths
 from commonshub.query.planner import Plan
 from commonshub.query.schema import build
 from commonshub.query.scope import Scope
-from commonshub.query.sql import Tables, literal, name
+from commonshub.query.sql import GraphTables, literal, name
 
 
 def prop(name_: str, kind: Any = "string", item_kind: str | None = None) -> Property:
@@ -49,7 +49,7 @@ SMALL = dictionary(
     node("sample", (link("sample", "case", "cases", "samples"), link("sample", "sample", "parents", "children"))),
     node("file", (link("file", "sample", "samples", "files"), link("file", "case", "cases", "files"))),
 )
-TABLES = Tables("graph", lambda type_: f"node_{type_}", lambda each: f"edge_{each.source}_{each.target}")
+TABLES = GraphTables("graph", lambda type_: f"node_{type_}", lambda each: f"edge_{each.source}_{each.target}")
 ANSWERS = Answers(SMALL, TABLES, Limits(), 10)
 
 
