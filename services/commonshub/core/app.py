@@ -43,6 +43,7 @@ class ServiceApplication(Application):
     prefixes: ClassVar[tuple[str, ...]] = ()
     uses_database: ClassVar[bool] = True
     status_handler: ClassVar[type[StatusHandler]] = StatusHandler
+    version_handler: ClassVar[type[VersionHandler]] = VersionHandler
     classes = [Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings]
 
     config_file = Unicode(help="Configuration file; default: commonshub_config.py in the data folder.").tag(config=True)
@@ -152,7 +153,7 @@ class ServiceApplication(Application):
 
     def make_application(self) -> CountingApplication:
         """The tornado application with the service's routes and the common ones under each prefix."""
-        shared = {"_status": self.status_handler, "_version": VersionHandler, "metrics": MetricsHandler}
+        shared = {"_status": self.status_handler, "_version": self.version_handler, "metrics": MetricsHandler}
         common = [(routing.common(self.prefixes, rf"/{name}/?"), handler) for name, handler in shared.items()]
         return CountingApplication(
             [*common, *routing.grouped(self.routes())],

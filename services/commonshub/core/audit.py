@@ -26,8 +26,11 @@ UserAction = Literal["create_user", "change_user", "deactivate_user", "reactivat
 ClientAction = Literal["create_client", "change_client", "delete_client"]
 # `grant` and `revoke` bind a policy or a group to somebody; `put` and `drop` make and remove what can be bound.
 BucketAction = Literal["add_bucket", "change_bucket", "remove_bucket"]
+DictionaryAction = Literal["apply_dictionary"]
 PolicyAction = Literal["import_policies", "grant", "revoke", "put", "drop"]
-Action = DataAction | SignInAction | TokenAction | UserAction | ClientAction | BucketAction | PolicyAction
+Action = (
+    DataAction | SignInAction | TokenAction | UserAction | ClientAction | BucketAction | DictionaryAction | PolicyAction
+)
 
 # Longest name of a subject that is kept, in characters.
 MAX_SUBJECT = 1024

@@ -16,7 +16,7 @@ under another.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from . import graph as tables
 from .database import Database
 from .dictionary import Dictionary, Source, compiled
+from .dictionary.patterns import slow_patterns
+from .dictionary.source import refuse
 from .errors import Conflict, NotFound, Unavailable
 from .graph import Graph
 
@@ -115,10 +117,12 @@ def draft_of_files(files: Any, place: str) -> Draft:
     Raises
     ------
     ValidationFailed
-        It is no dictionary.
+        It is no dictionary, or has patterns that take long on some texts.
     """
     source = Source.of(files, place)
-    return Draft(compiled(source), source.files, SENT)
+    dictionary = compiled(source)
+    refuse(place, list(slow_patterns(dictionary)))
+    return Draft(dictionary, source.files, SENT)
 
 
 # -- reading -----------------------------------------------------------------------
@@ -186,7 +190,14 @@ def in_force(connection: sa.Connection, schema: str, place: str) -> Dictionary:
 
 
 def apply(
-    connection: sa.Connection, schema: str, draft: Draft, waits: Waits, *, by: str | None, after: int | None
+    connection: sa.Connection,
+    schema: str,
+    draft: Draft,
+    waits: Waits,
+    *,
+    by: str | None,
+    after: int | None,
+    last: Callable[[sa.Connection], None] | None = None,
 ) -> Version:
     """Let a draft be in force from this transaction's commit on; every process hears of it.
 
@@ -196,6 +207,8 @@ def apply(
         Who does.
     after
         Number of the version that he believes to be in force; None where he knows of none.
+    last
+        Looks once more, now that nobody can write, and raises where it finds something.
 
     Raises
     ------
@@ -207,6 +220,8 @@ def apply(
     current = newest(connection, schema)
     if (current.number if current else None) != after:
         raise Conflict(f"Version {current.number if current else 0} of the dictionary has come in between; look again.")
+    if last:
+        last(connection)
     return put(connection, schema, draft, by=by)
 
 
@@ -267,7 +282,7 @@ def put(connection: sa.Connection, schema: str, draft: Draft, *, by: str | None)
     Raises
     ------
     Conflict
-        Stored records break a unique key of the draft.
+        Stored records break a unique key of the draft, or somebody keeps the tables in use.
     """
     import orjson
 
@@ -279,6 +294,10 @@ def put(connection: sa.Connection, schema: str, draft: Draft, *, by: str | None)
         made = graph.create(connection)
     except IntegrityError as error:
         raise Conflict(f"Stored records break a unique key of the dictionary: {_detail(error)}") from error
+    except OperationalError as error:
+        if not isinstance(error.orig, psycopg2.errors.LockNotAvailable | psycopg2.errors.DeadlockDetected):
+            raise
+        raise Conflict("The tables of the graph are in use; try again in a moment.") from error
     number = current.number + 1 if current else 1
     row = {
         "number": number,

@@ -294,7 +294,11 @@ class VersionHandler(BaseHandler):
     lenient = True
 
     def get(self) -> None:
-        self.reply({"version": version("commonshub"), "commit": ""})
+        self.reply({"version": version("commonshub"), "commit": "", **self.more()})
+
+    def more(self) -> dict[str, Any]:
+        """What else there is to tell."""
+        return {}
 
 
 class MetricsHandler(BaseHandler):

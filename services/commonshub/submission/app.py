@@ -16,7 +16,7 @@ from ..core.releases import Releases
 from ..core.routing import Route
 from ..core.storage import Storage
 from ..core.versions import Version
-from . import handlers, readers, releases, resumable, submitting, transactions
+from . import dictionaries, handlers, readers, releases, resumable, submitting, transactions
 from .documents import Limits, read
 from .jobs import Jobs, JobSettings
 from .lifecycle import STEPS
@@ -38,7 +38,9 @@ class SubmissionApp(ServiceApplication):
 
     name = Unicode("submission")
     prefixes: ClassVar[tuple[str, ...]] = (PREFIX,)
+    version_handler = readers.DataVersionHandler
     closing = False
+    previewing = False
 
     export_page_rows = Integer(2000, help="Records that an export reads from the database at a time.").tag(config=True)
 
@@ -101,11 +103,26 @@ class SubmissionApp(ServiceApplication):
 
     max_uploads = Integer(10, help="Resumable uploads that one user may have at a time.").tag(config=True)
 
+    max_dictionary_bytes = Integer(16 * 2**20, help="Longest dictionary that is sent, in bytes.").tag(config=True)
+
+    max_previewed_records = Integer(
+        100, help="Records of one node type that the preview of a dictionary names as no longer valid; it counts all."
+    ).tag(config=True)
+
+    dictionary_wait_s = Float(
+        10,
+        min=0.01,
+        help="Time that applying a dictionary waits for submissions under way, in seconds; others wait meanwhile.",
+    ).tag(config=True)
+
     def routes(self) -> list[Route]:
         """Fixed words first: what is left is a program or a project."""
         project = rf"{PREFIX}/([^/]+)/([^/]+)"
         return [
             (rf"{PREFIX}/?", handlers.RootHandler),
+            (rf"{PREFIX}/_dictionary/?", dictionaries.ApplyHandler),
+            (rf"{PREFIX}/_dictionary/_preview/?", dictionaries.PreviewHandler),
+            (rf"{PREFIX}/_dictionary/_versions/?", dictionaries.VersionsHandler),
             (rf"{PREFIX}/_dictionary(?:/([^/]+))?/?", readers.DictionaryHandler),
             (rf"{PREFIX}/template(?:/([^/]+))?/?", readers.TemplateHandler),
             (rf"{project}/_dictionary(?:/([^/]+))?/?", readers.ProjectDictionaryHandler),

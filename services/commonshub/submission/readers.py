@@ -6,8 +6,10 @@ import orjson
 
 from ..core.dictionary import Dictionary, NodeType
 from ..core.errors import BadRequest, NotFound
+from ..core.web import VersionHandler
 from . import export
 from .handlers import LINKS, SubmissionHandler
+from .model import Model
 from .sources import Live, Source
 from .transaction import find_project
 
@@ -125,6 +127,15 @@ class ManifestHandler(ExportHandler):
         ]
         self.set_header("Content-Type", "text/yaml; charset=utf-8")
         self.finish(yaml.safe_dump({"files": files}, sort_keys=False, allow_unicode=True))
+
+
+class DataVersionHandler(VersionHandler):
+    """``/_version``, with the dictionary in force."""
+
+    def more(self) -> dict[str, Any]:
+        """Number and digest of the dictionary."""
+        model: Model = self.application.settings["service"].model
+        return {"dictionary": {"version": str(model.number), "commit": model.dictionary.digest}}
 
 
 class DictionaryHandler(SubmissionHandler):

@@ -4,8 +4,8 @@ The compiled validator says yes or no in microseconds. Only for a record that it
 messages people and programs know from Gen3 (Python's ``jsonschema``); it is imported when the first one is needed.
 """
 
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property, lru_cache
 from typing import Any
 
 from jsonschema_rs import Draft4Validator
@@ -47,8 +47,10 @@ class Checker:
     def _slow(self) -> Any:
         from jsonschema import Draft4Validator as Described
         from jsonschema import FormatChecker
+        from jsonschema.validators import extend
 
-        return Described(self._schema, format_checker=FormatChecker())
+        described = extend(Described, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+        return described(self._schema, format_checker=FormatChecker())
 
     def faults(self, document: Document) -> list[Fault]:
         """What is wrong with a document; empty for a valid one."""
@@ -66,6 +68,18 @@ class Checker:
             fault("ERROR", error.message, [str(step) for step in error.instance_path[:1]], "format")
             for error in self._fast.iter_errors(document)
         ]
+
+    def broken(self, document: Document) -> Iterator[tuple[str, str]]:
+        """The rules that a document breaks, by property and keyword: in microseconds, and without words."""
+        for error in self._fast.iter_errors(document):
+            kind: Any = error.kind
+            place = error.instance_path
+            if not place and kind.name == "required":
+                yield str(kind.property), kind.name
+            elif not place and kind.name == "additionalProperties":
+                yield from ((name, kind.name) for name in kind.unexpected)
+            else:
+                yield str(place[0]) if place else "", kind.name
 
     def _describe(self, error: Any, document: Document, missing: Iterator[str]) -> Iterator[Fault]:
         steps = tuple(error.path)
@@ -117,6 +131,19 @@ class Checker:
         suggestion = meant(likely) if likely else advice("enum")
         allowed = {"allowed": nearest_first(error.instance, choices), "allowed_count": len(choices)}
         return fault(kind, message, path, rule, suggestion=suggestion, nearest=list(likely), **allowed, **more)
+
+
+def _pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Any]:
+    """The describing validator's judgement of a pattern, by the other's engine: Python's own may take for ever."""
+    from jsonschema import ValidationError
+
+    if isinstance(value, str) and not _matcher(pattern)(value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+@lru_cache(maxsize=1024)
+def _matcher(pattern: str) -> Callable[[Any], bool]:
+    return Draft4Validator({"pattern": pattern}).is_valid
 
 
 def _heart(error: Any) -> tuple[str, Any]:

@@ -11,7 +11,7 @@ from .checks import check_shapes, check_whole
 from .metaschema import METASCHEMA
 from .model import Dictionary, Kind, Link, LinkGroup, NodeType, Property
 from .nullable import takes_null
-from .references import Resolver
+from .references import Resolver, check_size, too_deep
 from .source import Source, refuse
 
 _NOT_NODES = {"_definitions.yaml", "_terms.yaml", "_settings.yaml", "metaschema.yaml"}
@@ -54,10 +54,19 @@ def compiled(files: Source) -> Dictionary:
     ValidationFailed
         As :func:`load`.
     """
+    try:
+        return _compiled(files)
+    except RecursionError as error:
+        raise too_deep(files) from error
+
+
+def _compiled(files: Source) -> Dictionary:
     source = files.place
     resolver = Resolver(files)
     schemas = {name: resolver.file(name) for name in sorted(files.files) if name not in _NOT_NODES}
     refuse(source, resolver.faults)
+    # Before anybody looks at all of it: what is shared here is written out there.
+    check_size(files, schemas)
     refuse(source, check_shapes(files, schemas))
     refuse(source, check_whole(files, schemas))
     document = {schema["id"]: schema for schema in schemas.values()}
@@ -65,6 +74,7 @@ def compiled(files: Source) -> Dictionary:
     for name in ("_definitions", "_terms", "_settings"):
         document[name] = resolver.file(f"{name}.yaml") or {"id": name}
     document["metaschema"] = METASCHEMA
+    check_size(files, document)
     nodes = {schema["id"]: make_node(schema) for schema in schemas.values() if schema["id"] not in _NO_RECORDS}
     backlinks: defaultdict[str, list[Link]] = defaultdict(list)
     for node in nodes.values():

@@ -7,7 +7,12 @@ reference (as in Gen3's loader, which dictionaries rely on). Equal references yi
 from collections.abc import Iterator
 from typing import Any
 
+from ..errors import ValidationFailed
 from .source import Source
+
+MAX_VALUES = 5_000_000
+"""Names and values of a dictionary without references; the largest that are published have some 100,000."""
+MAX_DEPTH = 100
 
 Steps = tuple[str | int, ...]
 
@@ -20,6 +25,7 @@ class Resolver:
         self.faults: list[dict[str, Any]] = []
         self._done: dict[str, Any] = {}
         self._open: list[str] = []
+        self._values = 0
 
     def file(self, name: str) -> Any:
         """The content of one file without references; None where there is no such file."""
@@ -30,6 +36,7 @@ class Resolver:
             return [self._resolve(each, file, (*path, index)) for index, each in enumerate(value)]
         if not isinstance(value, dict):
             return value
+        self._values += len(value)
         resolved = {
             str(key): self._resolve(each, file, (*path, str(key)))
             for key, each in value.items()
@@ -37,7 +44,12 @@ class Resolver:
         }
         for key, reference in value.items():
             if _is_reference(key):
-                resolved.update(self._target(reference, file, (*path, key)))
+                found = self._target(reference, file, (*path, key))
+                # Each reference copies the names of what it names, once.
+                self._values += len(found)
+                if self._values > MAX_VALUES:
+                    raise _too_large(self.source)
+                resolved.update(found)
         return resolved
 
     def _target(self, reference: Any, file: str, path: Steps) -> dict[str, Any]:
@@ -72,6 +84,43 @@ class Resolver:
 
     def _fault(self, file: str, path: Steps, message: str) -> None:
         self.faults.append(self.source.fault(file, path, message))
+
+
+def check_size(source: Source, document: Any) -> None:
+    """Refuse a dictionary that is small only as long as its references are not written out, as its users get it.
+
+    Raises
+    ------
+    ValidationFailed
+        It has more than :data:`MAX_VALUES` values then, or is nested deeper than :data:`MAX_DEPTH`.
+    """
+    values, depth = _size(document, {})
+    if values > MAX_VALUES:
+        raise _too_large(source)
+    if depth > MAX_DEPTH:
+        raise too_deep(source)
+
+
+def _size(value: Any, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Values and levels of what is shared in many places, looking at each place once."""
+    if not isinstance(value, dict | list):
+        return 1, 0
+    parts = value.values() if isinstance(value, dict) else value
+    if id(value) not in known:
+        sizes = [_size(each, known) for each in parts]
+        known[id(value)] = (1 + sum(size for size, _ in sizes), 1 + max((depth for _, depth in sizes), default=0))
+    return known[id(value)]
+
+
+def _too_large(source: Source) -> ValidationFailed:
+    return ValidationFailed(
+        f"The dictionary at {source.place} has more than {MAX_VALUES} values once its references are resolved."
+    )
+
+
+def too_deep(source: Source) -> ValidationFailed:
+    """The error for what is nested deeper than anybody could read."""
+    return ValidationFailed(f"The dictionary at {source.place} is nested more than {MAX_DEPTH} levels deep.")
 
 
 def _is_reference(key: Any) -> bool:
