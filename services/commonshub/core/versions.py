@@ -180,6 +180,12 @@ def load(connection: sa.Connection, schema: str, number: int) -> Version:
     return Version(number, draft_of_version(connection, schema, number).dictionary)
 
 
+def of_digest(connection: sa.Connection, schema: str, digest: str) -> Dictionary | None:
+    """The dictionary of a digest, where it has ever been in force."""
+    number = next((row.number for row in listed(connection, schema) if row.digest == digest), None)
+    return None if number is None else load(connection, schema, number).dictionary
+
+
 def in_force(connection: sa.Connection, schema: str, place: str) -> Dictionary:
     """The dictionary in force, or what the source at `place` says where no service has started yet."""
     row = newest(connection, schema)

@@ -14,6 +14,7 @@ from .handlers import DatasetProjectsHandler, DatasetsHandler, GraphQLHandler, S
 from .sql import GraphTables
 
 if TYPE_CHECKING:
+    from commonshub.core.dictionary import Dictionary
     from commonshub.core.versions import Version
 
 _DEFAULTS = Limits()
@@ -77,7 +78,8 @@ class QueryApp(ServiceApplication):
         self.database.call(releases.create)
         self.database.engine.dispose()
         tune(self.database.engine)
-        self.answers, self.shelf = self._answers(version), Shelf(self.database, releases)
+        self.answers = self._answers(version.dictionary)
+        self.shelf = Shelf(self.database, releases, self._answers)
         self._follower = Follower(self.database, version, self._use)
         await self._follower.start()
 
@@ -86,11 +88,11 @@ class QueryApp(ServiceApplication):
         await self._follower.stop()
 
     async def _use(self, version: "Version") -> None:
-        self.answers = await asyncio.to_thread(self._answers, version)
+        self.answers = await asyncio.to_thread(self._answers, version.dictionary)
 
-    def _answers(self, version: "Version") -> Answers:
+    def _answers(self, dictionary: "Dictionary") -> Answers:
         from commonshub.core.graph import edge_table, node_table
 
         limits = Limits(**{name: getattr(self, name) for name in Limits.__dataclass_fields__})
         tables = GraphTables(self.database.settings.graph_schema, node_table, edge_table)
-        return Answers(version.dictionary, tables, limits, self.kept_documents)
+        return Answers(dictionary, tables, limits, self.kept_documents)

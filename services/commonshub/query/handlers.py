@@ -52,15 +52,16 @@ class GraphQLHandler(QueryHandler):
             raise BadRequest("query must be a text.")
         if name is not None and not isinstance(name, str):
             raise BadRequest("operationName must be a text.")
-        variables, tables = _variables(body.get("variables")), None
+        variables, answers, tables = _variables(body.get("variables")), self.service.answers, None
         release = body.get("release", self.get_query_argument("release", None))
         if release is not None:
             if not isinstance(release, str):
                 raise BadRequest("release must be a text.")
             # Nothing but the release can be read from its tables, and the caller may read all of that.
-            tables, scope = await self.service.shelf.tables(release, scope), Scope(everything=True)
+            answers, tables = await self.service.shelf.find(release, scope, answers)
+            scope = Scope(everything=True)
         # Parsing and planning can take a while for a large query, and must not hold up the others.
-        plan = await asyncio.to_thread(self.service.answers.plan, text, variables, name, scope, tables)
+        plan = await asyncio.to_thread(answers.plan, text, variables, name, scope, tables)
         data = plan.render(()) if plan.statement is None else await self.service.database.run(store.answer, plan)
         self.set_status(400 if plan.errors else 200)
         errors = b',"errors":' + orjson.dumps(plan.errors) if plan.errors else b""

@@ -9,7 +9,9 @@ from traitlets import Float, Integer, Unicode
 
 from ..core import versions
 from ..core.app import ServiceApplication
+from ..core.archive import Archive
 from ..core.buckets import Buckets
+from ..core.dictionary import Dictionary
 from ..core.follower import Follower
 from ..core.graph import Graph
 from ..core.releases import Releases
@@ -154,6 +156,7 @@ class SubmissionApp(ServiceApplication):
         self.storage = Storage(self.storage_settings)
         self.releases = Releases(self.database.settings.release_schema)
         await self.database.run(self.releases.create)
+        self.archive: Archive[Dictionary] = Archive(self.database, lambda dictionary: dictionary)
         # One at a time, so that the others find a connection free.
         self.comparing = asyncio.Semaphore(1)
         self.model = self._model(version)

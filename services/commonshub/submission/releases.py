@@ -89,9 +89,11 @@ class ReleaseHandler(SendingHandler):
             raise NotFound(f"Project {code} has no release {id_[:300]!r}.")
         return found
 
-    def source(self, release: Release) -> Source:
-        """The records of a release."""
-        return Frozen(self.model.dictionary, self.app.releases, release)
+    async def source(self, release: Release) -> Source:
+        """The records of a release, by the dictionary of its time."""
+        current = self.model.dictionary
+        earlier = None if release.dictionary == current.digest else await self.app.archive.find(release.dictionary)
+        return Frozen(earlier or current, self.app.releases, release)
 
 
 class ReleaseExportHandler(ReleaseHandler):
@@ -100,7 +102,7 @@ class ReleaseExportHandler(ReleaseHandler):
     async def get(self, program: str, code: str, id_: str) -> None:
         release = await self.find(program, code, id_)
         kind = export.check_format(self.get_query_argument("format", "tsv").lower())
-        label, source = self.get_query_argument("node_label"), self.source(release)
+        label, source = self.get_query_argument("node_label"), await self.source(release)
         node = self.exportable(source.dictionary, label)
         writer = export.Writer(source.dictionary, node, kind, self.boolean("without_id"), whole=True)
         self.attach(f"{id_}_{label}.{kind}", kind)
@@ -115,11 +117,12 @@ class ReleaseDiffHandler(ReleaseHandler):
         to, kind = self.get_query_argument("to", CURRENT), self.get_query_argument("format", "json").lower()
         if kind not in ("json", "tsv"):
             raise BadRequest(f"format must be one of json, tsv, not {kind[:40]!r}.")
-        other = None if to == CURRENT else self.source(await self.find(program, code, to))
+        old = await self.source(release)
+        new = None if to == CURRENT else await self.source(await self.find(program, code, to))
         told = diff.Report(id_, to, kind, summary=self.boolean("summary"))
         with closing(Body(self.app.job_settings.folder, self.app.memory_bytes)) as body:
             async with self.app.comparing:
-                await self.app.database.run(self._compare, release, other, told, body)
+                await self.app.database.run(self._compare, old, new, told, body)
             self.attach(f"{id_}_{to}.{kind}", kind)
             blocks = body.blocks()
             while block := await asyncio.to_thread(next, blocks, b""):
@@ -127,15 +130,14 @@ class ReleaseDiffHandler(ReleaseHandler):
                 await self.flush()
 
     def _compare(
-        self, connection: sa.Connection, release: Release, other: Source | None, told: diff.Report, body: Body
+        self, connection: sa.Connection, old: Source, new: Source | None, told: diff.Report, body: Body
     ) -> None:
         """Write all that differs: a client that reads slowly holds neither a connection nor a snapshot."""
         connection.execute(sa.text("set transaction isolation level repeatable read, read only"))
-        old = self.source(release)
-        if other is None:
-            store = self.model.tools.store
-            other = Live(store.graph, find_project(store, connection, release.program, release.project))
-        for piece in diff.report(connection, old, other, self._labels(old, other), told):
+        if new is None:
+            store, (program, code, _) = self.model.tools.store, self.path_args
+            new = Live(store.graph, find_project(store, connection, program, code))
+        for piece in diff.report(connection, old, new, self._labels(old, new), told):
             body.write(piece)
 
     def _labels(self, old: Source, new: Source) -> Sequence[str]:

@@ -15,8 +15,10 @@ from commonshub.core.dictionary import Dictionary, load
 from commonshub.core.graph import Graph
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.query.app import QueryApp
+from commonshub.submission.app import SubmissionApp
 
 GRAPHQL = "/api/v0/submission/graphql"
+SUBMISSION = "/api/v0/submission"
 READERS = {
     "alice": ["/programs"],
     "bob": ["/programs/P/projects/Q"],
@@ -114,3 +116,58 @@ def client(empty_client: Client, dictionary: Dictionary) -> Client:
     with writing(empty_client.running) as connection:
         insert(connection, graph, RECORDS)
     return empty_client
+
+
+_PATHS = {"alice": [("programs",), ("services",)], "bob": [("programs", "P", "projects", "other")]}
+_POLICIES = Snapshot(
+    policies={
+        name: Policy(name, frozenset([Permission("*", "*")]), frozenset(paths)) for name, paths in _PATHS.items()
+    },
+    users={name: User(policies=(Binding(name),)) for name in _PATHS},
+)
+
+
+def case(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "case", "submitter_id": name, "studies": {"submitter_id": "st"}, **more}
+
+
+def sample(name: str, parent: str, kind: str) -> dict[str, Any]:
+    return {"type": "sample", "submitter_id": name, "kind": kind, "cases": {"submitter_id": parent}}
+
+
+class Commons:
+    """A submission service and a query service on one database, as an administrator sees them."""
+
+    def __init__(self, submission: str, client: Client, token: Callable[..., str]) -> None:
+        self.submission = submission
+        self.client = client
+        self.token = token
+
+    def send(self, method: str, path: str, body: Any = None) -> Any:
+        answer = requests.request(
+            method, self.submission + SUBMISSION + path, json=body, headers=bearer(self.token("alice")), timeout=60
+        )
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def ask(self, query: str, release: str | None = None) -> Any:
+        answer = self.client.post({"query": query, "release": release})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]
+
+
+@pytest.fixture(scope="module")
+def commons(run_service: Callable[..., Any], dictionary_file: Path, token: Callable[..., str]) -> Commons:
+    """A project with a few records that were submitted."""
+    submission = run_service(SubmissionApp, Commons={"dictionary": str(dictionary_file)})
+    query = run_service(QueryApp, Commons={"dictionary": str(dictionary_file)})
+    submission.hold(_POLICIES)
+    query.hold(_POLICIES)
+    commons = Commons(submission.url, Client(query, token), token)
+    commons.send("PUT", "/", {"type": "program", "name": "P", "dbgap_accession_number": "P"})
+    commons.send("PUT", "/P", {"type": "project", "code": "Q", "name": "Q", "dbgap_accession_number": "Q"})
+    study = {"type": "study", "submitter_id": "st", "projects": {"code": "Q"}}
+    commons.send(
+        "PUT", "/P/Q", [study, case("c", age=61), case("d"), sample("s", "c", "blood"), sample("t", "d", "hair")]
+    )
+    return commons

@@ -1,25 +1,13 @@
 """A query that names a release reads that release, and nothing else."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import sqlalchemy as sa
-from tests.integration.query.conftest import GRAPHQL, Client
+from tests.integration.query.conftest import GRAPHQL, Commons, case, sample
 from tests.tokens import bearer
 
-from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
-from commonshub.query.app import QueryApp
-from commonshub.submission.app import SubmissionApp
-
-SUBMISSION = "/api/v0/submission"
-PATHS = {"alice": [("programs",), ("services",)], "bob": [("programs", "P", "projects", "other")]}
-POLICIES = Snapshot(
-    policies={name: Policy(name, frozenset([Permission("*", "*")]), frozenset(paths)) for name, paths in PATHS.items()},
-    users={name: User(policies=(Binding(name),)) for name in PATHS},
-)
 QUERIES = [
     '{ case(first: 0, order_by_asc: "submitter_id") { id submitter_id age studies { projects { code } } } }',
     "{ case(age: 61) { submitter_id samples { kind } _samples_count } }",
@@ -32,51 +20,6 @@ QUERIES = [
     '{ viewer { case(quick_search: "c") { submitter_id created_datetime updated_datetime } } }',
     "{ standard { id } __typename }",
 ]
-
-
-def case(name: str, **more: Any) -> dict[str, Any]:
-    return {"type": "case", "submitter_id": name, "studies": {"submitter_id": "st"}, **more}
-
-
-def sample(name: str, parent: str, kind: str) -> dict[str, Any]:
-    return {"type": "sample", "submitter_id": name, "kind": kind, "cases": {"submitter_id": parent}}
-
-
-class Commons:
-    """A submission and a query service on one database."""
-
-    def __init__(self, submission: str, client: Client, token: Callable[..., str]) -> None:
-        self.submission = submission
-        self.client = client
-        self.token = token
-
-    def send(self, method: str, path: str, body: Any = None) -> Any:
-        answer = requests.request(
-            method, self.submission + SUBMISSION + path, json=body, headers=bearer(self.token("alice")), timeout=60
-        )
-        assert answer.ok, answer.text
-        return answer.json()
-
-    def ask(self, query: str, release: str | None = None) -> Any:
-        answer = self.client.post({"query": query, "release": release})
-        assert answer.status_code == 200, answer.text
-        return answer.json()["data"]
-
-
-@pytest.fixture(scope="module")
-def commons(run_service: Callable[..., Any], dictionary_file: Path, token: Callable[..., str]) -> Commons:
-    submission = run_service(SubmissionApp, Commons={"dictionary": str(dictionary_file)})
-    query = run_service(QueryApp, Commons={"dictionary": str(dictionary_file)})
-    submission.hold(POLICIES)
-    query.hold(POLICIES)
-    commons = Commons(submission.url, Client(query, token), token)
-    commons.send("PUT", "/", {"type": "program", "name": "P", "dbgap_accession_number": "P"})
-    commons.send("PUT", "/P", {"type": "project", "code": "Q", "name": "Q", "dbgap_accession_number": "Q"})
-    study = {"type": "study", "submitter_id": "st", "projects": {"code": "Q"}}
-    commons.send(
-        "PUT", "/P/Q", [study, case("c", age=61), case("d"), sample("s", "c", "blood"), sample("t", "d", "hair")]
-    )
-    return commons
 
 
 class Before(dict[str, Any]):
