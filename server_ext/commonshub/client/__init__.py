@@ -25,6 +25,7 @@ from .errors import (
 )
 from .faults import Faults
 from .objects import DataObject
+from .releases import Releases
 from .user import User
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "NotPermitted",
     "QueryFailed",
     "Refused",
+    "Releases",
     "SignInFailed",
     "SubmissionFailed",
     "TransferFailed",

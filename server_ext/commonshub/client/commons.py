@@ -16,6 +16,7 @@ from .errors import NotFound, Refused, SubmissionFailed
 from .faults import Faults
 from .objects import DataObject
 from .progress import Progress
+from .releases import Releases
 from .session import Session
 from .upload import upload
 from .user import User, user_of
@@ -150,15 +151,17 @@ class Commons:
 
     # -- queries ---------------------------------------------------------------
 
-    def query(self, graphql: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The ``data`` of a GraphQL query over the graph.
+    def query(
+        self, graphql: str, variables: Mapping[str, Any] | None = None, *, release: str | None = None
+    ) -> dict[str, Any]:
+        """The ``data`` of a GraphQL query over the graph, or over a release in its place.
 
         Raises
         ------
         QueryFailed
             The commons could not answer all of it.
         """
-        return queries.graphql(self._session, f"{SUBMISSION}/graphql", graphql, variables)
+        return queries.graphql(self._session, f"{SUBMISSION}/graphql", graphql, variables, release)
 
     def explore(
         self,
@@ -203,15 +206,21 @@ class Commons:
 
     # -- records ---------------------------------------------------------------
 
-    def records(self, node: str, project: str) -> "pd.DataFrame":
-        """All records of a node type in a project; the table can be submitted again.
+    def releases(self, project: str) -> Releases:
+        """The releases of a project, which can be read in place of it, and compared."""
+        return Releases(self._session, _project_path(project))
+
+    def records(self, node: str, project: str, *, release: str | None = None) -> "pd.DataFrame":
+        """All records of a node type in a project, or in a release of it; the table can be submitted again.
 
         Links are columns ``<link>.submitter_id``.
         """
         import pandas as pd
 
-        self._properties(node)
-        answer = self._session.get(f"{_project_path(project)}/export/", {"node_label": node, "format": "json"})
+        if release is None:
+            self._properties(node)
+        path = _project_path(project) + ("" if release is None else f"/releases/{quote(release, safe='')}")
+        answer = self._session.get(f"{path}/export/", {"node_label": node, "format": "json"})
         rows = [entities.flat(row) for row in answer["data"]]
         if not rows:
             return pd.DataFrame(columns=["type", "submitter_id"])

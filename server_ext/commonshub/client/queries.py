@@ -13,15 +13,18 @@ if TYPE_CHECKING:
 FLAT = "/guppy"
 
 
-def graphql(session: Session, path: str, text: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The ``data`` of a GraphQL query.
+def graphql(
+    session: Session, path: str, text: str, variables: Mapping[str, Any] | None = None, release: str | None = None
+) -> dict[str, Any]:
+    """The ``data`` of a GraphQL query, on the graph or on a release.
 
     Raises
     ------
     QueryFailed
         The commons could not answer all of it.
     """
-    body = {"query": text, **({"variables": variables} if variables else {})}
+    given = {"variables": variables or None, "release": release}
+    body = {"query": text, **{name: value for name, value in given.items() if value is not None}}
     document = session.request("POST", path, json=body, changes=False, refused=False).json()
     errors = document.get("errors") or ()
     messages = [str(each.get("message", each)) if isinstance(each, dict) else str(each) for each in errors]

@@ -51,6 +51,34 @@ def test_an_unknown_node_type_is_told_with_those_that_exist(reader: Commons) -> 
         reader.records("spaceship", PROJECT)
 
 
+def test_a_release_is_read_in_place_of_the_project_and_compared_with_it(admin: Commons, reader: Commons) -> None:
+    frozen = admin.releases(PROJECT).freeze("First")
+    admin.submit(PROJECT, {"submitter_id": "case-0", "primary_site": "Breast", "projects.code": "trial"}, "case")
+    sites = set(reader.records("case", PROJECT, release=frozen)["primary_site"])
+    data = reader.query("{ case { primary_site } }", release=frozen)
+    changes = reader.releases(PROJECT).diff(frozen)
+    admin.submit(PROJECT, {"submitter_id": "case-0", "primary_site": "Lung", "projects.code": "trial"}, "case")
+    assert sites == {each["primary_site"] for each in data["case"]} == {"Lung"}
+    [row] = changes[changes["property"] == "primary_site"].to_dict("records")
+    assert (row["type"], row["submitter_id"], row["change"]) == ("case", "case-0", "changed")
+    assert (row["old"], row["new"]) == ("Lung", "Breast")
+
+
+def test_releases_show_themselves_as_a_table(admin: Commons) -> None:
+    releases = admin.releases(PROJECT)
+    frozen = releases.freeze("<b>Second</b>", notes="For a paper.")
+    assert releases.frame.iloc[0][["id", "name", "created_by"]].to_list() == [frozen, "<b>Second</b>", "boss"]
+    assert releases.details(frozen)["notes"] == "For a paper."
+    assert "&lt;b&gt;Second" in releases._repr_html_()
+
+
+def test_who_may_only_read_freezes_nothing(reader: Commons) -> None:
+    with pytest.raises(NotPermitted):
+        reader.releases(PROJECT).freeze()
+    with pytest.raises(NotFound, match="demo-trial-99"):
+        reader.query("{ case { id } }", release="demo-trial-99")
+
+
 def test_a_dry_run_stores_nothing(admin: Commons) -> None:
     frame = pd.DataFrame({"submitter_id": ["case-x"], "projects.code": ["trial"]})
     assert list(admin.submit(PROJECT, frame, "case", dry_run=True)["valid"]) == [True]
