@@ -4,11 +4,10 @@ Only links of types that lead back to themselves (a sample derived from another 
 dictionaries have none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from ..core.graph import Graph
 from .entity import Entity, Fault, fault
 from .store import Store
 
@@ -17,20 +16,28 @@ MAX_NAMED = 20
 _ADVICE = "Take out one of the links of the circle."
 
 
-def refuse_cycles(store: Store, connection: sa.Connection, transaction_id: int, entities: Iterable[Entity]) -> None:
+def refuse_cycles(store: Store, connection: sa.Connection, transaction_id: int, entities: Sequence[Entity]) -> None:
     """Complain of records that their links, which are written already, lead back to."""
-    found = _own_ancestors(store.graph, connection, transaction_id)
-    names = {(link.source, link.name) for link in store.graph.dictionary.cyclic_links} if found else set()
+    names = {(link.source, link.name) for link in store.graph.dictionary.cyclic_links}
+
+    def cyclic(entity: Entity) -> list[str]:
+        kind = entity.node.id if entity.node else ""
+        return [name for name in entity.links if (kind, name) in names and entity.links[name]]
+
+    linked = [entity for entity in entities if cyclic(entity)] if names else []
+    if not linked:
+        return
+    found = _own_ancestors(store, connection, linked[0].project_id, transaction_id)
     for entity in entities if found else ():
-        if entity.id in found and entity.node is not None:
-            mine = [name for name in entity.links if (entity.node.id, name) in names and entity.links[name]]
+        if entity.id in found:
+            mine = cyclic(entity)
             message = f"The links of {entity.submitter_id!r} lead back to itself"
             entity.errors.append(fault("INVALID_LINK", message, mine, "cycle", suggestion=_ADVICE))
 
 
-def told_at_once(store: Store, connection: sa.Connection, transaction_id: int) -> Fault | None:
+def told_at_once(store: Store, connection: sa.Connection, project_id: str, transaction_id: int) -> Fault | None:
     """The same as one fault of a whole submission, whose records are not in memory; None where there is none."""
-    found = _own_ancestors(store.graph, connection, transaction_id)
+    found = _own_ancestors(store, connection, project_id, transaction_id)
     if not found:
         return None
     named = ", ".join(repr(key or id_) for id_, key in list(found.items())[:MAX_NAMED])
@@ -38,11 +45,19 @@ def told_at_once(store: Store, connection: sa.Connection, transaction_id: int) -
     return fault("INVALID_LINK", f"The links of {named}{more} lead back to themselves", [], "cycle", suggestion=_ADVICE)
 
 
-def _own_ancestors(graph: Graph, connection: sa.Connection, transaction_id: int) -> dict[str, str | None]:
-    """Id and submitter_id of records of a transaction that are reached by going up from them along cyclic links."""
+def _own_ancestors(
+    store: Store, connection: sa.Connection, project_id: str, transaction_id: int
+) -> dict[str, str | None]:
+    """Id and submitter_id of records of a transaction that are reached by going up from them along cyclic links.
+
+    Each of two transactions may write one half of a circle. From here to its end a transaction is alone in its project,
+    so that the second sees the half of the first.
+    """
+    graph = store.graph
     links, snapshots = graph.dictionary.cyclic_links, graph.transaction_snapshots
     if not links:
         return {}
+    store.lock(connection, f"cycles/{project_id}")
     edges = [graph.edge(link) for link in links]
     every = sa.union_all(*(sa.select(edge.c.src_id, edge.c.dst_id) for edge in edges)).subquery()
     mine = sa.select(snapshots.c.entity_id, snapshots.c.new_props["submitter_id"].astext.label("key"))

@@ -407,8 +407,12 @@ class Store:
     def begin_large(self, connection: sa.Connection, project_id: str, timeout_s: int) -> None:
         """Make the transaction one of many chunks: no two of them work on a project, and each may take its time."""
         connection.execute(sa.text(f"set local statement_timeout = {1000 * timeout_s}"))
+        self.lock(connection, project_id)
+
+    def lock(self, connection: sa.Connection, name: str) -> None:
+        """Wait until no other transaction has the lock of this name, and have it until the end."""
         lock = sa.text("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
-        connection.execute(lock, {"name": f"commonshub.submission.{self.graph.schema}.{project_id}"})
+        connection.execute(lock, {"name": f"commonshub.submission.{self.graph.schema}.{name}"})
 
     def check_edges(self, connection: sa.Connection) -> None:
         """Let PostgreSQL check the ends of all new edges now, and not only at the commit."""

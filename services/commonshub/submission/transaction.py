@@ -220,7 +220,9 @@ class Transaction:
         for link, asked, stored in ledger.crowded():
             for late in second_children(((each, each.id or "", each.parent_id or "") for each in asked), stored):
                 self._tell_late(late, only_one(link))
-        if self.tally.clean and (circular := told_at_once(self.store, self.connection, self.id)):
+        if self.tally.clean and (
+            circular := told_at_once(self.store, self.connection, self.project.project_id, self.id)
+        ):
             self.tally.complain(circular)
         if self.tally.clean:
             self.store.check_edges(self.connection)

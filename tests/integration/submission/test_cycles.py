@@ -3,12 +3,15 @@
 import shutil
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 import yaml
+from tests.waiting import eventually
 
 from commonshub.core.dictionary import load
 from commonshub.submission.app import SubmissionApp
@@ -95,6 +98,31 @@ def test_a_circle_through_what_is_stored_is_refused(api: Any, name: str) -> None
     assert api.put(sample(name, 1), sample(name, 2, 1), sample(name, 3, 2))["success"]
     answer = api.put(sample(name, 1, 3), path="/P/one/_dry_run")
     assert cycles(answer) == [(f"{name}-1", "parents")]
+
+
+def test_of_two_that_write_half_a_circle_each_the_second_is_refused(
+    api: Any, running: Any, sql: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert api.put(sample(name, 1), sample(name, 2))["success"]
+    store, first, ready = running.app.model.tools.store, Event(), Event()
+    announce = store.announce
+
+    def wait(*arguments: Any) -> None:
+        if not ready.is_set():
+            ready.set()
+            assert first.wait(60)
+        announce(*arguments)
+
+    monkeypatch.setattr(store, "announce", wait)
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(api.put, sample(name, 1, 2))
+        assert ready.wait(60)
+        two = pool.submit(api.put, sample(name, 2, 1))
+        waiting = "select 1 from pg_locks where locktype = 'advisory' and not granted"
+        eventually(lambda: two.done() or sql(waiting), 60)
+        first.set()
+    assert one.result()["success"]
+    assert cycles(two.result()) == [(f"{name}-2", "parents")]
 
 
 def test_a_circle_of_several_types_is_refused(api: Any, name: str) -> None:
