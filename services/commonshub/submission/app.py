@@ -93,6 +93,10 @@ class SubmissionApp(ServiceApplication):
         config=True
     )
 
+    project_wait_s = Float(
+        5, help="How long a step or the end of a project waits for submissions that are under way to it, in seconds."
+    ).tag(config=True)
+
     report_s = Float(1, help="How often is told how far a large submission is, in seconds.").tag(config=True)
 
     lapse_s = Float(
@@ -194,7 +198,7 @@ class SubmissionApp(ServiceApplication):
             dictionary=version.dictionary,
             read=partial(read, nodes=nodes, limits=limits),
             tools=Tools(store, checkers, settings.index_schema, self.storage, self.commons.guid_prefix, sizes),
-            roots=Roots(store, checkers, self.releases, settings.auth_schema),
+            roots=Roots(store, checkers, self.releases, settings.auth_schema, self.project_wait_s),
         )
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Lock
 from typing import BinaryIO, cast
 
 BLOCK_BYTES = 2**20
@@ -25,7 +26,7 @@ class Body:
     memory_bytes
         A longer body goes to a file.
     path
-        The file, for a body that must outlive its process; it is then made at once.
+        The file, for a body that must outlive its process; it is then in a file however short it is.
 
     Attributes
     ----------
@@ -41,8 +42,8 @@ class Body:
         self._memory = bytearray()
         self._file: BinaryIO | None = None
         self._users, self._remove = 1, True
-        if path is not None:
-            self._file = _create(path)
+        # Its users close it on threads of their own.
+        self._closing = Lock()
 
     @classmethod
     def of(cls, data: bytes) -> "Body":
@@ -71,12 +72,18 @@ class Body:
         """Whether it is longer than what is kept in memory."""
         return self.size > self._memory_bytes
 
+    @property
+    def waits(self) -> bool:
+        """Whether writing and closing may wait for a disk, and are no work for the event loop."""
+        return self.path is not None or self._file is not None
+
     def write(self, data: bytes) -> None:
         """Append `data`; blocks where there is a file."""
+        if not data:
+            return
         self.size += len(data)
-        if self._file is None and self.large:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file = cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder))  # noqa: SIM115 - closed by close()
+        if self._file is None and (self.large or self.path is not None):
+            self._file = self._open()
             self._file.write(self._memory)
             self._memory = bytearray()
         if self._file is None:
@@ -84,12 +91,19 @@ class Body:
         else:
             self._file.write(data)
 
+    def _open(self) -> BinaryIO:
+        if self.path is not None:
+            return _create(self.path)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return cast(BinaryIO, tempfile.TemporaryFile(dir=self._folder))
+
     def settle(self) -> None:
         """Return when all that was written is on the disk, where it goes to a file with a name."""
-        if self._file is not None:
+        if self.path is not None:
+            if self._file is None:
+                self._file = self._open()
             self._file.flush()
-            if self.path is not None:
-                os.fsync(self._file.fileno())
+            os.fsync(self._file.fileno())
 
     def blocks(self) -> Iterator[bytes]:
         """The bytes from the beginning, in pieces."""
@@ -124,10 +138,11 @@ class Body:
 
     def close(self, *, remove: bool = True) -> None:
         """Give the memory back, and the file, once all users have; a file with a name stays where one says so."""
-        self._users -= 1
-        self._remove = self._remove and remove
-        if self._users:
-            return
+        with self._closing:
+            self._users -= 1
+            self._remove = self._remove and remove
+            if self._users:
+                return
         self._memory = bytearray()
         if self._file is not None:
             self._file.close()

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from hmac import compare_digest
 from pathlib import Path
@@ -127,7 +127,7 @@ class Jobs:
         self._uploads = uploads
         self._settings = settings
         self.use(model)
-        self._slots = asyncio.Semaphore(settings.at_once)
+        self.slots = asyncio.Semaphore(settings.at_once)
         self._running: dict[Job, asyncio.Task[Outcome]] = {}
         self._stopping = False
         self._watch: asyncio.Task[None] | None = None
@@ -162,8 +162,8 @@ class Jobs:
         """
         body = submission.body
         body.keep()
-        with ExitStack() as failing:
-            failing.callback(body.close)
+        async with AsyncExitStack() as failing:
+            failing.push_async_callback(asyncio.to_thread, body.close)
             await asyncio.to_thread(body.settle)
             digest = await asyncio.to_thread(body.digest) if detached else None
             number = await self._database.run(self.store.accept, submission, content_type, digest, detached)
@@ -185,7 +185,7 @@ class Jobs:
     async def _run(self, job: Job) -> Outcome:
         over = True
         try:
-            async with self._slots:
+            async with self.slots:
                 outcome = await self._work(job)
             await self._finish(job)
             return outcome
@@ -208,7 +208,7 @@ class Jobs:
             await self._fail(job.number, journal.ERRORED, Unavailable("internal server error; nothing was stored."))
             raise
         finally:
-            job.submission.body.close(remove=over)
+            await asyncio.to_thread(job.submission.body.close, remove=over)
 
     async def _finish(self, job: Job) -> None:
         """Note that a job is over. What it was about is settled: where this fails, whoever looks next notes it."""
@@ -277,7 +277,7 @@ class Jobs:
                 continue
             if row.state != journal.PENDING:
                 await self._database.run(self.store.finish, row.transaction_id)
-                self._remove(row.file)
+                await asyncio.to_thread(self._remove, row.file)
                 continue
             reason = "The service ended in the middle of this submission; nothing was stored. Send it again."
             try:
@@ -291,7 +291,7 @@ class Jobs:
                 self._start(job)
             else:
                 await self._fail(row.transaction_id, journal.ERRORED, Unavailable(reason))
-                self._remove(row.file)
+                await asyncio.to_thread(self._remove, row.file)
 
     def _again(self, row: Any) -> Job | None:
         """A job as it was accepted; None where its body is not what it was."""

@@ -77,8 +77,8 @@ class JobStore:
         return bool(connection.execute(state).scalar_one_or_none() == journal.PENDING)
 
     def report(self, connection: sa.Connection, jobs: Mapping[int, Progress]) -> None:
-        """Write how far jobs are; that they are written at all says that somebody has them."""
-        mine = self.jobs.c.transaction_id == sa.bindparam("number")
+        """Write how far jobs are that are not over; that they are written at all says that somebody has them."""
+        mine = sa.and_(self.jobs.c.transaction_id == sa.bindparam("number"), self.jobs.c.finished.is_(None))
         names = ("stage", "rows_read", "rows_checked", "rows_written")
         values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
         update = sa.update(self.jobs).where(mine).values({**values, "updated": sa.func.now()})

@@ -7,10 +7,12 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
+from psycopg2.errors import LockNotAvailable
 from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.exc import OperationalError
 
 from ..core import grants
-from ..core.errors import BadRequest, NotFound, ValidationFailed
+from ..core.errors import BadRequest, Conflict, NotFound, ValidationFailed
 from ..core.releases import Releases
 from . import history, ids, lifecycle
 from .entity import Document, Outcome, Project, fault, resource_path
@@ -29,12 +31,19 @@ _RESERVED = frozenset({"admin", "datasets", "getschema", "graphql", "metrics", "
 
 @dataclass(frozen=True)
 class Roots:
-    """The SQL and the rules of programs and projects."""
+    """The SQL and the rules of programs and projects.
+
+    Parameters
+    ----------
+    wait_s
+        How long a change of a project waits for submissions to it, in seconds.
+    """
 
     store: Store
     checkers: Checkers
     releases: Releases
     auth_schema: str
+    wait_s: float = 5
 
     # -- programs --------------------------------------------------------------
 
@@ -200,6 +209,8 @@ class Roots:
             There is no such project.
         BadRequest
             It has records or releases.
+        Conflict
+            Submissions to it are under way.
         """
         project = self.store.project(connection, program, code)
         if project is None:
@@ -220,15 +231,15 @@ class Roots:
             There is no such project.
         BadRequest
             It cannot take this step now.
+        Conflict
+            Submissions to it are under way.
         """
         project = self.store.project(connection, program, code)
         if project is None:
             raise NotFound(f"Project {code} not found")
         self.store.hold(connection)
         table = self.store.graph.node("project")
-        # Submissions hold the row while they write, so that none is under way when the project is locked.
-        held = sa.select(table.c._props).where(table.c.node_id == project.id).with_for_update()
-        properties = connection.execute(held).scalar_one()
+        properties = self._alone(connection, "project", project.id, f"project {code}")
         known = self.store.graph.dictionary.nodes["project"].properties
         changed = lifecycle.changes(name, properties, {each.name: each.enum for each in known.values()})
         if not dry_run:
@@ -240,13 +251,50 @@ class Roots:
 
     # -- both ------------------------------------------------------------------
 
+    def _alone(self, connection: sa.Connection, kind: str, node_id: str, what: str) -> Mapping[str, Any]:
+        """The properties of a program or project that nobody else writes to until the transaction ends.
+
+        Submissions hold the row while they write. A large one takes minutes, so that nobody is let wait for it.
+        """
+        table = self.store.graph.node(kind)
+        query = sa.select(table.c._props).where(table.c.node_id == node_id).with_for_update()
+        try:
+            with connection.begin_nested():
+                connection.execute(sa.text(f"set local lock_timeout = {int(1000 * self.wait_s)}"))
+                row = connection.execute(query).one_or_none()
+                connection.execute(sa.text("set local lock_timeout to default"))
+        except OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable):
+                raise
+            raise self._busy(connection, node_id, what) from error
+        if row is None:
+            raise NotFound(f"{what[:1].upper()}{what[1:]} not found")
+        properties: Mapping[str, Any] = row[0]
+        return properties
+
+    def _busy(self, connection: sa.Connection, node_id: str, what: str) -> Conflict:
+        """The refusal of a change of a project that submissions are written to, with the large ones among them."""
+        graph = self.store.graph
+        jobs, logs, projects = graph.transaction_jobs, graph.transaction_logs, graph.node("project")
+        mine = sa.select(projects.c._props["code"].astext).where(projects.c.node_id == node_id)
+        query = (
+            sa.select(logs.c.id, logs.c.submitter, jobs.c.stage, jobs.c.rows_written)
+            .join(jobs, jobs.c.transaction_id == logs.c.id)
+            .where(jobs.c.finished.is_(None), logs.c.project == mine.scalar_subquery())
+            .order_by(logs.c.id)
+        )
+        running = [
+            {"transaction_id": id_, "submitter": submitter, "stage": stage, "rows_written": rows}
+            for id_, submitter, stage, rows in connection.execute(query)
+        ]
+        named = " and ".join(f"{each['transaction_id']} ({each['rows_written']} rows written)" for each in running)
+        told = f"Transaction {named}" if named else "A submission"
+        return Conflict(f"{told} to {what} is under way; try again when it is over.", running)
+
     def _delete(self, connection: sa.Connection, kind: str, node_id: str, what: str) -> None:
         self.store.hold(connection)
         table = self.store.graph.node(kind)
-        # Submissions hold the row while they write, so that nothing can be added once we have it.
-        held = sa.select(table.c.node_id).where(table.c.node_id == node_id).with_for_update()
-        if connection.execute(held).one_or_none() is None:
-            raise NotFound(f"{what[:1].upper()}{what[1:]} not found")
+        self._alone(connection, kind, node_id, what)
         for link in self.store.graph.dictionary.backlinks(kind):
             if self.store.children(connection, link, [node_id]):
                 raise BadRequest(f"Can not delete the {what}: it is not empty")

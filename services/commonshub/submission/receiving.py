@@ -42,8 +42,13 @@ class ReceivingHandler(SubmissionHandler):
         raise NotImplementedError
 
     def forget(self) -> None:
-        """The request is over, or its client is gone; called once where there was room."""
+        """The request is over, or its client is gone; called once where there was room; may block."""
         raise NotImplementedError
+
+    @property
+    def waits(self) -> bool:
+        """Whether to keep even a little, and to forget, may take the time of a disk."""
+        return False
 
     def prepare(self) -> Awaitable[None] | None:
         """Decide who may send a body, and how long a one, before it comes."""
@@ -91,7 +96,7 @@ class ReceivingHandler(SubmissionHandler):
         self._whole = True
         if self._refusal is not None:
             raise self._refusal
-        if self._size < SMALL_BYTES:
+        if self._size < SMALL_BYTES and not self.waits:
             self._take_rest()
         else:
             async with self._writing:
@@ -112,11 +117,11 @@ class ReceivingHandler(SubmissionHandler):
         """Forget the body."""
         if self._admitted:
             self._admitted = False
-            if self._writing.locked():
+            if self._writing.locked() or self.waits:
                 self._ending = asyncio.create_task(self._end())
             else:
                 self.forget()
 
     async def _end(self) -> None:
         async with self._writing:
-            self.forget()
+            await asyncio.to_thread(self.forget)

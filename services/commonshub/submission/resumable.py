@@ -107,8 +107,8 @@ class UploadHandler(TusHandler, ReceivingHandler):
         self.set_header("Upload-Offset", str(self.app.uploads.offset(upload)))
         self.set_header("Upload-Length", str(upload.length))
 
-    def delete(self, program: str, code: str, id_: str) -> None:
-        self.app.uploads.delete(self.find(program, code, id_))
+    async def delete(self, program: str, code: str, id_: str) -> None:
+        await asyncio.to_thread(self.app.uploads.delete, self.find(program, code, id_))
         self.set_status(204)
 
     async def patch(self, program: str, code: str, id_: str) -> None:

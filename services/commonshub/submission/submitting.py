@@ -51,6 +51,11 @@ class ProjectHandler(ReceivingHandler):
         self.body.close()
 
     @property
+    def waits(self) -> bool:
+        """Whether the body is in a file, or will be."""
+        return self.body is not None and (self.body.waits or self._size > self.app.memory_bytes)
+
+    @property
     def content_type(self) -> str:
         """The format of the body, as its sender names it."""
         return self.request.headers.get("Content-Type", "")

@@ -1,7 +1,7 @@
 """HTTP of transactions after the fact, and of large ones while they run."""
 
 import asyncio
-from contextlib import closing
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -68,7 +68,9 @@ class CommitHandler(SubmissionHandler):
     async def put(self, program: str, code: str, number: str) -> None:
         self.require_on(program, code, CREATE, UPDATE, "delete")
         store, id_ = self.model.tools.store, int(number)
-        with closing(Body(self.app.job_settings.folder, self.app.memory_bytes)) as spool:
+        spool = Body(self.app.job_settings.folder, self.app.memory_bytes)
+        async with AsyncExitStack() as ending:
+            ending.push_async_callback(asyncio.to_thread, spool.close)
             tried = await self.app.database.run(replay.dry_run, store, self.model.read, spool, program, code, id_)
             await self._commit(tried, id_)
 
@@ -79,7 +81,10 @@ class CommitHandler(SubmissionHandler):
             return lambda connection, submission: replay.commit(connection, tools, id_, submission)
 
         username, reader = self.identity.username or self.identity.client, self.may_read(tried.program, tried.code)
-        await self.transact(commit, replace(tried, username=username, reader=reader))
+        submission = replace(tried, username=username, reader=reader)
+        # A large one takes its turn among the others.
+        async with self.app.jobs.slots if submission.body.large else nullcontext():
+            await self.transact(commit, submission)
 
 
 class CloseHandler(SubmissionHandler):

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import os
 import socket
+import tempfile
 import threading
 import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +21,8 @@ from tests.waiting import eventually
 
 from commonshub.core.errors import Unavailable
 from commonshub.submission.app import SubmissionApp
+from commonshub.submission.body import Body
+from commonshub.submission.progress import Progress
 
 MEMORY_BYTES = 1000
 OF_USER = 8
@@ -29,7 +34,7 @@ WITHIN_S = 60
 @pytest.fixture(scope="module")
 def running(run_service: Callable[..., Any]) -> Any:
     settings = {"memory_bytes": MEMORY_BYTES, "chunk_records": 100, "report_s": 0.05, "lapse_s": 0.5}
-    settings["max_large_of_user"] = OF_USER
+    settings |= {"max_large_of_user": OF_USER, "project_wait_s": 0.2}
     commons = {"dictionary": str(SMALL), "max_table_bytes": 10**7}
     running = run_service(SubmissionApp, Commons=commons, SubmissionApp=settings)
     running.hold(SNAPSHOT)
@@ -290,6 +295,35 @@ def test_of_two_that_create_the_same_records_one_wins_and_the_other_leaves_nothi
     assert sum(name.endswith(tag) for name in api.export("case")) == 601
 
 
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/review"), ("PUT", "/review/_dry_run"), ("DELETE", "")])
+def test_a_project_is_not_changed_while_a_large_submission_runs(
+    api: Any, held: threading.Event, tag: str, method: str, path: str
+) -> None:
+    number = submit(api, rows(500, tag), "?async=true").json()["transaction_id"]
+    eventually(lambda: look(api, number)["rows_written"] == 500, WITHIN_S)
+    answer = api(method, f"/P/one{path}")
+    assert (answer.status_code, answer.json()["message"]) == (
+        409, f"Transaction {number} (500 rows written) to project one is under way; try again when it is over.",
+    )  # fmt: skip
+    [_, running] = answer.json()["transactional_errors"]
+    assert (running["transaction_id"], running["submitter"], running["rows_written"]) == (number, "admin", 500)
+    held.set()
+    assert finished(api, number)["state"] == "SUCCEEDED"
+
+
+def test_a_large_dry_run_is_committed_when_it_is_its_turn(api: Any, running: Any, tag: str) -> None:
+    tried = submit(api, rows(300, tag), path="/P/one/_dry_run").json()["transaction_id"]
+    slots = running.app.jobs.slots
+    for _ in range(running.app.large_at_once):
+        running.call(slots.acquire())
+    with pytest.raises(requests.Timeout):
+        api("PUT", f"/P/one/transactions/{tried}/commit", timeout=1)
+    assert f"1{tag}" not in api.export("case")
+    for _ in range(running.app.large_at_once):
+        running.loop.call_soon_threadsafe(slots.release)
+    eventually(lambda: f"1{tag}" in api.export("case"), WITHIN_S)
+
+
 def test_small_writers_beside_a_large_one_leave_no_half(api: Any, tag: str) -> None:
     def samples(n: int) -> Any:
         case = {"type": "case", "submitter_id": f"{n}{tag}", "experiments": {"submitter_id": "e"}}
@@ -361,6 +395,39 @@ def test_a_connection_that_breaks_leaves_nothing(running: Any, caller: Callable[
         eventually(lambda: [file.stat().st_size > 0 for file in folder.glob("*")] == [True], WITHIN_S)
     eventually(lambda: not list(folder.glob("*")), WITHIN_S)
     assert sql("select count(*) from graph.transaction_logs") == before
+
+
+def test_no_request_waits_for_the_disk_on_the_event_loop(
+    api: Any, running: Any, monkeypatch: pytest.MonkeyPatch, tag: str
+) -> None:
+    where: dict[str, set[threading.Thread]] = {}
+
+    def noted(name: str, function: Any) -> Any:
+        def call(*arguments: Any, **more: Any) -> Any:
+            where.setdefault(name, set()).add(threading.current_thread())
+            return function(*arguments, **more)
+
+        return call
+
+    monkeypatch.setattr(os, "fsync", noted("fsync", os.fsync))
+    monkeypatch.setattr(Path, "unlink", noted("unlink", Path.unlink))
+    monkeypatch.setattr(tempfile, "TemporaryFile", noted("open", tempfile.TemporaryFile))
+    monkeypatch.setattr(Body, "close", noted("close", Body.close))
+    for count in (1, 500):
+        number = submit(api, rows(count, f"{count}{tag}"), "?async=true").json()["transaction_id"]
+        assert finished(api, number)["state"] == "SUCCEEDED"
+    tried = submit(api, rows(500, tag), path="/P/one/_dry_run").json()["transaction_id"]
+    assert api("PUT", f"/P/one/transactions/{tried}/commit").json()["success"]
+    eventually(lambda: not list(running.app.job_settings.folder.glob("*")), WITHIN_S)
+    assert where.keys() == {"fsync", "unlink", "open", "close"}
+    assert {name for name, threads in where.items() if running.thread in threads} == set()
+
+
+def test_a_report_that_comes_late_does_not_undo_the_end(api: Any, running: Any, tag: str) -> None:
+    number = submit(api, rows(300, tag)).json()["transaction_id"]
+    late = Progress(stage="commit", read=1)
+    running.call(running.app.database.run(running.app.jobs.store.report, {number: late}))
+    assert (look(api, number)["stage"], look(api, number)["rows_read"]) == ("done", 300)
 
 
 # -- abandoned work ----------------------------------------------------------------
