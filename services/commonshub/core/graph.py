@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from .counts import counts_table, statements, trigger_key
 from .dictionary import Dictionary, Link, NodeType
 from .errors import ValidationFailed
 
@@ -101,6 +102,7 @@ class Graph:
         self.transaction_document_parts = self._transaction_document_parts()
         self.transaction_jobs = self._transaction_jobs()
         self.versions = versions_table(self.metadata)
+        self.counts = counts_table(self.metadata)
 
     def node(self, node_id: str) -> sa.Table:
         """Table of a node type: ``node_id``, ``_props``, ``_sysan``, ``acl``, ``created``."""
@@ -147,8 +149,10 @@ class Graph:
 
     def _present(self, connection: sa.Connection) -> frozenset[str]:
         query = sa.text(
-            "select relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-            " where n.nspname = :s and c.relkind in ('r', 'p', 'i')"
+            "with mine as (select c.oid, relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+            " where n.nspname = :s and c.relkind in ('r', 'p', 'i'))"
+            " select relname from mine union all"
+            " select relname || '.' || tgname from mine join pg_trigger on tgrelid = mine.oid where not tgisinternal"
         )
         return frozenset(connection.execute(query, {"s": self.schema}).scalars())
 
@@ -157,10 +161,15 @@ class Graph:
             if table.name not in present:
                 yield table.name, sa.schema.CreateTable(table, if_not_exists=True)
                 if table is self.versions:
-                    yield HOLD, sa.DDL(hold_function(self.schema))  # type: ignore[no-untyped-call]
+                    yield HOLD, _ddl(hold_function(self.schema))
             for index in sorted(table.indexes, key=lambda each: str(each.name)):
                 if index.name not in present:
                     yield str(index.name), sa.schema.CreateIndex(index, if_not_exists=True)
+        for node_id, table in self._nodes.items():
+            key = trigger_key(table.name)
+            if key not in present:
+                for statement in statements(self.schema, table.name, node_id):
+                    yield key, _ddl(statement)
 
     def _node_table(self, node: NodeType) -> sa.Table:
         table = sa.Table(
@@ -325,7 +334,11 @@ def hold_function(schema: str) -> str:
           return (select max(number) from "{quoted}".dictionary_versions);
         end
         $function$
-    """.replace("%", "%%")  # noqa: S608 - names come from the configuration and are quoted
+    """  # noqa: S608 - names come from the configuration and are quoted
+
+
+def _ddl(text: str) -> sa.DDL:
+    return sa.DDL(text.replace("%", "%%"))  # type: ignore[no-untyped-call]
 
 
 def _common_columns() -> list[sa.Column[Any]]:
