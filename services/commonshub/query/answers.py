@@ -18,7 +18,7 @@ from .planner import Plan, Planner
 from .schema import build
 from .scope import Scope
 from .selection import select
-from .sql import Tables
+from .sql import GraphTables, Tables
 
 KEPT_CONSTANTS = 4
 """Answers without data that are kept; one of them can have megabytes."""
@@ -33,7 +33,7 @@ class Answers:
         Documents to keep parsed and validated.
     """
 
-    def __init__(self, dictionary: Dictionary, tables: Tables, limits: Limits, kept: int) -> None:
+    def __init__(self, dictionary: Dictionary, tables: GraphTables, limits: Limits, kept: int) -> None:
         self.dictionary = dictionary
         self.tables = tables
         self.limits = limits

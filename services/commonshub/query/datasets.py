@@ -9,14 +9,14 @@ from commonshub.core.errors import BadRequest
 
 from .access import Access
 from .scope import Scope
-from .sql import Statement, Tables
+from .sql import GraphTables, Statement, Tables
 
 PROJECT_KEYS = ("name", "code", "dbgap_accession_number", "description", "image_url")
 
 Query = tuple[str, dict[str, object]]
 
 
-def counts(dictionary: Dictionary, tables: Tables, scope: Scope, types: Sequence[str]) -> Query:
+def counts(dictionary: Dictionary, tables: GraphTables, scope: Scope, types: Sequence[str]) -> Query:
     """A statement with one row for each project: its id, and how many records it has of each of `types`.
 
     Raises
@@ -33,7 +33,8 @@ def counts(dictionary: Dictionary, tables: Tables, scope: Scope, types: Sequence
             raise BadRequest(
                 f"nodes: {type_[:80]!r} is no node type of the dictionary whose records belong to projects."
             )
-        columns.append(f"(select count(*) from {tables.node(type_)} n where n._props->>'project_id' = r.project_id)")
+        sums = f"select coalesce(sum(n.records), 0)::bigint from {tables.counts(type_)} n"
+        columns.append(f"({sums} where n._props->>'project_id' = r.project_id)")
     body = f"select {', '.join(columns)} from {access.readable()} r order by r.project_id"
     return statement.text(body), statement.parameters
 

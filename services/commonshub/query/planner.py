@@ -151,9 +151,19 @@ class _Compiler:
         return self._union(asked, arms, selected, paged=not separate_pages)
 
     def _count(self, types: tuple[str, ...], args: Args) -> str:
-        alias = self.statement.alias()
-        conditions = self.filters.conditions(types[0], alias, args)
-        return f"select count(*) from {self.tables.node(types[0])} {alias}{conjunction(conditions)}"
+        (type_,), alias = types, self.statement.alias()
+        conditions = self.filters.conditions(type_, alias, args)
+        kept = self.tables.counts(type_) if self._of_projects(type_, args) else None
+        if kept:
+            return f"select coalesce(sum({alias}.records), 0)::bigint from {kept} {alias}{conjunction(conditions)}"
+        return f"select count(*) from {self.tables.node(type_)} {alias}{conjunction(conditions)}"
+
+    def _of_projects(self, type_: str, args: Args) -> bool:
+        """Whether nothing is counted but whole projects, whose numbers are known."""
+        asked = {key for key, value in args.items() if value is not None} - _PAGE
+        return type_ not in ("program", "project") and (
+            not asked or (asked == {"project_id"} and "project_id" in self.dictionary.nodes[type_].properties)
+        )
 
     # -- records of one type ---------------------------------------------------
 
@@ -325,6 +335,7 @@ class _Compiler:
 
 
 _NULL = "null::text"
+_PAGE = {"first", "offset", "order_by_asc", "order_by_desc"}
 
 
 def _selective(args: Args) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from commonshub.core.counts import TABLE as COUNTS
 from commonshub.core.dictionary import Link
 from commonshub.core.errors import BadRequest, TooLarge
 
@@ -48,6 +49,10 @@ class Tables(Protocol):
         """Links of a type: ``src_id`` and ``dst_id``."""
         ...
 
+    def counts(self, type_: str) -> str | None:
+        """Numbers of ``records`` of a node type that add up, with ``project_id`` in ``_props``, where they are kept."""
+        ...
+
     def log(self, table: str) -> str:
         """A table of the submission log.
 
@@ -82,6 +87,11 @@ class GraphTables:
     def edge(self, link: Link) -> str:
         """See :class:`Tables`."""
         return self._table(self.edge_table(link))
+
+    def counts(self, type_: str) -> str:
+        """See :class:`Tables`."""
+        columns = "records, jsonb_build_object('project_id', project_id) as _props"
+        return f"(select {columns} from {self._table(COUNTS)} where type = {literal(type_)})"
 
     def log(self, table: str) -> str:
         """See :class:`Tables`."""
@@ -120,6 +130,9 @@ class ReleaseTables:
     def _rows(self, table: str, columns: str, column: str, value: str) -> str:
         source = f"{name(self.schema)}.{table}"
         return f"(select {columns} from {source} where release = {self.key:d} and {column} = {literal(value)})"
+
+    def counts(self, type_: str) -> None:
+        """See :class:`Tables`."""
 
     def log(self, table: str) -> str:
         """See :class:`Tables`."""

@@ -129,3 +129,22 @@ def test_every_table_of_records_is_limited_to_the_scope(scope: Scope) -> None:
 def test_names_that_a_schema_cannot_have_are_refused_at_the_start(named: NodeType) -> None:
     with pytest.raises(ValidationFailed, match="cannot be queried"):
         build(dictionary(node("program"), node("project"), named))
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("{ _case_count }", True),
+        ('{ _case_count(project_id: "P-Q") }', True),
+        ('{ _case_count(project_id: ["P-Q", "P-R"], id: null) }', True),
+        ('{ _case_count(submitter_id: "c1") }', False),
+        ('{ _case_count(project_id: "P-Q", age: 3) }', False),
+        ("{ _project_count }", False),
+        ('{ _project_count(project_id: "P-Q") }', False),
+        ("{ case { _samples_count } }", False),
+    ],
+)
+@pytest.mark.parametrize("everything", [True, False])
+def test_records_of_whole_projects_are_not_counted_anew(query: str, kept: bool, everything: bool) -> None:
+    scope = Scope(everything=True) if everything else Scope(projects=frozenset({("P", "Q")}))
+    assert ("node_counts" in str(plan(query, scope=scope).statement)) == kept
