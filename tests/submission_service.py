@@ -1,12 +1,19 @@
-"""Callers of the submission service, and the service as one of them sees it."""
+"""Callers of the submission service, the service as one of them sees it, and records to submit."""
 
+import io
+import tarfile
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
+import sqlalchemy as sa
+from tests.tokens import bearer
 
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
-from commonshub.submission.app import PREFIX
+from commonshub.submission.app import PREFIX, SubmissionApp
 
 SMALL = Path(__file__).parent / "data" / "dictionary"
 
@@ -61,3 +68,100 @@ class Api:
             answer = self.put(experiment, path=f"/P/{code}")
             assert answer["success"], answer
         return self
+
+
+# -- fixtures ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def running(run_service: Callable[..., Any]) -> Any:
+    running = run_service(SubmissionApp, Commons={"dictionary": str(SMALL)})
+    running.hold(SNAPSHOT)
+    return running
+
+
+@pytest.fixture(scope="module")
+def caller(running: Any, token: Callable[..., str]) -> Callable[[str | None], Api]:
+    def make(username: str | None) -> Api:
+        headers = {} if username is None else bearer(token(username))
+        return Api(running.url, headers)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def api(caller: Callable[[str | None], Api]) -> Api:
+    """The administrator's view of a program with two projects, each with the experiment ``e``."""
+    return caller("admin").found()
+
+
+@pytest.fixture(scope="module")
+def sql(database_url: str) -> Iterator[Callable[..., list[Any]]]:
+    """Run one statement: ``sql("select …").all()``."""
+    engine = sa.create_engine(database_url)
+
+    def run(text: str, **parameters: Any) -> list[Any]:
+        with engine.begin() as connection:
+            result = connection.execute(sa.text(text), parameters)
+            return list(result.all()) if result.returns_rows else []
+
+    yield run
+    engine.dispose()
+
+
+# -- records -----------------------------------------------------------------------
+
+
+def fresh() -> str:
+    """A submitter_id that nothing has yet."""
+    return f"c-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def name() -> str:
+    return fresh()
+
+
+def program(name: str) -> dict[str, Any]:
+    return {"type": "program", "name": name, "dbgap_accession_number": name}
+
+
+def project(code: str, **more: Any) -> dict[str, Any]:
+    return {"type": "project", "code": code, "name": code, "dbgap_accession_number": code, **more}
+
+
+def case(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "case", "submitter_id": name, "experiments": {"submitter_id": "e"}, **more}
+
+
+def sample(name: str, parent: str, **more: Any) -> dict[str, Any]:
+    return {"type": "sample", "submitter_id": name, "cases": {"submitter_id": parent}, **more}
+
+
+def demographic(name: str, parent: str, **more: Any) -> dict[str, Any]:
+    return {"type": "demographic", "submitter_id": name, "cases": {"submitter_id": parent}, **more}
+
+
+def aliquot(name: str, *parents: str) -> dict[str, Any]:
+    return {"type": "aliquot", "submitter_id": name, "samples": [{"submitter_id": each} for each in parents]}
+
+
+# -- answers -----------------------------------------------------------------------
+
+
+def ids(answer: dict[str, Any]) -> list[str]:
+    """Ids of what was stored."""
+    assert answer["success"], answer
+    return [entity["id"] for entity in answer["entities"]]
+
+
+def only_error(answer: dict[str, Any]) -> dict[str, Any]:
+    """The one fault that is told."""
+    [error] = [error for entity in answer["entities"] for error in entity["errors"]]
+    return error
+
+
+def names(archive: bytes) -> list[str]:
+    """The files of an archive."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        return tar.getnames()

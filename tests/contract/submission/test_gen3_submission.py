@@ -2,13 +2,13 @@
 
 import csv
 import io
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from tests.submission_service import case
 from tests.tokens import Bearer
 
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
@@ -49,15 +49,6 @@ def sub(submission: Callable[..., Any]) -> Any:
     client.create_project("DEV", {"type": "project", "code": "test", "name": "test", "dbgap_accession_number": "test"})
     client.submit_record("DEV", "test", {"type": "experiment", "submitter_id": "e", "projects": {"code": "test"}})
     return client
-
-
-@pytest.fixture
-def name() -> str:
-    return f"g-{uuid.uuid4().hex[:12]}"
-
-
-def case(name: str, **more: Any) -> dict[str, Any]:
-    return {"type": "case", "submitter_id": name, "experiments": {"submitter_id": "e"}, **more}
 
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> str:

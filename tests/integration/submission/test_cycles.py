@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.submission_service import SMALL, SNAPSHOT
 from tests.waiting import eventually
 
 from commonshub.core.dictionary import load
 from commonshub.submission.app import SubmissionApp
-
-from .conftest import SMALL, SNAPSHOT
 
 PARENTS = {
     "name": "parents", "backref": "portions", "label": "derived_from", "target_type": "sample",

@@ -1,16 +1,10 @@
 """Faults of what was submitted: where they stand, and what to do about them."""
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-
-
-@pytest.fixture
-def name() -> str:
-    return f"n-{uuid.uuid4().hex[:12]}"
 
 
 def faults(answer: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from tests.submission_service import only_error
 
 from commonshub.core import records
 from commonshub.core.records import Draft, Record
@@ -21,11 +22,6 @@ def reads(name: str, **more: Any) -> dict[str, Any]:
     return {
         "type": "reads_file", "submitter_id": name, "file_name": f"{name}.bam", "file_size": 7, "md5sum": md5, **more,
     }  # fmt: skip
-
-
-@pytest.fixture
-def name() -> str:
-    return f"f-{uuid.uuid4().hex[:12]}"
 
 
 class Index:
@@ -60,11 +56,6 @@ def index(database_url: str, api: Any) -> Any:
     engine = sa.create_engine(database_url, json_serializer=json.dumps)
     yield Index(engine)
     engine.dispose()
-
-
-def only_error(answer: dict[str, Any]) -> dict[str, Any]:
-    [error] = [error for entity in answer["entities"] for error in entity["errors"]]
-    return error
 
 
 def test_a_file_that_the_index_does_not_know_gets_a_record(api: Any, index: Index, name: str) -> None:
@@ -212,9 +203,16 @@ def test_deleting_a_node_leaves_its_object(api: Any, index: Index, name: str) ->
     assert len(index.like(document)) == 1
 
 
-def test_a_manifest_lists_the_files_to_upload(api: Any, name: str) -> None:
-    id_ = api.put(reads(name))["entities"][0]["id"]
-    import yaml
-
-    [file] = yaml.safe_load(api("GET", f"/P/one/manifest?ids={id_}").text)["files"]
-    assert (file["local_file_path"], file["file_size"]) == (f"{name}.bam", 7)
+def test_files_may_have_to_be_in_the_index_before(
+    running: Any, api: Any, index: Index, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = replace(running.app.model.tools, indexed_only=True)
+    monkeypatch.setattr(running.app, "model", replace(running.app.model, tools=tools))
+    unknown, known = reads(name), reads(f"2{name}")
+    error = only_error(api.put(unknown))
+    assert (error["keys"], "makes none" in error["message"]) == (["object_id"], True)
+    assert only_error(api.put(reads(name, id=str(uuid.uuid4()))))["keys"] == ["object_id"]
+    assert index.like(unknown) == []
+    guid = index.add(known, authz=[PATH])
+    assert api.put(known)["success"]
+    assert api.export("reads_file")[f"2{name}"]["object_id"] == guid

@@ -1,9 +1,9 @@
 """What Gen3's sheepdog 5.2.4 is known to get wrong, and what is answered here.
 
 The other defects of its list have their tests beside what they are about: records of other projects
-(``test_projects``), dry runs of others, rows of no type, BOM, charset and moved children (``test_records``), exports of
-several types, of a project, as CSV, and unknown ids (``test_reading``), and what a dry run leaves in the index
-(``test_files``).
+(``test_rights``), dry runs of others (``test_dry_runs``), rows of no type, BOM and charset (``test_tables``), moved
+children (``test_entities``), exports of several types, of a project, as CSV (``test_export``), unknown ids
+(``test_reading``), and what a dry run leaves in the index (``test_files``).
 """
 
 import csv
@@ -12,15 +12,7 @@ import uuid
 from typing import Any
 
 import pytest
-
-
-def case(name: str, **more: Any) -> dict[str, Any]:
-    return {"type": "case", "submitter_id": name, "experiments": {"submitter_id": "e"}, **more}
-
-
-@pytest.fixture
-def name() -> str:
-    return f"d-{uuid.uuid4().hex[:12]}"
+from tests.submission_service import case
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -49,7 +41,7 @@ def test_no_transaction_is_left_pending(api: Any, name: str, sql: Any) -> None:
     assert sql("select id from graph.transaction_logs where state = 'PENDING'") == []
 
 
-@pytest.mark.parametrize("path", ["/P/one/bulk", "/P/one/bulk/_dry_run", "/P/one/submit", "/P/one/nothing"])
+@pytest.mark.parametrize("path", ["/P/one/submit", "/P/one/nothing"])
 def test_a_path_of_the_documentation_is_no_fault_of_ours_and_stores_nothing_unasked(
     api: Any, name: str, path: str
 ) -> None:
