@@ -147,6 +147,8 @@ class SubmissionApp(ServiceApplication):
             (rf"{project}/releases/([^/]+)/export/?", releases.ReleaseExportHandler),
             (rf"{project}/releases/([^/]+)/diff/?", releases.ReleaseDiffHandler),
             (rf"{project}/({'|'.join(STEPS)})(/_dry_run)?/?", handlers.StepHandler),
+            (rf"{project}/bulk/_dry_run/?", submitting.BulkDryRunHandler),
+            (rf"{project}/bulk/?", submitting.BulkHandler),
             (rf"{project}/_dry_run/?", submitting.DryRunHandler),
             (rf"{project}/?", submitting.ProjectHandler),
             (rf"{PREFIX}/([^/]+)/?", handlers.ProgramHandler),

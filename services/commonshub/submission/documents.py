@@ -1,6 +1,7 @@
 """Request bodies as documents.
 
 JSON is an object or a list of objects, and is read as a whole. TSV and CSV are read row by row: see :mod:`.tables`.
+Several documents in one body are those of :mod:`.bulk`.
 """
 
 import base64
@@ -15,18 +16,21 @@ import orjson
 
 from ..core.dictionary import NodeType
 from ..core.errors import BadRequest
+from . import bulk
 from .body import Body
 from .entity import Document, Fault
 from .places import JsonPlaces, Places, pointer_of
 from .tables import Table
 from .workbook import Bounds, Workbook
 
-JSON, TSV, CSV, XLSX = "json", "tsv", "csv", "xlsx"
+JSON, TSV, CSV, XLSX, BULK = "json", "tsv", "csv", "xlsx", "bulk"
 _TYPES = {
     "text/csv": CSV,
     "text/tab-separated-values": TSV,
     "text/tsv": TSV,
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": XLSX,
+    # No client sends it: it stands for what comes to the path of bulk submissions.
+    "application/vnd.commonshub.bulk+json": BULK,
 }
 CONTENT_TYPES = {JSON: "application/json", **{kind: name for name, kind in _TYPES.items()}}
 _KEY = re.compile(rb'"\s*:')
@@ -115,6 +119,11 @@ def read(body: Body, content_type: str, nodes: Mapping[str, NodeType], limits: L
     if kind == XLSX:
         return Workbook(body, nodes, Bounds(limits.workbook_bytes, limits.workbook_cells, limits.cell_chars))
     _check_encoding(body, content_type)
+    if kind == BULK:
+        return bulk.parse(
+            body.bytes().removeprefix(_BOM),
+            lambda data, form: read(Body.of(data), CONTENT_TYPES[form], nodes, limits),
+        )
     if kind == JSON:
         return _parse_json(body.bytes().removeprefix(_BOM), limits)
     _check_text(body)

@@ -9,6 +9,7 @@ from .documents import Reading
 from .entity import Entity, Project, fault
 from .ledger import Key, Ledger, repeated
 from .links import read_targets
+from .places import spoken
 from .tally import Tally
 from .validate import Checker, Checkers
 
@@ -94,9 +95,9 @@ class Intake:
             if first is not None:
                 shown = (entity.project_id, entity.submitter_id)
                 message = f"Entity is not unique, ({shown},): the request has it more than once"
-                row = self.reading.places.place(first, None, None)["row"]
+                where = spoken(self.reading.places.place(first, None, None))
                 more = {
-                    "suggestion": f"Row {row} has the same; take one of them out, or give it a submitter_id of its own."
+                    "suggestion": f"{where} has the same; take one of them out, or give it a submitter_id of its own."
                 }
                 entity.errors.append(fault("NOT_UNIQUE", message, ["project_id", "submitter_id"], **more))
 

@@ -88,6 +88,14 @@ def pointer_of(steps: Iterable[str | int]) -> str:
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
 
 
+def spoken(place: Mapping[str, Any]) -> str:
+    """Where a record stands, at the beginning of a sentence."""
+    row = f"Row {place['row']}"
+    if "sheet" in place:
+        return f"{row} of sheet {place['sheet']!r}"
+    return f"{row} of document {place['document']}" if "document" in place else row
+
+
 def locate(entity: Entity, places: Places) -> None:
     """Tell of every fault of a record where it stands, what stands there, and what to do."""
     for each in (*entity.errors, *entity.warnings):

@@ -46,7 +46,7 @@ def listed(outcome: Outcome) -> Iterator[list[str]]:
     """A header, and a row for each fault."""
     faults = [each for entity in outcome.entities for each in entity["errors"]]
     faults += [each for each in outcome.transactional_errors if isinstance(each, dict)]
-    names = [name for name in ("sheet", "cell") if any(name in each for each in faults)]
+    names = [name for name in ("document", "sheet", "cell") if any(name in each for each in faults)]
     names += _LISTED
     yield names
     for each in faults:

@@ -8,7 +8,7 @@ from tornado import web
 from ..core.errors import BadRequest, NotFound
 from .attempt import Run
 from .body import Body
-from .documents import CSV, TSV, document_format
+from .documents import BULK, CONTENT_TYPES, CSV, TSV, document_format
 from .entity import CREATE, UPDATE
 from .handlers import PROJECT_ADMIN
 from .receiving import SMALL_BYTES, ReceivingHandler
@@ -132,3 +132,26 @@ class DryRunHandler(ProjectHandler):
 
     async def delete(self, program: str, code: str) -> None:
         raise NotFound("There is no dry run of deleting a project.")
+
+
+class BulkHandler(ProjectHandler):
+    """``/<program>/<project>/bulk``: several documents at once."""
+
+    SUPPORTED_METHODS = ("PUT", "POST")
+
+    def admit(self) -> int:
+        """Make room, for what comes with the request itself."""
+        if "upload" in self.request.query_arguments:
+            raise BadRequest("An upload is one document; submit it to the project itself.")
+        return super().admit()
+
+    @property
+    def content_type(self) -> str:
+        """Whatever its sender says: there is one form of it."""
+        return CONTENT_TYPES[BULK]
+
+
+class BulkDryRunHandler(BulkHandler):
+    """``/<program>/<project>/bulk/_dry_run``: the same without writing."""
+
+    dry_run = True

@@ -83,7 +83,11 @@ class Tally:
 
     def told(self) -> list[dict[str, Any]]:
         """What is told of records, in their order."""
-        return [self._told[number] for number in sorted(self._told)]
+        return [self._told[number] for number in self.numbers()]
+
+    def numbers(self) -> list[int]:
+        """Which records are told of, in their order."""
+        return sorted(self._told)
 
     def errors(self) -> list[Fault]:
         """All faults of records that are told."""

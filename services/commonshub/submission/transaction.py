@@ -27,6 +27,7 @@ from ..core.errors import BadRequest, NotFound
 from ..core.storage import Storage
 from ..core.uuids import fresh
 from . import files, journal
+from .bulk import divided
 from .cycles import refuse_cycles, told_at_once
 from .entity import CREATE, UPDATE, Entity, Fault, Outcome, Project, fault, faulty
 from .ids import is_uuid
@@ -169,7 +170,7 @@ class Transaction:
         if self.ledger:
             self.progress.stage = LINKS
             self._settle(self.ledger)
-        outcome = self._outcome()
+        outcome = divided(self._outcome(), self.reading, self.tally.numbers())
         if not outcome.success:
             stored = self.store if self.submission.reader else None
             suggest(stored, self.connection, self.project.project_id, self.tally.errors(), entities)
