@@ -131,6 +131,7 @@ class SubmissionApp(ServiceApplication):
             (rf"{PREFIX}/_dictionary/_versions/?", dictionaries.VersionsHandler),
             (rf"{PREFIX}/_dictionary(?:/([^/]+))?/?", readers.DictionaryHandler),
             (rf"{PREFIX}/template(?:/([^/]+))?/?", readers.TemplateHandler),
+            (rf"{PREFIX}/admin/([^/]+)/([^/]+)/entities/([^/]+)/to_delete/([^/]+)/?", handlers.MarkHandler),
             (rf"{project}/_dictionary(?:/([^/]+))?/?", readers.ProjectDictionaryHandler),
             (rf"{project}/template(?:/([^/]+))?/?", readers.ProjectTemplateHandler),
             (rf"{project}/entities/_dry_run/(.+?)/?", handlers.EntitiesDryRunHandler),

@@ -1,33 +1,26 @@
 """Deleting records: only together with everything that cannot be without them."""
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 
 from ..core.dictionary import LinkGroup, NodeType
-from . import journal
+from .clearing import Clearing
 from .entity import Entity, Outcome, fault
+from .picked import Picked, counted
 from .request import Submission
-from .store import Owner, Store, grouped
-from .transaction import Rejected, find_project, require_open
+from .store import Store
 
 DELETE = "delete"
 MAX_DEPENDENTS = 1000
 """Dependent records that an answer names at most."""
 
 
-class Deletion:
+class Deletion(Picked):
     """Deletes records of one project by id, all or none."""
 
     def __init__(self, store: Store, connection: sa.Connection, submission: Submission) -> None:
-        self.store = store
-        self.connection = connection
-        self.submission = submission
-        self.nodes = store.graph.dictionary.nodes
-        self.project = find_project(store, connection, submission.program, submission.code, lock=True)
-        require_open(self.project, "deletions")
-        self.id = store.next_transaction(connection)
+        super().__init__(store, connection, submission, "deletions", delete=True)
 
     def run(self) -> Outcome:
         """Do it.
@@ -37,49 +30,26 @@ class Deletion:
         Rejected
             A record is not there or others depend on it, or this was a dry run.
         """
-        ids = list(dict.fromkeys(id_ for _, id_ in self.submission.reading))
-        owners = {
-            id_: owner
-            for id_, owner in self.store.owners(self.connection, ids).items()
-            if owner.project_id == self.project.project_id
-        }
-        by_type = grouped((owner.type, id_) for id_, owner in sorted(owners.items()))
-        stored = {
-            id_: found.properties
-            for kind, those in by_type.items()
-            for id_, found in self.store.by_id(
-                self.connection, kind, self.project.project_id, those, delete=True
-            ).items()
-        }
-        entities = [self._entity(id_, owners.get(id_), stored.get(id_)) for id_ in ids]
-        dependents = self._dependents(by_type)
+        for entity in self.entities:
+            self._check_states(entity)
+        dependents = self._dependents(self.by_type)
         if dependents:
-            self._blame(entities, dependents)
-        outcome = self._outcome(entities, dependents)
-        if not outcome.success:
-            raise Rejected(outcome)
-        journal.log(self.connection, self.store, self.submission, self.id, journal.SUCCEEDED)
-        for kind, those in by_type.items():
-            self.store.delete_nodes(self.connection, kind, those, self.id)
-        if self.submission.dry_run:
-            raise Rejected(outcome)
-        journal.document(self.connection, self.store, self.submission, outcome)
-        self.store.announce(self.connection, self.project.project_id)
-        return outcome
+            self._blame(self.entities, dependents)
+        count = len(self.entities)
+        done = "Dry run successful. Would have deleted" if self.submission.dry_run else "Successfully deleted"
+        named = list(dependents)[:MAX_DEPENDENTS]
+        return self.conclude(self.outcome(f"{done} {counted(count)}", count, named), self._write)
 
-    def _entity(self, id_: str, owner: Owner | None, properties: Any) -> Entity:
-        entity = Entity({}, None, self.project.project_id, id=id_, action=DELETE)
-        if owner is None or properties is None:
-            entity.action = None
-            entity.errors.append(fault("NOT_FOUND", "Entity not found.", ["id"], id=id_))
-            return entity
-        entity.node = self.nodes[owner.type]
-        entity.submitter_id = properties.get("submitter_id")
+    def _write(self) -> None:
+        for kind, those in self.by_type.items():
+            self.store.delete_nodes(self.connection, kind, those, self.id)
+
+    def _check_states(self, entity: Entity) -> None:
+        properties = entity.old or {}
         for name, allowed in (("state", (None, "validated")), ("file_state", (None, "registered"))):
             if properties.get(name) not in allowed:
                 message = f"Unable to delete: {name} is {properties[name]!r}, and must be {allowed[1]!r}"
                 entity.errors.append(fault("INVALID_VALUE", message, [name]))
-        return entity
 
     def _dependents(self, by_type: dict[str, list[str]]) -> dict[str, tuple[str, str]]:
         """Records that could not be without those to be deleted: their types and the id that each hangs on.
@@ -127,24 +97,6 @@ class Deletion:
             error = fault("INVALID_LINK", message + " You can only delete this entity together with them.", [])
             entity.errors.append({**error, "dependents": those})
 
-    def _outcome(self, entities: Sequence[Entity], dependents: dict[str, tuple[str, str]]) -> Outcome:
-        answers = [entity.answer() for entity in entities]
-        faulty = any(entity.errors for entity in entities)
-        count = 0 if faulty else len(entities)
-        noun = "entity" if len(entities) == 1 else "entities"
-        message = f"Successfully deleted {count} {noun}"
-        if self.submission.dry_run:
-            message = f"Dry run successful. Would have deleted {count} {noun}"
-        return Outcome(
-            transaction_id=self.id,
-            entities=answers,
-            transactional_errors=[],
-            dry_run=self.submission.dry_run,
-            success_code=200,
-            message="" if faulty else message,
-            extra={"deleted_entity_count": count, "dependent_ids": ",".join(list(dependents)[:MAX_DEPENDENTS])},
-        )
-
 
 def broken(node: NodeType, kept: Collection[str]) -> bool:
     """Whether a record that keeps only the links named `kept` breaks its type's rules."""
@@ -158,5 +110,6 @@ def _group_broken(group: LinkGroup, kept: Collection[str]) -> bool:
 
 
 def delete(connection: sa.Connection, store: Store, submission: Submission) -> Outcome:
-    """Delete the records whose ids `submission` has."""
-    return Deletion(store, connection, submission).run()
+    """Delete the records whose ids `submission` has, or the properties that it names of them."""
+    kind = Clearing if submission.fields else Deletion
+    return kind(store, connection, submission).run()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,9 +16,11 @@ from .attempt import Run, attempt
 from .body import Body
 from .deletion import DELETE, delete
 from .documents import CSV, TSV, Reading, Records, document_format
-from .entity import Outcome, resource_path
+from .entity import UPDATE, Outcome, resource_path
 from .lifecycle import STEPS
+from .marking import mark
 from .model import Model
+from .replay import deleting
 from .request import Submission
 from .store import Outdated, Store
 from .tables import Table
@@ -243,12 +246,26 @@ class EntitiesHandler(SubmissionHandler):
         self.reply({"entities": found})
 
     async def delete(self, program: str, code: str, ids: str) -> None:
-        self.require_on(program, code, "delete")
-        username = self.identity.username or self.identity.client
+        fields = self._fields()
+        # What takes properties away changes a record.
+        self.require_on(program, code, DELETE, *([UPDATE] if fields else []))
         wanted = self.id_list(ids)
-        body = Body.of(",".join(wanted).encode())
-        submission = Submission(program, code, Records(wanted), DELETE, self.dry_run, username, body)
-        await self.transact(_deletion, submission)
+        picked = self.picked(program, code, wanted, deleting(wanted, fields))
+        await self.transact(_deletion, replace(picked, fields=fields))
+
+    def _fields(self) -> tuple[str, ...]:
+        if "fields" not in self.request.query_arguments:
+            return ()
+        names = [name.strip() for name in self.get_query_argument("fields").split(",")]
+        # Without names nobody may have meant the whole records.
+        if not all(names):
+            raise BadRequest("fields must name the properties to delete, parted by commas.")
+        return tuple(dict.fromkeys(names))
+
+    def picked(self, program: str, code: str, ids: list[str], body: str) -> Submission:
+        """Records by id as a submission, whose body says what is done to them."""
+        username = self.identity.username or self.identity.client
+        return Submission(program, code, Records(ids), DELETE, self.dry_run, username, Body.of(body.encode()))
 
 
 def _deletion(tools: Tools) -> Run:
@@ -259,6 +276,24 @@ class EntitiesDryRunHandler(EntitiesHandler):
     """``/<program>/<project>/entities/_dry_run/<ids>``."""
 
     dry_run = True
+
+
+class MarkHandler(EntitiesHandler):
+    """``/admin/<program>/<project>/entities/<ids>/to_delete/<true or false>``."""
+
+    SUPPORTED_METHODS = ("DELETE",)
+
+    async def delete(self, program: str, code: str, ids: str, flag: str) -> None:  # type: ignore[override]
+        self.require_on(program, code, DELETE)
+        flag = flag.lower()
+        if flag not in ("true", "false"):
+            raise BadRequest("to_delete value not true or false")
+        wanted = self.id_list(ids)
+
+        def work(tools: Tools) -> Run:
+            return lambda connection, submission: mark(connection, tools.store, submission, flag == "true")
+
+        await self.transact(work, self.picked(program, code, wanted, f"{','.join(wanted)}?to_delete={flag}"))
 
 
 def _entities(connection: sa.Connection, store: Store, program: str, code: str, ids: list[str]) -> list[dict[str, Any]]:

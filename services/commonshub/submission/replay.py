@@ -1,5 +1,6 @@
 """Transactions after the fact: committing what a dry run has tried, and closing one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -38,14 +39,15 @@ def dry_run(
     documents = store.graph.transaction_documents
     query = sa.select(documents).where(documents.c.transaction_id == id_).limit(1)
     document = connection.execute(query).one_or_none()
-    form, text = (document.doc_format.lower(), document.doc) if document else (JSON, "")
+    form, text = (document.doc_format.lower(), document.doc or "") if document else (JSON, "")
     body = join(store.document_parts(connection, id_), spool)
+    fields = _fields(text) if row.role == DELETE else ()
     if row.role == DELETE:
         ids = row.canonical_json or _snapshots(connection, store, id_)
         if not ids:
             raise BadRequest(f"Transaction {id_} does not say what it would have deleted.")
         reading: Reading = Records(ids)
-        body.write(",".join(ids).encode())
+        body.write(deleting(ids, fields).encode())
     else:
         if form not in CONTENT_TYPES or not (body.size or text):
             # Sheepdog takes formats of its own, and keeps the records that it has read of them.
@@ -65,7 +67,19 @@ def dry_run(
         body=body,
         format=form,
         name=document.name if document else None,
+        fields=fields,
     )
+
+
+def deleting(ids: Sequence[str], fields: Sequence[str]) -> str:
+    """A deletion as a text: ``<ids>``, and ``?fields=<names>`` where only these properties are to be deleted."""
+    return ",".join(ids) + (f"?fields={','.join(fields)}" if fields else "")
+
+
+def _fields(text: str) -> tuple[str, ...]:
+    """The properties that a text of :func:`deleting` names."""
+    names = text.partition("?fields=")[2]
+    return tuple(names.split(",")) if names else ()
 
 
 def _snapshots(connection: sa.Connection, store: Store, id_: int) -> list[str]:

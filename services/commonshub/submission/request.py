@@ -18,6 +18,8 @@ class Submission:
         ``create`` (records must be new) or ``update`` (existing records are merged).
     number
         The transaction's number, where it has one already.
+    fields
+        Properties that are to be deleted, where the records themselves are not.
     reader
         Whether the submitter may read the project; others are not told of what is in it.
     """
@@ -33,6 +35,7 @@ class Submission:
     name: str | None = None
     number: int | None = None
     reader: bool = False
+    fields: tuple[str, ...] = ()
 
     def read_by(self, read: Read) -> "Submission":
         """The same, read once more from its body: by another dictionary, a cell may be another value."""

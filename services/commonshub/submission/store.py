@@ -320,6 +320,18 @@ class Store:
             connection.execute(void, {"ids": list(ids)})
         connection.execute(self._statement(("delete_nodes", node_id), build), parameters)
 
+    def annotate(self, connection: sa.Connection, node_id: str, ids: Sequence[str], marks: Mapping[str, Any]) -> None:
+        """Add to the annotations of records, which are none of their properties."""
+        table = self.graph.node(node_id)
+
+        def build() -> Any:
+            given = sa.cast(sa.bindparam("marks", type_=sa.Text), JSONB)
+            merged = sa.func.coalesce(table.c._sysan, sa.literal_column("'{}'::jsonb")).op("||")(given)
+            return sa.update(table).values(_sysan=merged).where(table.c.node_id == sa.any_(_texts("ids")))
+
+        parameters = {"ids": list(ids), "marks": orjson.dumps(marks).decode()}
+        connection.execute(self._statement(("annotate", node_id), build), parameters)
+
     def _snapshot(self, id_: Any, action: str, old: Any, new: Any, source: Any = None) -> Any:
         transaction = sa.bindparam("transaction_id", type_=sa.Integer)
         names = ["entity_id", "transaction_id", "action", "old_props", "new_props"]
