@@ -5,7 +5,7 @@ import gc
 from functools import partial
 from typing import ClassVar
 
-from traitlets import Float, Integer, Unicode
+from traitlets import Bool, Float, Integer, Unicode
 
 from ..core import versions
 from ..core.app import ServiceApplication
@@ -18,7 +18,7 @@ from ..core.releases import Releases
 from ..core.routing import Route
 from ..core.storage import Storage
 from ..core.versions import Version
-from . import dictionaries, handlers, readers, releases, resumable, submitting, transactions
+from . import dictionaries, handlers, manifests, readers, releases, resumable, submitting, transactions
 from .documents import Limits, read
 from .jobs import Jobs, JobSettings
 from .lifecycle import STEPS
@@ -45,6 +45,15 @@ class SubmissionApp(ServiceApplication):
     previewing = False
 
     export_page_rows = Integer(2000, help="Records that an export reads from the database at a time.").tag(config=True)
+
+    packed_at_once = Integer(
+        2, min=1, help="Workbooks and exports with children that are written at the same time; others wait."
+    ).tag(config=True)
+
+    require_file_index_exists = Bool(
+        False,
+        help="Refuse file records whose data object the index does not know yet, instead of making its record.",
+    ).tag(config=True)
 
     max_export_ids = Integer(10_000, help="Ids that one request may ask for or delete.").tag(config=True)
 
@@ -131,13 +140,17 @@ class SubmissionApp(ServiceApplication):
             (rf"{PREFIX}/_dictionary/_versions/?", dictionaries.VersionsHandler),
             (rf"{PREFIX}/_dictionary(?:/([^/]+))?/?", readers.DictionaryHandler),
             (rf"{PREFIX}/template(?:/([^/]+))?/?", readers.TemplateHandler),
+            (rf"{PREFIX}/validation/upload_manifest/?", manifests.ValidationHandler),
+            (rf"{PREFIX}/admin/([^/]+)/([^/]+)/files/([^/]+)/reassign/?", manifests.FilesHandler),
             (rf"{PREFIX}/admin/([^/]+)/([^/]+)/entities/([^/]+)/to_delete/([^/]+)/?", handlers.MarkHandler),
+            (rf"{project}/files/([^/]+)(?:/_dry_run)?/?", manifests.FilesHandler),
+            (rf"{project}/xml/(?:biospecimen|clinical)/bcr(?:/_dry_run)?/?", manifests.XmlHandler),
             (rf"{project}/_dictionary(?:/([^/]+))?/?", readers.ProjectDictionaryHandler),
             (rf"{project}/template(?:/([^/]+))?/?", readers.ProjectTemplateHandler),
             (rf"{project}/entities/_dry_run/(.+?)/?", handlers.EntitiesDryRunHandler),
             (rf"{project}/entities/(.+?)/?", handlers.EntitiesHandler),
             (rf"{project}/export/?", readers.ExportHandler),
-            (rf"{project}/(?:upload_)?manifest/?", readers.ManifestHandler),
+            (rf"{project}/(?:upload_)?manifest/?", manifests.ManifestHandler),
             (rf"{project}/transactions/([0-9]{{1,9}})/commit/?", transactions.CommitHandler),
             (rf"{project}/transactions/([0-9]{{1,9}})/close/?", transactions.CloseHandler),
             (rf"{project}/uploads/?", resumable.UploadsHandler),
@@ -175,6 +188,7 @@ class SubmissionApp(ServiceApplication):
             report_s=self.report_s,
             lapse_s=self.lapse_s,
         )
+        self.packing = asyncio.Semaphore(self.packed_at_once)
         self.uploads = Uploads(self.job_settings.folder, self.upload_expiry_s, self.max_uploads)
         self.jobs = Jobs(self.database, self.model, self.renew, self.uploads, self.job_settings)
         self.follower = Follower(self.database, version, self._use)
@@ -200,7 +214,15 @@ class SubmissionApp(ServiceApplication):
             number=version.number,
             dictionary=version.dictionary,
             read=partial(read, nodes=nodes, limits=limits),
-            tools=Tools(store, checkers, settings.index_schema, self.storage, self.commons.guid_prefix, sizes),
+            tools=Tools(
+                store,
+                checkers,
+                settings.index_schema,
+                self.storage,
+                self.commons.guid_prefix,
+                sizes,
+                self.require_file_index_exists,
+            ),
             roots=Roots(store, checkers, self.releases, settings.auth_schema, self.project_wait_s),
         )
 

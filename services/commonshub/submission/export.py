@@ -4,7 +4,7 @@ An export can be sent back as it is: columns are those of the template, and link
 """
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,16 +33,22 @@ class Row:
     links: Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def check_format(text: str) -> str:
+def check_format(text: str, *, workbooks: bool = False) -> str:
     """A format by name.
+
+    Parameters
+    ----------
+    workbooks
+        Whether it may be ``xlsx``.
 
     Raises
     ------
     BadRequest
         There is no such format.
     """
-    if text not in FORMATS:
-        raise BadRequest(f"format must be one of {', '.join(FORMATS)}, not {text[:40]!r}.")
+    known = [*FORMATS, "xlsx"] if workbooks else FORMATS
+    if text not in known:
+        raise BadRequest(f"format must be one of {', '.join(known)}, not {text[:40]!r}.")
     return text
 
 
@@ -71,11 +77,15 @@ def columns(dictionary: Dictionary, node: NodeType, with_id: bool = False) -> li
     return [*found, *required, *optional]
 
 
-def template(dictionary: Dictionary, node: NodeType, kind: str) -> bytes:
-    """An empty form for records of a type; what is required carries a ``*``."""
+def marked_columns(dictionary: Dictionary, node: NodeType) -> list[str]:
+    """Columns of a form to fill; what is required carries a ``*``."""
     marked = [("*" if name.partition(".")[0] in node.required else "") + name for name in columns(dictionary, node)]
-    if node.category == "data_file":
-        marked.append("urls")
+    return [*marked, "urls"] if node.category == "data_file" else marked
+
+
+def template(dictionary: Dictionary, node: NodeType, kind: str) -> bytes:
+    """An empty form for records of a type, as TSV, CSV or JSON."""
+    marked = marked_columns(dictionary, node)
     if kind == "json":
         form: dict[str, Any] = {}
         for name in marked:
@@ -127,11 +137,16 @@ class Writer:
         self.links = [name for name in header if "." in name]
         self._first = True
 
+    @property
+    def header(self) -> list[str]:
+        """The names of the columns."""
+        return [*self.properties, *self.links]
+
     def head(self) -> bytes:
         """What comes before the first record."""
         if self.kind == "json":
             return b'{"data":['
-        return _table([[*self.properties, *self.links]], DELIMITERS[self.kind])
+        return _table([self.header], DELIMITERS[self.kind])
 
     def tail(self) -> bytes:
         """What comes after the last record."""
@@ -144,7 +159,7 @@ class Writer:
             comma = b"" if self._first or not rows else b","
             self._first = self._first and not rows
             return comma + text
-        return _table([self._cells(row) for row in rows], DELIMITERS[self.kind])
+        return _table([self.cells(row) for row in rows], DELIMITERS[self.kind])
 
     def document(self, row: Row) -> dict[str, Any]:
         """A record as JSON, without what is null."""
@@ -168,14 +183,22 @@ class Writer:
             if name in known
         }
 
-    def _cells(self, row: Row) -> list[str]:
+    def cells(self, row: Row, written: Callable[[Any], Any] | None = None) -> list[Any]:
+        """A record as the cells of a row.
+
+        Parameters
+        ----------
+        written
+            How a value stands in a cell; by default as text.
+        """
+        written = written or cell
         values = {**row.properties, "type": self.node.id, "id": row.id}
-        cells = [cell(values.get(name)) for name in self.properties]
-        separator = "," if self.kind == "tsv" else "#"
+        cells = [written(values.get(name)) for name in self.properties]
+        separator = "#" if self.kind == "csv" else ","
         for column in self.links:
             name, _, key = column.partition(".")
             key = "node_id" if key == "id" else key
-            cells.append(separator.join(cell(target[key]) for target in row.links.get(name, ())))
+            cells.append(written(separator.join(cell(target[key]) for target in row.links.get(name, ()))))
         return cells
 
 
@@ -198,6 +221,14 @@ def page(connection: sa.Connection, source: Source, node: NodeType, after: str, 
     table = source.records(node)
     query = _query(source, node, table).where(table.c.node_id > after).order_by(table.c.node_id).limit(limit)
     return [_row(node, row) for row in connection.execute(query)]
+
+
+def pages(connection: sa.Connection, source: Source, node: NodeType, limit: int) -> Iterator[Sequence[Row]]:
+    """All records of a type, so many at a time."""
+    last = ""
+    while rows := page(connection, source, node, last, limit):
+        yield rows
+        last = rows[-1].id
 
 
 def by_ids(connection: sa.Connection, source: Source, node: NodeType, ids: Sequence[str]) -> list[Row]:

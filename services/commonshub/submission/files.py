@@ -79,6 +79,8 @@ class Planner:
         the record could then read whatever object it names.
     guid_prefix
         Prefix of the GUIDs that are made up here.
+    indexed_only
+        Whether a file must have its record before it is submitted.
     """
 
     def __init__(
@@ -88,11 +90,13 @@ class Planner:
         buckets: Collection[str],
         known: Known,
         guid_prefix: str = "",
+        indexed_only: bool = False,
     ) -> None:
         self.project = project
         self.username = username
         self.buckets = buckets
         self.known = known
+        self.indexed_only = indexed_only
         self.plan = Plan()
         self._made: dict[Print, str] = {}
         self._guids = records.minted(guid_prefix)
@@ -175,6 +179,10 @@ class Planner:
         return not faults
 
     def _make(self, entity: Entity, guid: str | None) -> None:
+        if self.indexed_only:
+            message = "The index has no record of this file, and this commons makes none: upload or register it first."
+            entity.errors.append(fault("INVALID_VALUE", message, ["object_id"], "object"))
+            return
         given = file_print(entity)
         guid = guid or next(self._guids)
         alias = alias_of(self.project, entity)

@@ -1,15 +1,19 @@
-"""HTTP of what is read: exports, manifests, the dictionary and its templates."""
+"""HTTP of what is read: exports, the dictionary and its templates."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
-
-import orjson
 
 from ..core.dictionary import Dictionary, NodeType
 from ..core.errors import BadRequest, NotFound
 from ..core.web import VersionHandler
-from . import export
+from . import export, sheets
+from .body import BLOCK_BYTES
+from .documents import CONTENT_TYPES, XLSX
 from .handlers import LINKS, SubmissionHandler
 from .model import Model
+from .packing import Wanted, pack
 from .sources import Live, Source
 from .transaction import find_project
 
@@ -17,6 +21,8 @@ _TYPES = {
     "tsv": "text/tab-separated-values; charset=utf-8",
     "csv": "text/csv; charset=utf-8",
     "json": "application/json",
+    "tar.gz": "application/gzip",
+    XLSX: CONTENT_TYPES[XLSX],
 }
 
 
@@ -61,13 +67,20 @@ class ExportHandler(SendingHandler):
     async def get(self, program: str, code: str) -> None:
         self.require_on(program, code, "read")
         arguments = self._arguments()
-        kind = export.check_format(str(arguments.get("format", "tsv")).lower())
-        label = arguments.get("node_label")
-        if label:
-            await self._export_type(program, code, str(label), kind)
+        form = export.check_format(str(arguments.get("format", "tsv")).lower(), workbooks=True)
+        without_id = _true(arguments.get("without_id"))
+        if ids := arguments.get("ids"):
+            wanted = self.id_list(ids if isinstance(ids, str) else ",".join(map(str, ids)))
+            below, category = _true(arguments.get("with_children")), self._category(arguments)
+            await self._send_packed(program, code, self._wanted("", wanted, form, without_id, below, category))
+        elif label := arguments.get("node_label"):
+            node = self.exportable(self.model.dictionary, str(label))
+            if form == XLSX:
+                await self._send_packed(program, code, self._wanted(node.id, (), form, without_id))
+            else:
+                await self._send_type(program, code, export.Writer(self.model.dictionary, node, form, without_id))
         else:
-            ids = arguments.get("ids") or ""
-            await self._export_ids(program, code, ids if isinstance(ids, str) else ",".join(map(str, ids)), kind)
+            raise BadRequest("expected either `ids` or `node_label` parameter")
 
     post = get
 
@@ -75,58 +88,41 @@ class ExportHandler(SendingHandler):
         given: dict[str, Any] = {name: self.get_query_argument(name) for name in self.request.query_arguments}
         return {**self.json_object(), **given} if self.request.method == "POST" and self.request.body else given
 
-    async def _export_type(self, program: str, code: str, label: str, kind: str) -> None:
-        node = self.exportable(self.model.dictionary, label)
+    def _category(self, arguments: Mapping[str, Any]) -> str:
+        category = str(arguments.get("category") or "")
+        known = {node.category for node in self.model.dictionary.nodes.values()}
+        if category and category not in known:
+            raise BadRequest(f"category must be one of {', '.join(sorted(known))}, not {category[:40]!r}.")
+        return category
+
+    def _wanted(
+        self, label: str, ids: Sequence[str], form: str, without_id: bool, below: bool = False, category: str = ""
+    ) -> Wanted:
+        return Wanted(label, ids, form, without_id, below, category, self.app.export_page_rows)
+
+    async def _send_type(self, program: str, code: str, writer: export.Writer) -> None:
         store = self.model.tools.store
         project = await self.app.database.run(lambda connection: find_project(store, connection, program, code))
-        writer = export.Writer(self.model.dictionary, node, kind, self.boolean("without_id"))
-        self.attach(f"{program}-{code}_{label}.{kind}", kind)
+        self.attach(f"{program}-{code}_{writer.node.id}.{writer.kind}", writer.kind)
         await self.send(Live(store.graph, project), writer)
 
-    async def _export_ids(self, program: str, code: str, text: str, kind: str) -> None:
-        ids = self.id_list(text)
-        _, rows = await self.app.database.run(export.rows_by_type, self.model.tools.store, program, code, ids)
-        if not any(rows.values()):
-            raise NotFound(f"Unable to find {', '.join(ids[:20])}")
-        dictionary, without_id = self.model.dictionary, self.boolean("without_id")
-        writers = {each: export.Writer(dictionary, dictionary.nodes[each], kind, without_id) for each in rows}
-        if kind == "json":
-            documents = {each: [writer.document(row) for row in rows[each]] for each, writer in writers.items()}
-            self.attach("export.json", kind)
-            self.finish(orjson.dumps(next(iter(documents.values())) if len(documents) == 1 else documents))
-            return
-        tables = {each: writer.head() + writer.rows(rows[each]) for each, writer in writers.items()}
-        if len(tables) == 1:
-            [(label, table)] = tables.items()
-            self.attach(f"{label}.{kind}", kind)
-            self.finish(table)
-        else:
-            self.attach("export.tar.gz", "gzip")
-            self.finish(export.archive({f"{label}.{kind}": table for label, table in tables.items()}))
+    async def _send_packed(self, program: str, code: str, wanted: Wanted) -> None:
+        # What may take long waits for its like; a few records do not.
+        many = wanted.below or wanted.form == XLSX
+        async with self.app.packing if many else nullcontext():
+            packed = await self.app.database.run(pack, self.model.tools.store, program, code, wanted)
+        with packed.file as file:
+            name = f"{program}-{code}_{packed.name}" if wanted.label else packed.name
+            self.attach(f"{name}.{packed.form}", packed.form)
+            while block := await asyncio.to_thread(file.read, BLOCK_BYTES):
+                self.write(block)
+                await self.flush()
+        await self.finish()
 
 
-class ManifestHandler(ExportHandler):
-    """``/<program>/<project>/manifest``: file records as the upload tools read them."""
-
-    async def get(self, program: str, code: str) -> None:
-        self.require_on(program, code, "read")
-        import yaml
-
-        text = self.get_query_argument("ids", "")
-        if not text:
-            raise BadRequest("Please provide valid ids")
-        _, rows = await self.app.database.run(
-            export.rows_by_type, self.model.tools.store, program, code, self.id_list(text)
-        )
-        nodes = self.model.dictionary.nodes
-        files = [
-            {"local_file_path": row.properties.get("file_name"), "id": row.id, "type": kind, **row.properties}
-            for kind, those in rows.items()
-            if nodes[kind].is_file
-            for row in those
-        ]
-        self.set_header("Content-Type", "text/yaml; charset=utf-8")
-        self.finish(yaml.safe_dump({"files": files}, sort_keys=False, allow_unicode=True))
+def _true(given: Any) -> bool:
+    """Whether an argument of a query or a body says yes."""
+    return str(given).lower() in ("true", "1") or given == ""
 
 
 class DataVersionHandler(VersionHandler):
@@ -166,28 +162,30 @@ class ProjectDictionaryHandler(DictionaryHandler):
         self.answer(f"{LINKS}/{program}/{code}/_dictionary", entry)
 
 
-class TemplateHandler(SubmissionHandler):
+class TemplateHandler(SendingHandler):
     """``/template/<node>``: forms to fill; public."""
 
     lenient = True
 
-    def get(self, entry: str | None) -> None:
-        kind = export.check_format(self.get_query_argument("format", "tsv").lower())
+    async def get(self, entry: str | None) -> None:
+        form = export.check_format(self.get_query_argument("format", "tsv").lower(), workbooks=True)
         dictionary = self.model.dictionary
-        if entry:
-            if entry not in dictionary.nodes:
-                raise NotFound(f"Entity type {entry} is not in dictionary")
-            body, name = (
-                export.template(dictionary, dictionary.nodes[entry], kind),
-                f"submission_{entry}_template.{kind}",
-            )
+        if entry and entry not in dictionary.nodes:
+            raise NotFound(f"Entity type {entry} is not in dictionary")
+        chosen = [dictionary.nodes[entry]] if entry else self._chosen()
+        name = f"submission_{entry}_template" if entry else "submission_templates"
+        if form == XLSX:
+            async with self.app.packing:
+                body = await asyncio.to_thread(sheets.form, dictionary, chosen)
+        elif entry:
+            body = export.template(dictionary, chosen[0], form)
         else:
-            body, name = self._all(kind), f"submission_templates.{'json' if kind == 'json' else 'tar.gz'}"
-        self.set_header("Content-Type", "application/json" if kind == "json" else "application/octet-stream")
-        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
+            body = export.template_archive(dictionary, chosen, form)
+            form = form if form == "json" else "tar.gz"
+        self.attach(f"{name}.{form}", form if form in ("json", XLSX) else "octet-stream")
         self.finish(body)
 
-    def _all(self, kind: str) -> bytes:
+    def _chosen(self) -> list[NodeType]:
         categories = {each for each in self.get_query_argument("categories", "").split(",") if each}
         excluded = set(self.get_query_argument("exclude", "").split(","))
         chosen = [
@@ -197,11 +195,13 @@ class TemplateHandler(SubmissionHandler):
             and node.id not in excluded
             and (not categories or node.category in categories)
         ]
-        return export.template_archive(self.model.dictionary, chosen, kind)
+        if not chosen:
+            raise NotFound("No node type is of these categories.")
+        return chosen
 
 
 class ProjectTemplateHandler(TemplateHandler):
     """``/<program>/<project>/template``: the same."""
 
-    def get(self, program: str, code: str, entry: str | None) -> None:  # type: ignore[override]
-        super().get(entry)
+    async def get(self, program: str, code: str, entry: str | None) -> None:  # type: ignore[override]
+        await super().get(entry)

@@ -74,6 +74,8 @@ class Tools:
         Knows the buckets that this commons signs URLs for.
     guid_prefix
         Prefix of the GUIDs of new data objects.
+    indexed_only
+        Whether files must be in the index before they are submitted.
     """
 
     store: Store
@@ -82,6 +84,7 @@ class Tools:
     storage: Storage
     guid_prefix: str
     sizes: Sizes = Sizes()
+    indexed_only: bool = False
 
 
 class Raced(Exception):
@@ -311,7 +314,12 @@ class Transaction:
             return files.Plan()
         known = files.look_up(self.connection, self.tools.index_schema, self.project, entities)
         planner = files.Planner(
-            self.project, self.submission.username, self.tools.storage.buckets, known, self.tools.guid_prefix
+            self.project,
+            self.submission.username,
+            self.tools.storage.buckets,
+            known,
+            self.tools.guid_prefix,
+            self.tools.indexed_only,
         )
         return planner.decide(entities)
 
