@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from commonshub.auth.commands import parser as auth_parser
-from commonshub.hub.cli import AUTH_GROUPS, INDEX_COMMANDS, common_options, parser, user_add_parser
+from commonshub.hub.cli import AUTH_GROUPS, DICTIONARY_COMMANDS, INDEX_COMMANDS, common_options, parser, user_add_parser
 from commonshub.index.commands import parser as index_parser
+from commonshub.submission.commands import parser as dictionary_parser
 
 ROOT = Path(__file__).parents[2]
 COMMAND_PAGE = ROOT / "docs" / "reference" / "commands.md"
@@ -66,6 +67,9 @@ def test_a_command_of_the_pages_exists_with_its_options(command: str) -> None:
         elif words[1] == "index":
             _, rest = common_options().parse_known_args(options.words)
             index_parser().parse_args([words[2], *rest])
+        elif words[1] == "dictionary":
+            _, rest = common_options().parse_known_args(options.words)
+            dictionary_parser().parse_args([words[2], *rest])
     elif program == "python":
         module = words[words.index("-m") + 1].split(".")
         assert list(ROOT.glob(f"*/{'/'.join(module)}/__main__.py")), command
@@ -87,10 +91,15 @@ def test_the_command_line_knows_every_command_of_the_index() -> None:
     assert set(INDEX_COMMANDS) == {leaf.split()[0] for leaf in leaves(index_parser())}
 
 
+def test_the_command_line_knows_every_command_of_the_dictionary() -> None:
+    assert set(DICTIONARY_COMMANDS) == set(leaves(dictionary_parser()))
+
+
 def test_the_command_line_reference_lists_every_command_and_no_other() -> None:
     rows = [line.split("|")[1] for line in COMMAND_PAGE.read_text().splitlines() if line.startswith("| `")]
     listed = {name for row in rows for name in re.findall(r"`([a-z][a-z-]*(?: [a-z][a-z-]*)*)", row)}
     passed_on = {*AUTH_GROUPS, *(f"index {name}" for name in INDEX_COMMANDS)}
     of_index = {f"index {leaf}" for leaf in leaves(index_parser())}
-    exist = ({*leaves(parser()), *leaves(auth_parser())} - passed_on) | {"audit"} | of_index
+    of_dictionary = {f"dictionary {leaf}" for leaf in leaves(dictionary_parser())}
+    exist = ({*leaves(parser()), *leaves(auth_parser())} - passed_on) | {"audit"} | of_index | of_dictionary
     assert sorted(exist ^ listed) == []

@@ -40,6 +40,12 @@ INDEX_COMMANDS = {
     "bucket": "buckets beside those of the configuration",
     "convert": "take over the records of an older indexd",
 }
+# Commands on the data dictionary that the submission service carries out, whether or not it runs.
+DICTIONARY_COMMANDS = {
+    "preview": "say what another dictionary would change, and which records would no longer be valid",
+    "apply": "let another dictionary be in force, with no restart",
+    "versions": "list the dictionaries that have been in force",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,6 +126,14 @@ def _add_groups(
         each = index.add_parser(name, help=text, add_help=False, prefix_chars="\0")
         each.add_argument("words", nargs="*")
         each.set_defaults(run=_index, command=name)
+    dictionary = commands.add_parser("dictionary", help="the data dictionary").add_subparsers(
+        metavar="COMMAND", required=True
+    )
+    for name, text in DICTIONARY_COMMANDS.items():
+        # The submission service reads what follows.
+        each = dictionary.add_parser(name, help=text, add_help=False, prefix_chars="\0")
+        each.add_argument("words", nargs="*")
+        each.set_defaults(run=_dictionary, command=name)
     etl = commands.add_parser("etl", help="the explorer's index").add_subparsers(metavar="COMMAND", required=True)
     for name, text in (("run", "build it now"), ("status", "show when and how it was last built")):
         each = etl.add_parser(name, parents=[common], help=text)
@@ -266,9 +280,17 @@ def _etl(options: argparse.Namespace) -> int:
 
 
 def _index(options: argparse.Namespace) -> int:
+    return _pass_on_words(options, "commonshub.index")
+
+
+def _dictionary(options: argparse.Namespace) -> int:
+    return _pass_on_words(options, "commonshub.submission")
+
+
+def _pass_on_words(options: argparse.Namespace, module: str) -> int:
     given, words = common_options().parse_known_args(options.words)
     folder = _existing(given) if {"-h", "--help"}.isdisjoint(words) else _folder(given)
-    return _pass_on(folder, "commonshub.index", options.command, *words)
+    return _pass_on(folder, module, options.command, *words)
 
 
 def _pass_on(folder: DataFolder, module: str, *arguments: str) -> int:

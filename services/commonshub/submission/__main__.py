@@ -1,5 +1,18 @@
-"""``python -P -m commonshub.submission``."""
+"""``python -P -m commonshub.submission``: the service, or with the name of a command an operator's."""
 
-from .app import SubmissionApp
+import sys
 
-SubmissionApp.launch_instance()
+
+def main() -> None:
+    """Start what the command line asks for."""
+    if sys.argv[1:2] and not sys.argv[1].startswith("-"):
+        from . import commands
+
+        sys.exit(commands.main(sys.argv[1:]))
+    from .app import SubmissionApp
+
+    SubmissionApp.launch_instance()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,11 +7,9 @@ is, as server-sent events; when he goes away, nobody looks any longer.
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import orjson
-import sqlalchemy as sa
 from tornado.iostream import StreamClosedError
 
 from ..core import administrators, audit, versions
@@ -20,10 +18,8 @@ from ..core.identity import Identity
 from ..core.versions import Draft, Waits
 from ..core.web import BaseHandler
 from .handlers import SubmissionHandler
-from .preview import Bounds, Looking, Preview, preview, refuse_invalid
+from .preview import ACTION, Author, Bounds, Looking, Preview, apply, note, preview
 from .readers import DictionaryHandler
-
-ACTION: audit.DictionaryAction = "apply_dictionary"
 
 
 class AdministrationHandler(SubmissionHandler):
@@ -39,6 +35,11 @@ class AdministrationHandler(SubmissionHandler):
     def schema(self) -> str:
         """Where the graph is."""
         return self.app.database.settings.graph_schema
+
+    @property
+    def author(self) -> Author:
+        """The caller, for the trail."""
+        return Author(self.identity, self.request_id)
 
     # -- what is sent ------------------------------------------------------------
 
@@ -151,8 +152,8 @@ class ApplyHandler(AdministrationHandler, DictionaryHandler):
         try:
             administrators.require_governor(self.app.policy, self.identity)
         except PermissionDenied:
-            entry = audit.Entry(ACTION, self.request.path, "denied")
-            await self.app.database.run(self._note, entry)
+            entry, database = audit.Entry(ACTION, self.request.path, "denied"), self.app.database
+            await database.run(note, database.settings, self.author, entry)
             raise
 
     def identify(self) -> Identity:
@@ -177,25 +178,13 @@ class ApplyHandler(AdministrationHandler, DictionaryHandler):
         if made.after != after:
             raise Conflict(f"Version {made.after} of the dictionary has come in between; preview it again.")
         made.refuse(force)
-        number = await self.app.database.run(self._put, made, force)
+        waits = Waits(self.app.dictionary_wait_s, self.app.large_timeout_s)
+        database = self.app.database
+        version = await database.run(apply, database.settings, made, waits, force=force, author=self.author)
         await self.app.renew()
         counts = {"invalid_record_count": made.invalid, "unseen": made.unseen}
-        return {"code": 200, "message": f"Version {number} is in force.", "number": number,
+        return {"code": 200, "message": f"Version {version.number} is in force.", "number": version.number,
                 "digest": draft.dictionary.digest, **counts}  # fmt: skip
-
-    def _put(self, connection: sa.Connection, made: Preview, force: bool) -> int:
-        by = self.identity.username or self.identity.client
-        waits = Waits(self.app.dictionary_wait_s, self.app.large_timeout_s)
-        last = None if force else partial(refuse_invalid, made=made, schema=self.schema)
-        version = versions.apply(connection, self.schema, made.draft, waits, by=by, after=made.after, last=last)
-        detail = {"digest": made.draft.dictionary.digest, "whence": made.draft.whence, "force": force}
-        detail |= {"invalid_records": made.invalid}
-        self._note(connection, audit.Entry(ACTION, f"version {version.number}", "allowed", detail))
-        return version.number
-
-    def _note(self, connection: sa.Connection, entry: audit.Entry) -> None:
-        schema = self.app.database.settings.auth_schema
-        audit.write_many(connection, schema, self.identity, self.request_id, [entry])
 
 
 def _sent(body: bytes) -> Draft:

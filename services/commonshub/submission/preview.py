@@ -8,20 +8,32 @@ since is looked at once more, while nobody can write (:func:`refuse_invalid`).
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from ..core import audit, versions
 from ..core.dictionary import Dictionary
 from ..core.dictionary.difference import difference
 from ..core.errors import Conflict, Unavailable
 from ..core.graph import Graph, edge_table, node_table
-from ..core.versions import Draft
+from ..core.identity import Identity
+from ..core.settings import DatabaseSettings
+from ..core.versions import Draft, Version, Waits
 from .recheck import Finding, Judge, LinkRule, Look, looks
 
+ACTION: audit.DictionaryAction = "apply_dictionary"
 PAGE_ROWS = 2000
 _SHOWN_KEYS = 10
+
+
+class Author(NamedTuple):
+    """Who asks, for the audit trail."""
+
+    identity: Identity
+    request_id: str
 
 
 @dataclass
@@ -180,6 +192,30 @@ def preview(
         made.findings.append(judge.finding)
     made.seconds = time.monotonic() - start
     return made
+
+
+def apply(
+    connection: sa.Connection, settings: DatabaseSettings, made: Preview, waits: Waits, *, force: bool, author: Author
+) -> Version:
+    """Let what was looked at be in force; it is a row of the audit trail.
+
+    Raises
+    ------
+    Conflict
+        As :func:`~.versions.apply`; or what was stored since would no longer be valid, and `force` is not given.
+    """
+    schema, by = settings.graph_schema, author.identity.username or author.identity.client
+    last = None if force else partial(refuse_invalid, made=made, schema=schema)
+    version = versions.apply(connection, schema, made.draft, waits, by=by, after=made.after, last=last)
+    detail = {"digest": made.draft.dictionary.digest, "whence": made.draft.whence, "force": force}
+    entry = audit.Entry(ACTION, f"version {version.number}", "allowed", {**detail, "invalid_records": made.invalid})
+    note(connection, settings, author, entry)
+    return version
+
+
+def note(connection: sa.Connection, settings: DatabaseSettings, author: Author, entry: audit.Entry) -> None:
+    """Add a row to the audit trail."""
+    audit.write_many(connection, settings.auth_schema, author.identity, author.request_id, [entry])
 
 
 def refuse_invalid(connection: sa.Connection, made: Preview, schema: str) -> None:
