@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.dictionary import NodeType
-from .advice import advice, meant, nearest
+from ..core.spelling import meant, nearest
+from .advice import advice
 from .documents import Reading
 from .entity import Entity, Project, fault
 from .ledger import Key, Ledger, repeated

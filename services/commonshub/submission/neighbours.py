@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.operators import custom_op
 
 from ..core.graph import Graph
-from .advice import meant, nearest
+from ..core.spelling import meant, nearest
 from .entity import Entity, Fault
 from .store import Store
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from ..core.dictionary import NodeType, Property
 from ..core.errors import BadRequest
-from .advice import meant, nearest
+from ..core.spelling import meant, nearest
 from .body import Body
 from .entity import Document, Fault, fault
 from .places import Places, TablePlaces, shown

@@ -11,7 +11,8 @@ from typing import Any
 from jsonschema_rs import Draft4Validator
 
 from ..core.dictionary import NodeType, validation_schema
-from .advice import advice, meant, nearest, nearest_first
+from ..core.spelling import meant, nearest, nearest_first
+from .advice import advice
 from .entity import Document, Fault, fault
 from .places import pointer_of
 

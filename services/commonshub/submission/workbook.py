@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..core.dictionary import NodeType
 from ..core.errors import BadRequest, CommonsError, TooLarge
-from .advice import meant, nearest
+from ..core.spelling import meant, nearest
 from .body import Body
 from .entity import Document, Fault, fault
 from .places import Places, TablePlaces
