@@ -10,8 +10,7 @@ primary key, and the GIN indexes on ``_sysan`` and on both columns together. So 
 primary key ``(src_id, dst_id)`` already covers. The others have Gen3's names, or they would be made a second time.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,7 +18,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from .counts import counts_table, statements, trigger_key
 from .dictionary import Dictionary, Link, NodeType
-from .errors import ValidationFailed
+from .dictionary.naming import edge_table as edge_table
+from .dictionary.naming import index_name as index_name
+from .dictionary.naming import node_table as node_table
 
 CHANNEL = "commonshub_graph"
 """``NOTIFY`` channel of committed submissions; the payload is a project id."""
@@ -27,41 +28,8 @@ CHANNEL = "commonshub_graph"
 HOLD = "hold_dictionary"
 """Name of the function of :func:`hold_function`."""
 
-_MAX_NAME_CHARS = 40
 _MAX_IDENTIFIER_BYTES = 63
 _LOCK_TIMEOUT_MS = 10_000
-
-
-def _digest(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:8]
-
-
-def _initials(name: str, per_word: int, limit: int) -> str:
-    return "".join(word[:per_word] for word in name.split("_"))[:limit]
-
-
-def node_table(node_id: str) -> str:
-    """Name of a node type's table."""
-    return "node_" + node_id.replace("_", "").lower()
-
-
-def edge_table(link: Link) -> str:
-    """Name of a link's table; long names are shortened behind a digest of the whole."""
-    name = "edge_" + (link.source + link.label + link.target).replace("_", "").lower()
-    if len(name) <= _MAX_NAME_CHARS:
-        return name
-    short = _initials(link.source, 2, 10) + _initials(link.label, 2, 7) + _initials(link.target, 2, 10)
-    return f"edge_{_digest(name)}_{short}".lower()
-
-
-def index_name(node_id: str, description: str) -> str:
-    """Name of an index on a node type's properties."""
-    table = node_table(node_id)
-    name = f"index_{table}_{description}"
-    if len(name) <= _MAX_NAME_CHARS:
-        return name
-    short = "_".join(word[:8] for word in description.split("_"))[:25]
-    return f"index_{_digest(table)}_{_initials(node_id, 4, 20)}_{short}"
 
 
 class Graph:
@@ -73,11 +41,6 @@ class Graph:
         The node types and links.
     schema
         PostgreSQL schema that holds them.
-
-    Raises
-    ------
-    ValidationFailed
-        Two node types or two links would share a table.
     """
 
     def __init__(self, dictionary: Dictionary, schema: str) -> None:
@@ -88,8 +51,6 @@ class Graph:
         self._edges: dict[Link, sa.Table] = {}
         nodes = dictionary.nodes.values()
         links = [link for node in nodes for link in node.links]
-        _refuse_shared(((node.id, node_table(node.id)) for node in nodes), "node types")
-        _refuse_shared(((f"{each.source}.{each.name}", edge_table(each)) for each in links), "links")
         for node in nodes:
             self._nodes[node.id] = self._node_table(node)
         for link in links:
@@ -365,15 +326,3 @@ def _property_index(table: sa.Table, name: str, expressions: list[sa.ColumnEleme
     labels = [f"key_{number}" for number in range(len(expressions))]
     labelled = [each.label(label) for each, label in zip(expressions, labels, strict=True)]
     sa.Index(name, *labelled, unique=unique, postgresql_ops=dict.fromkeys(labels, "text_pattern_ops"), _table=table)
-
-
-def _refuse_shared(names: Iterable[tuple[str, str]], what: str) -> None:
-    owners: dict[str, str] = {}
-    faults: list[Mapping[str, str]] = []
-    for owner, table in names:
-        if table in owners:
-            faults.append({"path": owner, "message": f"shares the table {table} with {owners[table]}"})
-        owners[table] = owner
-    if faults:
-        told = "; ".join(f"{each['path']} {each['message']}" for each in faults)
-        raise ValidationFailed(f"Some {what} of the dictionary cannot be told apart in the database: {told}.", faults)

@@ -27,8 +27,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from . import graph as tables
 from .database import Database
 from .dictionary import Dictionary, Source, compiled
+from .dictionary.faults import refuse
 from .dictionary.patterns import slow_patterns
-from .dictionary.source import refuse
 from .errors import Conflict, NotFound, Unavailable
 from .graph import Graph
 

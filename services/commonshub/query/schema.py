@@ -31,16 +31,10 @@ from commonshub.core.dictionary import Dictionary, NodeType, Property
 from commonshub.core.errors import ValidationFailed
 
 from .fields import AnyNeighbours, Count, Entry, Listing, Meaning, Neighbours, NodeTypes, Value, Viewer, means
-from .transactions import LOG_TYPES, TransactionFields
+from .transactions import TransactionFields
 
 DEFAULT_FIRST = 10
 """Records that a list gives when ``first`` is not sent (Peregrine's default)."""
-
-_OWN_TYPES = ("Root", "Node", "DataNode", "NodeType", "WithPathToInput", "NotPropertiesInput")
-_SCALAR_TYPES = ("String", "Int", "Float", "Boolean", "ID")
-_OWN_FIELDS = ("node", "datanode", "viewer", "transaction_log")
-RESERVED = frozenset([*_OWN_TYPES, *_SCALAR_TYPES, *_OWN_FIELDS, *LOG_TYPES])
-"""Names that no node type may have: types and root fields of every schema."""
 
 INTERFACE_FIELDS = ("id", "submitter_id", "type", "project_id", "created_datetime", "updated_datetime")
 
@@ -65,9 +59,8 @@ def build(dictionary: Dictionary) -> GraphQLSchema:
     Raises
     ------
     ValidationFailed
-        A node type has the name of something that every schema has, or a name is none in GraphQL.
+        A name is none in GraphQL.
     """
-    _refuse(f"{each} is a name of the GraphQL schema's own." for each in dictionary.nodes if each in RESERVED)
     schema = _Builder(dictionary).schema()
     _refuse(error.message for error in validate_schema(schema))
     return schema

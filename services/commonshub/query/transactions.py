@@ -16,12 +16,6 @@ from graphql import (
 
 from .fields import Column, Meaning, Parts, Stored, Transactions, means
 
-LOG_TYPES = (
-    *("TransactionLog", "TransactionSnapshot", "TransactionDocument", "TransactionDependent"),
-    *("TransactionResponse", "TransactionResponseEntity", "TransactionResponseError"),
-)
-"""Names of the types in this module."""
-
 _STRINGS = GraphQLList(GraphQLString)
 
 

@@ -1,15 +1,9 @@
 """Table and index names are those of the existing Gen3 databases."""
 
-import dataclasses
-from pathlib import Path
-
 import pytest
 
-from commonshub.core.dictionary import Link, load
-from commonshub.core.errors import ValidationFailed
-from commonshub.core.graph import Graph, edge_table, index_name, node_table
-
-SMALL = Path(__file__).parents[2] / "data" / "dictionary"
+from commonshub.core.dictionary import Link
+from commonshub.core.graph import edge_table, index_name, node_table
 
 
 @pytest.mark.parametrize(
@@ -40,11 +34,3 @@ def test_edge_tables(source: str, label: str, target: str, table: str) -> None:
 )
 def test_index_names(node: str, description: str, name: str) -> None:
     assert index_name(node, description) == name
-
-
-def test_two_node_types_that_would_share_a_table_are_refused() -> None:
-    dictionary = load(str(SMALL))
-    nodes = dict(dictionary.nodes)
-    nodes["c_ase"] = dataclasses.replace(nodes["case"], id="c_ase", links=())
-    with pytest.raises(ValidationFailed, match=r"c_ase shares the table node_case with case"):
-        Graph(dataclasses.replace(dictionary, nodes=nodes), "graph")

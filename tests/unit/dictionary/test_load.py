@@ -12,7 +12,7 @@ import pytest
 from tests.dictionaries import FOLDERS, SMALL, folder
 
 from commonshub.core.dictionary import Dictionary, Link, load, validation_schema
-from commonshub.core.errors import NotFound, Unavailable, ValidationFailed
+from commonshub.core.errors import NotFound, Unavailable
 
 SITE = "primary_site: {type: string}"
 
@@ -151,47 +151,6 @@ def test_a_url_is_the_same_dictionary(as_json: Path, small: Dictionary) -> None:
 def test_a_place_without_a_dictionary_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="nowhere"):
         load(str(tmp_path / "nowhere"))
-
-
-@pytest.mark.parametrize(
-    ("file", "old", "new", "path", "message"),
-    [
-        ("case.yaml", "id: case", "ident: case", "/", "id"),
-        ("case.yaml", "category: administrative", "category: 3", "/category", "string"),
-        ("case.yaml", "many_to_one", "many_to_some", "/links/0/multiplicity", "many_to_some"),
-        ("case.yaml", "target_type: experiment", "target_type: trial", "/links/0/target_type", "trial"),
-        ("case.yaml", "name: experiments", "name: trials", "/links/0/name", "not among the properties"),
-        ("case.yaml", "backref: cases", "backref: number_of_cases", "/links/0/backref", "property of 'experiment'"),
-        ("case.yaml", "backref: known_by", "backref: cases", "/links/1/backref", "already"),
-        ("case.yaml", "primary_site:", "primary-site:", "/properties/primary-site", "no name"),
-        ("case.yaml", "required: [type", "required: [kind", "/required/0", "kind"),
-        ("case.yaml", SITE, "primary_site: {type: text}", "/properties/primary_site", "JSON"),
-        ("case.yaml", SITE, 'primary_site: {$ref: "#/no"}', "/properties/primary_site/", "no object"),
-        ("case.yaml", SITE, 'primary_site: {$ref: "x.yaml#/no"}', "/properties/primary_site/", "x.yaml"),
-        ("case.yaml", SITE, 'primary_site: {$ref: [1]}', "/properties/primary_site/", "form"),
-        ("sample.yaml", "id: sample", "id: case", "/id", "too"),
-        ("program.yaml", "id: program", "id: programme", "/", "program"),
-        ("case.yaml", "id: case", "id: [", "", "expected"),
-    ],
-)  # fmt: skip
-def test_a_fault_names_file_and_path(
-    edited: Callable[..., str], file: str, old: str, new: str, path: str, message: str
-) -> None:
-    with pytest.raises(ValidationFailed) as caught:
-        load(edited(file, old, new))
-    told = [each for each in caught.value.details if each["path"].startswith(path) and message in each["message"]]
-    assert told, caught.value.details
-
-
-def test_a_fault_in_yaml_names_the_line(edited: Callable[..., str]) -> None:
-    folder = edited("case.yaml", SITE, 'primary_site: {$ref: "#/no"}')
-    with pytest.raises(ValidationFailed, match=r"case\.yaml:16 /properties/primary_site/\$ref"):
-        load(folder)
-
-
-def test_a_reference_to_itself_is_refused(edited: Callable[..., str]) -> None:
-    with pytest.raises(ValidationFailed, match="refers to itself"):
-        load(edited("_definitions.yaml", "state:\n  default", 'state:\n  $ref: "#/state"\n  default'))
 
 
 def test_a_broken_definition_that_nobody_uses_is_let_be(edited: Callable[..., str]) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commonshub.core.dictionary import Dictionary, Link, NodeType, Property
+from commonshub.core.dictionary.metaschema import RESERVED
 from commonshub.core.errors import ValidationFailed
 from commonshub.query.answers import Answers
 from commonshub.query.document import Limits
@@ -125,10 +126,17 @@ def test_every_table_of_records_is_limited_to_the_scope(scope: Scope) -> None:
         assert scope.nothing or f"{alias}._props->>'project_id'" in statement
 
 
-@pytest.mark.parametrize("named", [node("Node"), node("viewer"), node("TransactionLog"), node("case", (), prop("__x"))])
-def test_names_that_a_schema_cannot_have_are_refused_at_the_start(named: NodeType) -> None:
+def test_a_name_that_graphql_cannot_have_is_refused_at_the_start() -> None:
     with pytest.raises(ValidationFailed, match="cannot be queried"):
-        build(dictionary(node("program"), node("project"), named))
+        build(dictionary(node("program"), node("project"), node("case", (), prop("__x"))))
+
+
+def test_no_dictionary_can_take_a_name_that_every_schema_has() -> None:
+    fields = ANSWERS.schema.query_type.fields if ANSWERS.schema.query_type else {}
+    names = {name for name in (*ANSWERS.schema.type_map, *fields) if not name.startswith("_")}
+    # A node type's own names begin or end with it.
+    begin, end = tuple(SMALL.nodes), tuple(f"_{each}" for each in SMALL.nodes)
+    assert {name for name in names if not name.startswith(begin) and not name.endswith(end)} == RESERVED
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,13 @@ from typing import Any
 
 import orjson
 
-from .checks import check_shapes, check_whole
+from .checks import check
+from .faults import ordered, refuse
 from .metaschema import METASCHEMA
 from .model import Dictionary, Kind, Link, LinkGroup, NodeType, Property
 from .nullable import takes_null
-from .references import Resolver, check_size, too_deep
-from .source import Source, refuse
+from .source import Source
 
-_NOT_NODES = {"_definitions.yaml", "_terms.yaml", "_settings.yaml", "metaschema.yaml"}
 _NO_RECORDS = {"root", "metaschema"}
 _KINDS: Mapping[str, Kind] = {
     "string": "string",
@@ -54,27 +53,10 @@ def compiled(files: Source) -> Dictionary:
     ValidationFailed
         As :func:`load`.
     """
-    try:
-        return _compiled(files)
-    except RecursionError as error:
-        raise too_deep(files) from error
-
-
-def _compiled(files: Source) -> Dictionary:
-    source = files.place
-    resolver = Resolver(files)
-    schemas = {name: resolver.file(name) for name in sorted(files.files) if name not in _NOT_NODES}
-    refuse(source, resolver.faults)
-    # Before anybody looks at all of it: what is shared here is written out there.
-    check_size(files, schemas)
-    refuse(source, check_shapes(files, schemas))
-    refuse(source, check_whole(files, schemas))
-    document = {schema["id"]: schema for schema in schemas.values()}
-    # A definition that no node type uses may be broken: published dictionaries contain such, and nothing depends on it.
-    for name in ("_definitions", "_terms", "_settings"):
-        document[name] = resolver.file(f"{name}.yaml") or {"id": name}
-    document["metaschema"] = METASCHEMA
-    check_size(files, document)
+    checked = check(files)
+    refuse(files.place, ordered(checked.faults))
+    schemas = checked.schemas
+    document = {**{schema["id"]: schema for schema in schemas.values()}, **checked.shared, "metaschema": METASCHEMA}
     nodes = {schema["id"]: make_node(schema) for schema in schemas.values() if schema["id"] not in _NO_RECORDS}
     backlinks: defaultdict[str, list[Link]] = defaultdict(list)
     for node in nodes.values():

@@ -80,7 +80,7 @@ def _implied(part: str, wide: Schema, narrow: Schema) -> bool:
         return True
     values = _values(narrow)
     if values is not None:
-        valid = _validator({key: wide[key] for key in _keywords(part) if key in wide})
+        valid = validator({key: wide[key] for key in _keywords(part) if key in wide})
         return all(valid(value) for value in values)
     return (
         _RULES.get(part, _equal)(part, wide, narrow)
@@ -133,7 +133,8 @@ def _type_of(value: Any) -> str:
     return names.get(type(value), "object")
 
 
-def _validator(schema: Schema) -> Callable[[Any], bool]:
+def validator(schema: Schema) -> Callable[[Any], bool]:
+    """What says whether a schema allows a value."""
     from jsonschema_rs import Draft4Validator
 
     return Draft4Validator(dict(schema), validate_formats=True).is_valid
@@ -146,7 +147,7 @@ def _disjoint(one: Schema, other: Schema) -> bool:
     for left, right in ((one, other), (other, one)):
         values = _values(left)
         if values is not None:
-            valid = _validator(right)
+            valid = validator(right)
             return not any(valid(value) for value in values)
         if any(all(_disjoint(each, right) for each in cases) for cases in _cases(left)):
             return True

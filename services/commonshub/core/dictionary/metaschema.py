@@ -7,6 +7,16 @@ _TEXT = {"type": "string", "minLength": 1}
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 _NAME = {"type": "string", "pattern": NAME}
 
+RESERVED = frozenset(
+    {
+        "Root", "Node", "DataNode", "NodeType", "WithPathToInput", "NotPropertiesInput", "String", "Int", "Float",
+        "Boolean", "ID", "node", "datanode", "viewer", "transaction_log", "TransactionLog", "TransactionSnapshot",
+        "TransactionDocument", "TransactionDependent", "TransactionResponse", "TransactionResponseEntity",
+        "TransactionResponseError",
+    }
+)  # fmt: skip
+"""Ids that no node type may have: types and root fields of every commons' GraphQL schema."""
+
 MULTIPLICITIES = ("one_to_one", "one_to_many", "many_to_one", "many_to_many")
 
 METASCHEMA: dict[str, Any] = {

@@ -11,32 +11,39 @@ from typing import Any
 
 from jsonschema_rs import Draft4Validator, RegexOptions
 
+from .faults import Fault
 from .model import Dictionary
+
+Where = tuple[str | int, ...]
 
 MAX_PATTERN_BYTES = 2**20
 """Most that a pattern may take once it is compiled."""
 
 
-def slow_patterns(dictionary: Dictionary) -> Iterator[dict[str, Any]]:
-    """The faults of patterns that cannot be matched in linear time."""
+def slow_patterns(dictionary: Dictionary) -> Iterator[Fault]:
+    """The patterns that cannot be matched in linear time; in place of a file each names its node type."""
     for node in dictionary.nodes.values():
-        for path, pattern in _patterns(node.schema["properties"], f"{node.id}/properties"):
+        for where, pattern in patterns(node.schema["properties"], ("properties",)):
             if not _is_linear(pattern):
-                message = f"the pattern {str(pattern)[:80]!r} is none that can be matched in linear time"
-                yield {"file": node.id, "path": path.removeprefix(node.id), "message": message}
+                message = f"the pattern {pattern[:80]!r} is none that can be matched in linear time."
+                path = "/" + "/".join(map(str, where))
+                yield Fault(node.id, None, path, message, "Write it without look-around and references back.")
 
 
-def _patterns(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for name, each in value.items():
-            if name == "pattern" and isinstance(each, str):
-                yield f"{path}/{name}", each
-            elif name == "patternProperties" and isinstance(each, dict):
-                yield from ((f"{path}/{name}", pattern) for pattern in each)
-            yield from _patterns(each, f"{path}/{name}")
-    elif isinstance(value, list):
-        for place, each in enumerate(value):
-            yield from _patterns(each, f"{path}/{place}")
+def patterns(schema: Any, where: Where) -> Iterator[tuple[Where, str]]:
+    """All regular expressions of a schema, with their places."""
+    if isinstance(schema, dict):
+        for key, each in schema.items():
+            here = (*where, key)
+            if key == "pattern" and isinstance(each, str):
+                yield here, each
+            elif key == "patternProperties" and isinstance(each, dict):
+                yield from ((here, pattern) for pattern in each)
+            if key != "enum" or not isinstance(each, list):
+                yield from patterns(each, here)
+    elif isinstance(schema, list):
+        for index, each in enumerate(schema):
+            yield from patterns(each, (*where, index))
 
 
 @lru_cache(maxsize=1024)

@@ -2,28 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import yaml
-
+from .. import located
 from ..errors import NotFound, Unavailable, ValidationFailed
+from . import content
+from .faults import Fault, Severity
 
 FETCH_TIMEOUT_S = 30
 MAX_BYTES = 64 * 2**20
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Safe YAML in which a date stays the text that was written: JSON has no dates."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
-}
 
 
 class Source:
@@ -34,20 +25,27 @@ class Source:
     place
         A folder of YAML files, a JSON file, or an http(s) URL of one.
 
+    Attributes
+    ----------
+    files
+        Their content by name, once it is asked for. What is no JSON at all raises ``ValidationFailed`` then.
+    faults
+        Why a file, or a part of it, could not be read.
+    unread
+        Names of the files that could not.
+
     Raises
     ------
     NotFound
         There is nothing at `place`.
     Unavailable
         The URL gives no answer.
-    ValidationFailed
-        A file is not YAML or JSON, or is no object.
     """
 
     def __init__(self, place: str) -> None:
         self.place = place
         self._folder = Path(place).is_dir()
-        self._texts: dict[str, str] = {}
+        self._begin()
         if place.startswith(("http://", "https://")):
             self._content = {"": _fetch(place)}
         elif self._folder:
@@ -72,8 +70,16 @@ class Source:
             What messages call it.
         """
         made = cls.__new__(cls)
-        made.place, made._texts, made.files = place, {}, _named(files, place)
+        made.place = place
+        made._begin()
+        made.files = made._plain(_named(files, place))
         return made
+
+    def _begin(self) -> None:
+        self.faults: list[Fault] = []
+        self.unread: set[str] = set()
+        self._texts: dict[str, str] = {}
+        self._lines: dict[str, Mapping[located.Where, int]] = {}
 
     @cached_property
     def digest(self) -> str:
@@ -84,80 +90,60 @@ class Source:
     @cached_property
     def files(self) -> dict[str, Any]:
         """The content by name of file."""
-        return self._parsed() if self._folder else self._object(self._content[""])
+        return self._plain(self._parsed() if self._folder else self._object(self._content[""]))
 
     def _object(self, text: bytes) -> dict[str, Any]:
         try:
             files = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValidationFailed(f"{self.place} is not JSON: {error}.") from error
         return _named(files, self.place)
 
     def _parsed(self) -> dict[str, Any]:
         files: dict[str, Any] = {}
-        faults = []
-        for name, content in self._content.items():
+        for name, text in self._content.items():
             try:
-                self._texts[name] = content.decode()
-                files[name] = yaml.load(self._texts[name], _Loader)  # noqa: S506 -- a safe loader
-            except (yaml.YAMLError, UnicodeDecodeError) as error:
-                faults.append({"file": name, "path": "", "message": " ".join(str(error).split())})
-        refuse(self.place, faults)
+                files[name] = content.read(text)
+                self._texts[name] = text.decode()
+            except content.Unreadable as error:
+                self.unread.add(name)
+                self.faults.append(Fault(name, error.line, "/", error.message, error.fix))
         return files
 
-    def line(self, file: str, path: Sequence[str | int]) -> int | None:
-        """Line of a place in a YAML file, from 1, or of the nearest place above it; None for JSON."""
-        text = self._texts.get(file)
-        if text is None:
-            return None
-        node = yaml.compose(text, _Loader)
-        for step in path:
-            below = _child(node, step)
-            if below is None:
-                break
-            node = below
-        return None if node is None else node.start_mark.line + 1
+    def _plain(self, files: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, each in files.items():
+            found[name], problems = content.plain(each)
+            self.faults += [self.fault(name, problem.where, problem.message, problem.fix) for problem in problems]
+        return found
 
-    def fault(self, file: str, path: Sequence[str | int], message: str) -> dict[str, Any]:
-        """One fault, as :class:`ValidationFailed` carries it."""
-        found = {"file": file, "path": "/" + "/".join(map(str, path)), "message": message}
-        line = self.line(file, path)
-        return found if line is None else {**found, "line": line}
+    def fault(
+        self, file: str, path: Sequence[str | int], message: str, fix: str, severity: Severity = "error"
+    ) -> Fault:
+        """A fault of a place in a file, with its line, or that of the nearest place above it."""
+        return Fault(file, self._line(file, path), "/" + "/".join(map(str, path)), message, fix, severity)
+
+    def _line(self, file: str, path: Sequence[str | int]) -> int | None:
+        if file not in self._texts:
+            return None
+        if file not in self._lines:
+            self._lines[file] = located.Document(self._texts[file]).lines()
+        return located.line(self._lines[file], tuple(path))
+
+    def repeated(self) -> Iterator[Fault]:
+        """The keys that stand twice in an object of a YAML file."""
+        for name, text in self._texts.items():
+            for line, where in content.repeated(text):
+                message = f"the key {where[-1]!r} stands here twice; the last one counts."
+                path = "/" + "/".join(map(str, where))
+                again = f"Name the second one {where[-1]}2, and both count." if where[-1] == "$ref" else ""
+                yield Fault(name, line, path, message, again or "Take one of them out.", "warning")
 
 
 def _named(files: Any, place: str) -> dict[str, Any]:
     if not isinstance(files, dict) or not files:
         raise ValidationFailed(f"{place} must be one JSON object of the form {{'<name>.yaml': content}}.")
     return {name if name.endswith((".yaml", ".yml")) else f"{name}.yaml": each for name, each in files.items()}
-
-
-def _child(node: yaml.Node | None, step: str | int) -> yaml.Node | None:
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == str(step):
-                return value if isinstance(value, yaml.ScalarNode) else key if value is None else value
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        found: yaml.Node = node.value[step]
-        return found
-    return None
-
-
-def refuse(place: str, faults: Sequence[Mapping[str, Any]]) -> None:
-    """Raise when there are faults.
-
-    Raises
-    ------
-    ValidationFailed
-        Names the first few in its message and all in its details.
-    """
-    if not faults:
-        return
-    lines = [
-        f"{each['file']}{':' + str(each['line']) if 'line' in each else ''} {each['path']}: {each['message']}"
-        for each in faults[:5]
-    ]
-    rest = f" (and {len(faults) - 5} more)" if len(faults) > 5 else ""
-    raise ValidationFailed(f"The dictionary at {place} has faults: " + "; ".join(lines) + rest, faults)
 
 
 def _fetch(url: str) -> bytes:
