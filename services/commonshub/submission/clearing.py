@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..core.dictionary import NodeType
-from .advice import meant, nearest
+from ..core.spelling import meant, nearest
 from .entity import UPDATE, Entity, Fault, Outcome, fault
 from .picked import Picked, counted
 from .request import Submission
