@@ -256,8 +256,10 @@ class Ledger:
             )  # fmt: skip
             whole = ~sa.exists().where(lost.c.id == _LINKS.c.id, lost.c.parent_id.is_(None))
             asked = sa.select(_LINKS).where(*_of(link), ~_LINKS.c.faulty, whole)
-            asked = asked.where(_LINKS.c.parent_id.in_(sa.select(busy.c.dst_id)))
             mine: Any = sa.literal_column("e.xmin = pg_current_xact_id()::xid")
+            # What was stored before is no new child, even where an earlier dictionary has let it be a second one.
+            old = sa.exists().where(edge.c.src_id == _LINKS.c.id, edge.c.dst_id == _LINKS.c.parent_id, ~mine)
+            asked = asked.where(_LINKS.c.parent_id.in_(sa.select(busy.c.dst_id)), ~old)
             earlier = sa.select(edge.c.dst_id, edge.c.src_id).where(edge.c.dst_id.in_(sa.select(busy.c.dst_id)), ~mine)
             stored = {row.dst_id: row.src_id for row in self._connection.execute(earlier)}
             yield link, self._read(asked.order_by(_LINKS.c.parent_id, _LINKS.c.number)), stored

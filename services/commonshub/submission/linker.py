@@ -117,8 +117,10 @@ class Linker:
         elif asked:
             parents = sorted({parent for _, _, parent in asked})
             leaving = {entity.id: entity.links[link.name] for entity in mentioned} if link.to_one else {}
-            edges = self.store.children(self.connection, link, parents)
+            edges = set(self.store.children(self.connection, link, parents))
             stored = {parent: child for child, parent in edges if parent in leaving.get(child, (parent,))}
+            # What is stored already is no new child, even where an earlier dictionary has let it be a second one.
+            asked = [(entity, child, parent) for entity, child, parent in asked if (child, parent) not in edges]
             for entity in second_children(asked, stored):
                 entity.errors.append(only_one(link))
 

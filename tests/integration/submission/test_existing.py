@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
@@ -408,6 +409,29 @@ def test_rules_of_links_hold_for_new_ones(api: Api) -> None:
     [error] = answer["entities"][0]["errors"]
     assert error["rule"] == "multiplicity"
     assert {"d0", "d1"} <= api.export("demographic").keys()
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_link_that_breaks_a_rule_may_be_sent_again(
+    api: Api, existing: Existing, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Or nothing else of the record could be changed: the dictionary requires the link."""
+    model = existing.submission.app.model
+    tools = replace(model.tools, sizes=replace(model.tools.sizes, chunk=size))
+    monkeypatch.setattr(existing.submission.app, "model", replace(model, tools=tools))
+    reads = [
+        {
+            "type": "submitted_aligned_reads",
+            "submitter_id": f"r{number}",
+            "file_size": 4,
+            "aliquots": {"submitter_id": "a"},
+        }
+        for number in range(2)
+    ]
+    answer = api.put(*reads, path="/P/one/_dry_run")
+    assert (answer["success"], answer["entity_error_count"]) == (True, 0), answer
+    third = api.put(*reads, {**reads[0], "submitter_id": "r3"}, path="/P/one/_dry_run")
+    assert [not each["valid"] for each in third["entities"]] == [False, False, True]
 
 
 def test_a_key_that_is_taken_in_other_letters_is_taken(api: Api) -> None:
