@@ -23,6 +23,7 @@ WITHIN_S = 120
 ROWS = 30_000
 MANY = 100_000
 MOST_MB = 60
+STAGES = ["waiting", "records", "links", "commit", "done"]
 TSV = {"Content-Type": "text/tab-separated-values"}
 
 Start = Callable[[], subprocess.Popen[bytes]]
@@ -112,6 +113,52 @@ def test_a_large_submission_takes_little_memory(service: Service, mine: Api, sql
     assert answers[0]["created_entity_count"] == MANY
     assert counts(sql, tag + "x") == (MANY // 2,) * 3
     assert most - before < MOST_MB
+
+
+HUGE = 10**8
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line"),
+    [
+        (b"type\tsubmitter_id\ncase\t", b"\n", 2),
+        (b'type\tsubmitter_id\n\ncase\t"', b'"\n', 3),
+        (b"type\t", b"\ncase\ta\n", 1),
+    ],
+    ids=["plain", "quoted", "header"],
+)
+def test_a_cell_of_a_hundred_megabytes_is_refused_without_being_held(
+    service: Service, mine: Api, before: bytes, after: bytes, line: int
+) -> None:
+    assert mine.table(table(uuid.uuid4().hex, 1000))["success"]
+    rss = service.rss_mb()
+    answer = mine("PUT", "/P/one", data=before + b"x" * HUGE + after, headers=TSV)
+    told = f"the row that ends at line {line} or later is longer than"
+    assert (answer.status_code, told in answer.json()["message"]) == (400, True), answer.text[:500]
+    assert service.rss_mb() - rss < MOST_MB
+
+
+def test_a_text_of_a_hundred_megabytes_in_json_is_refused_with_its_place(mine: Api) -> None:
+    answer = mine("PUT", "/P/one", data=b'[{"type": "case", "submitter_id": "' + b"x" * HUGE + b'"}]')
+    told = f"the text at /0/submitter_id has {HUGE} characters"
+    assert (answer.status_code, told in answer.json()["message"]) == (400, True), answer.text[:500]
+
+
+@pytest.mark.parametrize("stage", ["records", "links", "commit", "done"])
+def test_a_service_that_is_killed_at_any_stage_leaves_all_or_nothing(
+    service: Service, mine: Api, sql: Any, stage: str
+) -> None:
+    tag = uuid.uuid4().hex
+    number = mine("PUT", "/P/one?async=true", data=table(tag), headers=TSV).json()["transaction_id"]
+    reached = STAGES[STAGES.index(stage) :]
+    query = "select stage from graph.transaction_jobs where transaction_id = :i"
+    eventually(lambda: sql(query, i=number)[0][0] in reached, WITHIN_S)
+    service.kill()
+    [(state,)] = sql("select state from graph.transaction_logs where id = :i", i=number)
+    expected = {"PENDING": 0, "SUCCEEDED": ROWS // 2}[state]
+    assert counts(sql, tag) == (expected,) * 3
+    snapshots = "select count(*) from graph.transaction_snapshots where transaction_id = :i"
+    assert sql(snapshots, i=number) == [(2 * expected,)]
 
 
 def test_a_killed_service_leaves_nothing_of_a_submission_and_takes_it_again(
