@@ -24,9 +24,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from .dictionary import Link
 
-_MCV = 1000
-"""Combinations of release and node type whose share of a table PostgreSQL remembers."""
-
 
 class Release(NamedTuple):
     """What is known of a release.
@@ -144,7 +141,6 @@ class Releases:
                 f"create trigger kept before update or delete or truncate on {schema}.{table}"
                 f" for each statement execute function {refuse}()",
                 f"create statistics {schema}.{table}_share (mcv) on release, {column} from {schema}.{table}",
-                f"alter statistics {schema}.{table}_share set statistics {_MCV}",
             ]
         # Nothing is ever estimated from whole records, and looking into each takes long.
         return [*statements, f"alter table {schema}.{self.nodes.name} alter column _props set statistics 0"]

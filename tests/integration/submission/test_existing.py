@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests import psqlgraph
+from tests.checksums import published
 from tests.submission_service import SNAPSHOT, Api
 from tests.tokens import bearer
 from tests.waiting import eventually
@@ -487,3 +489,16 @@ def test_all_that_was_there_and_not_touched_is_as_it_was(existing: Existing, eng
     for table, rows in existing.contents.items():
         kept = [row for row in rows if not any(each in row for each in touched)]
         assert [row for row in kept if row not in now[table]] == []
+
+
+# -- frozen ------------------------------------------------------------------------
+
+
+def test_a_release_has_every_record_as_it_is_stored(api: Api) -> None:
+    made = api("POST", "/P/one/releases", {}).json()
+    export = f"/P/one/releases/{made['id']}/export?format=json&node_label="
+    exports = [api("GET", export + label).text for label in made["counts"]]
+    assert published()["checksum"](exports) == made["checksum"]
+    [case] = [each for each in json.loads(exports[list(made["counts"]).index("case")])["data"] if each["id"] == CASE]
+    assert (case["gone"], case["consent_codes"]) == ({"deep": [1, None, "é😀"]}, "a")
+    assert len(case["experiments"]) == 2

@@ -1,30 +1,34 @@
 """Releases: a project frozen at a moment, read, compared, and never changed again."""
 
+import json
 import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 import requests
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.checksums import published
 from tests.submission_service import SMALL, SNAPSHOT, Api
 from tests.waiting import eventually
 
 from commonshub.submission.app import SubmissionApp
 
-PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "releases.md"
 LABELS = ("project", "experiment", "case", "sample", "aliquot")
 WITHIN_S = 60
 
 
 @pytest.fixture(scope="module")
 def running(run_service: Callable[..., Any]) -> Any:
-    settings = {"export_page_rows": 3, "report_s": 0.05, "lapse_s": 0.5}
-    running = run_service(SubmissionApp, Commons={"dictionary": str(SMALL)}, SubmissionApp=settings)
+    limits = {"export_page_rows": 3, "report_s": 0.05, "lapse_s": 0.5}
+    running = run_service(SubmissionApp, Commons={"dictionary": str(SMALL)}, SubmissionApp=limits)
     running.hold(SNAPSHOT)
     return running
 
@@ -146,15 +150,34 @@ def test_an_export_of_a_release_can_be_submitted_to_an_empty_project(project: Pr
 def test_the_checksum_can_be_computed_again_from_the_export(project: Project) -> None:
     project.put(case('ü\u2028\x7f"\\', consent_codes=["z", "ä"]))
     made = project.freeze()
-    [script] = re.findall(r"```python\n(.*?)```", PAGE.read_text().partition("## Compute the checksum")[2], re.DOTALL)[
-        :1
-    ]
-    names: dict[str, Any] = {}
-    exec(script, names)
+    checksum = published()["checksum"]
     exports = {label: data.decode() for label, data in project.exported(made["id"]).items()}
-    assert names["checksum"](exports.values()) == made["checksum"]
+    assert checksum(exports.values()) == made["checksum"]
     exports["case"] = exports["case"].replace("lung", "long", 1)
-    assert names["checksum"](exports.values()) != made["checksum"]
+    assert checksum(exports.values()) != made["checksum"]
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(value=VALUES)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_a_line_of_the_checksum_is_what_the_database_hashes(sql: Any, value: Any) -> None:
+    query = "select jsonb_strip_nulls(cast(:v as jsonb))::text, cast(:v as jsonb)::text"
+    [(line, stored)] = sql(query, v=json.dumps(value))
+    exported = orjson.dumps(orjson.loads(stored)).decode()
+    assert published()["canonical"](json.loads(exported, parse_float=Decimal)) == line
 
 
 @pytest.mark.parametrize(
@@ -180,6 +203,20 @@ def test_a_project_with_releases_is_not_deleted(api: Api) -> None:
     answer = api("DELETE", project.path)
     assert (answer.status_code, "it has releases" in answer.json()["message"]) == (400, True)
     assert len(project.get("").json()["releases"]) == 1
+
+
+def test_projects_of_an_older_commons_that_share_an_id_are_not_frozen(api: Api, sql: Any) -> None:
+    """Nobody could tell their records apart."""
+    tag = uuid.uuid4().hex[:8]
+    for program, code in ((tag, "B-C"), (f"{tag}-B", "C")):
+        ids = {"p": f"{program}-p", "q": f"{program}-q", "name": program, "code": code}
+        node = "insert into graph.node_{} (node_id, _props) values (:{}, jsonb_build_object('{}', cast(:{} as text)))"
+        sql(node.format("program", "p", "name", "name"), **ids)
+        sql(node.format("project", "q", "code", "code"), **ids)
+        sql("insert into graph.edge_projectmemberofprogram (src_id, dst_id) values (:q, :p)", **ids)
+    answer = api("POST", f"/{tag}/B-C/releases", {})
+    assert (answer.status_code, "Two projects have the id" in answer.json()["message"]) == (409, True)
+    assert api("GET", f"/{tag}/B-C/releases").json() == {"releases": []}
 
 
 # -- beside others -------------------------------------------------------------

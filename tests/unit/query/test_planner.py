@@ -19,7 +19,7 @@ from commonshub.query.paths import Paths
 from commonshub.query.planner import Plan
 from commonshub.query.schema import build
 from commonshub.query.scope import Scope
-from commonshub.query.sql import GraphTables, literal, name
+from commonshub.query.sql import GraphTables, ReleaseTables, literal, name
 
 
 def prop(name_: str, kind: Any = "string", item_kind: str | None = None) -> Property:
@@ -124,6 +124,28 @@ def test_every_table_of_records_is_limited_to_the_scope(scope: Scope) -> None:
     assert len(read) >= 6
     for alias in read:
         assert scope.nothing or f"{alias}._props->>'project_id'" in statement
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        '{ case(with_path_to: {type: "file"}, with_links: ["files"]) { samples { files { id } _cases_count } } }',
+        '{ node(project_id: "P-Q") { id ... on case { _links { id } } } _case_count project { project_id } }',
+    ],
+)
+def test_a_release_is_read_from_its_own_tables_alone(query: str) -> None:
+    release = ReleaseTables("release", 7, lambda each: f"{each.source}.{each.name}")
+    statement = ANSWERS.plan(query, {}, None, Scope(everything=True), release).statement or ""
+    assert '"graph"' not in statement
+    read = re.findall(r'from "release"\.release_(?:nodes|edges) where (.*?)\)', statement)
+    assert len(read) == statement.count('"release"') > 5
+    assert all(re.fullmatch(r"release = 7 and (?:type|link) = '[a-z.]+'", each) for each in read)
+
+
+@pytest.mark.parametrize("query", ["{ transaction_log { id } }", "{ _transaction_log_count }"])
+def test_a_release_has_no_submission_log(query: str) -> None:
+    found = ANSWERS.plan(query, {}, None, Scope(everything=True), ReleaseTables("release", 7, lambda each: each.name))
+    assert (found.statement, len(found.errors)) == (None, 1)
 
 
 def test_a_name_that_graphql_cannot_have_is_refused_at_the_start() -> None:

@@ -42,3 +42,17 @@ def test_only_ids_that_can_be_meant_in_one_way_are_plain(scope: Scope, expected:
 def test_a_program_shows_with_one_of_its_projects() -> None:
     scope = Scope(programs=frozenset(["P"]), projects=frozenset([("X", "Y")]))
     assert scope.program_names == {"P", "X"}
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        (Scope(), False),
+        (Scope(everything=True), True),
+        (Scope(programs=frozenset("P")), True),
+        (Scope(projects=frozenset([("P", "Q")])), True),
+        (Scope(projects=frozenset([("P", "R"), ("R", "Q")])), False),
+    ],
+)
+def test_a_project_is_covered_by_itself_its_program_or_all(scope: Scope, expected: bool) -> None:
+    assert scope.covers("P", "Q") is expected
