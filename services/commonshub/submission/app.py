@@ -47,7 +47,7 @@ class SubmissionApp(ServiceApplication):
     export_page_rows = Integer(2000, help="Records that an export reads from the database at a time.").tag(config=True)
 
     packed_at_once = Integer(
-        2, min=1, help="Workbooks and exports with children that are written at the same time; others wait."
+        2, min=1, help="Workbooks, exports with children and diffs that are written at the same time; others wait."
     ).tag(config=True)
 
     require_file_index_exists = Bool(
@@ -177,8 +177,6 @@ class SubmissionApp(ServiceApplication):
         self.releases = Releases(self.database.settings.release_schema)
         await self.database.run(self.releases.create)
         self.archive: Archive[Dictionary] = Archive(self.database, lambda dictionary: dictionary)
-        # One at a time, so that the others find a connection free.
-        self.comparing = asyncio.Semaphore(1)
         self.model = self._model(version)
         self.job_settings = JobSettings(
             folder=self.commons.path / "submissions",

@@ -34,20 +34,11 @@ FREEZE = "release"
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is asked for.
-
-    Parameters
-    ----------
-    name, notes
-        The words of whoever asks for it.
-    timeout_s
-        Time that one statement may take, in seconds.
-    """
+class Words:
+    """What whoever asks for a release says of it."""
 
     name: str
     notes: str
-    timeout_s: int
 
     def document(self) -> dict[str, str]:
         """What the log keeps of it."""
@@ -61,7 +52,7 @@ def freeze(
     progress: Progress,
     *,
     releases: Releases,
-    wanted: Wanted,
+    words: Words,
 ) -> Outcome:
     """Make a release of a project, and tell of it as ``release`` in the answer.
 
@@ -72,7 +63,8 @@ def freeze(
     Conflict
         Another project has the same id.
     """
-    return Freezer(tools.store, releases, wanted).freeze(connection, submission, progress)
+    connection.execute(sa.text(f"set local statement_timeout = {1000 * tools.sizes.large_timeout_s}"))
+    return Freezer(tools.store, releases, words).freeze(connection, submission, progress)
 
 
 @dataclass(frozen=True)
@@ -81,12 +73,11 @@ class Freezer:
 
     store: Store
     releases: Releases
-    wanted: Wanted
+    words: Words
 
     def freeze(self, connection: sa.Connection, submission: Submission, progress: Progress) -> Outcome:
         """See :func:`freeze`."""
         progress.start()
-        connection.execute(sa.text(f"set local statement_timeout = {1000 * self.wanted.timeout_s}"))
         project = find_project(self.store, connection, submission.program, submission.code, lock=True)
         key = self._begin(connection, project, submission.username)
         counts = self._copy_records(connection, project, key, progress)
@@ -113,8 +104,8 @@ class Freezer:
             "project": project.code,
             "project_id": project.project_id,
             "number": number,
-            "name": self.wanted.name,
-            "notes": self.wanted.notes,
+            "name": self.words.name,
+            "notes": self.words.notes,
             "created_by": username,
             "dictionary": self.store.graph.dictionary.digest,
             "counts": {},

@@ -1,7 +1,7 @@
 """HTTP of the submission service. Upstream's links say ``/v0/submission``; clients only look at their last part."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -161,7 +161,10 @@ class SubmissionHandler(StorableHandler):
         self.set_status(outcome.code)
         kind = "text/csv" if delimiter == "," else "text/tab-separated-values"
         self.set_header("Content-Type", f"{kind}; charset=utf-8")
-        blocks = report.written(rows, delimiter)
+        await self.write_blocks(report.written(rows, delimiter))
+
+    async def write_blocks(self, blocks: Iterator[bytes]) -> None:
+        """Send what takes a while to come by, block by block and as fast as the client takes it."""
         while block := await asyncio.to_thread(next, blocks, b""):
             self.write(block)
             await self.flush()

@@ -7,6 +7,7 @@ of all records, each with its type, which can be submitted as it is.
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, NamedTuple
 
 import orjson
@@ -17,7 +18,7 @@ from ..core.errors import NotFound
 from . import sheets
 from .descent import Descent
 from .export import Row, Writer, pages, rows_by_type
-from .sources import Live
+from .sources import Live, Source
 from .store import Store
 from .transaction import find_project
 
@@ -72,17 +73,47 @@ def pack(connection: sa.Connection, store: Store, program: str, code: str, wante
     BadRequest
         A workbook cannot hold it.
     """
+    if wanted.label:
+        return pack_type(connection, Live(store.graph, find_project(store, connection, program, code)), wanted)
     parts = _parts(connection, store, program, code, wanted)
     if not parts:
         raise NotFound(f"Unable to find {', '.join(wanted.ids[:20])}")
-    file = _file()
-    try:
-        form = _write(store.graph.dictionary, parts, wanted, file)
-    except BaseException:
-        file.close()
-        raise
-    file.seek(0)
+    return _packed(store.graph.dictionary, parts, wanted)
+
+
+def pack_type(connection: sa.Connection, source: Source, wanted: Wanted) -> Packed:
+    """The same of all records of one type in a source.
+
+    Raises
+    ------
+    BadRequest
+        A workbook cannot hold it.
+    """
+    node = source.dictionary.nodes[wanted.label]
+    return _packed(source.dictionary, [Part(node, pages(connection, source, node, wanted.page_rows))], wanted)
+
+
+def pack_blocks(blocks: Iterable[bytes], name: str, form: str) -> Packed:
+    """Write whatever comes in blocks to a file, from the beginning of which it can then be read."""
+    with _filling() as file:
+        _put(file, blocks)
+    return Packed(file, name, form)
+
+
+def _packed(dictionary: Dictionary, parts: Sequence[Part], wanted: Wanted) -> Packed:
+    with _filling() as file:
+        form = _write(dictionary, parts, wanted, file)
     return Packed(file, parts[0].node.id if len(parts) == 1 else "export", form)
+
+
+@contextmanager
+def _filling() -> Iterator[BinaryIO]:
+    """A file that is open at its beginning afterwards, unless what fills it fails."""
+    with ExitStack() as failing:
+        file = failing.enter_context(_file())
+        yield file
+        file.seek(0)
+        failing.pop_all()
 
 
 def _file() -> BinaryIO:
@@ -91,10 +122,6 @@ def _file() -> BinaryIO:
 
 def _parts(connection: sa.Connection, store: Store, program: str, code: str, wanted: Wanted) -> list[Part]:
     graph, nodes = store.graph, store.graph.dictionary.nodes
-    if wanted.label:
-        project = find_project(store, connection, program, code)
-        node = nodes[wanted.label]
-        return [Part(node, pages(connection, Live(graph, project), node, wanted.page_rows))]
     project, rows = rows_by_type(connection, store, program, code, wanted.ids)
     if not wanted.below or not rows:
         return [Part(nodes[kind], [those]) for kind, those in rows.items() if those]

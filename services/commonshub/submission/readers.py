@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from ..core.dictionary import Dictionary, NodeType
@@ -13,7 +14,7 @@ from .body import BLOCK_BYTES
 from .documents import CONTENT_TYPES, XLSX
 from .handlers import LINKS, SubmissionHandler
 from .model import Model
-from .packing import Wanted, pack
+from .packing import Packed, Wanted, pack
 from .sources import Live, Source
 from .transaction import find_project
 
@@ -59,6 +60,13 @@ class SendingHandler(SubmissionHandler):
                 break
             last = rows[-1].id
         self.finish(writer.tail())
+
+    async def send_packed(self, packed: Packed, name: str) -> None:
+        """A file that was written for this answer, which is removed then."""
+        with packed.file as file:
+            self.attach(f"{name}.{packed.form}", packed.form)
+            await self.write_blocks(iter(partial(file.read, BLOCK_BYTES), b""))
+        await self.finish()
 
 
 class ExportHandler(SendingHandler):
@@ -111,13 +119,7 @@ class ExportHandler(SendingHandler):
         many = wanted.below or wanted.form == XLSX
         async with self.app.packing if many else nullcontext():
             packed = await self.app.database.run(pack, self.model.tools.store, program, code, wanted)
-        with packed.file as file:
-            name = f"{program}-{code}_{packed.name}" if wanted.label else packed.name
-            self.attach(f"{name}.{packed.form}", packed.form)
-            while block := await asyncio.to_thread(file.read, BLOCK_BYTES):
-                self.write(block)
-                await self.flush()
-        await self.finish()
+        await self.send_packed(packed, f"{program}-{code}_{packed.name}" if wanted.label else packed.name)
 
 
 def _true(given: Any) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -13,10 +12,11 @@ from ..core.errors import BadRequest, NotFound
 from ..core.releases import Release
 from . import diff, export
 from .body import Body
-from .documents import JSON, Records
-from .freezing import FREEZE, Wanted, freeze
+from .documents import JSON, XLSX, Records
+from .freezing import FREEZE, Words, freeze
 from .handlers import SubmissionHandler
 from .jobs import Task
+from .packing import Packed, Wanted, pack_blocks, pack_type
 from .readers import SendingHandler
 from .request import Submission
 from .sources import Frozen, Live, Source
@@ -39,11 +39,11 @@ class ReleasesHandler(SubmissionHandler):
 
     async def post(self, program: str, code: str) -> None:
         self.require_on(program, code, "release")
-        wanted, store = self._wanted(), self.model.tools.store
+        words, store = self._words(), self.model.tools.store
         await self.app.database.run(partial(find_project, store), program, code)
-        username, body = self.identity.username or self.identity.client, Body.of(orjson.dumps(wanted.document()))
-        submission = Submission(program, code, Records([]), FREEZE, False, username, body, name=wanted.name or None)
-        task = Task(partial(freeze, releases=self.app.releases, wanted=wanted), snapshot=True)
+        username, body = self.identity.username or self.identity.client, Body.of(orjson.dumps(words.document()))
+        submission = Submission(program, code, Records([]), FREEZE, False, username, body, name=words.name or None)
+        task = Task(partial(freeze, releases=self.app.releases, words=words), snapshot=True)
         work = await self.app.jobs.accept(submission, self.model, JSON, detached=False, task=task)
         if self.boolean("async"):
             self.reply({"code": 202, "message": "The project is being frozen.", "transaction_id": work.number}, 202)
@@ -52,12 +52,12 @@ class ReleasesHandler(SubmissionHandler):
         outcome = await asyncio.shield(work.task)
         self.reply({**outcome.extra["release"], "transaction_id": work.number}, outcome.code)
 
-    def _wanted(self) -> Wanted:
+    def _words(self) -> Words:
         given = self.json_object() if self.request.body else {}
         if unknown := given.keys() - {"name", "notes"}:
             raise BadRequest(f"A release has a name and notes, and no {min(unknown)[:40]!r}.")
         name = _text(given, "name", MAX_NAME_CHARS)
-        return Wanted(name, _text(given, "notes", MAX_NOTES_CHARS), self.app.large_timeout_s)
+        return Words(name, _text(given, "notes", MAX_NOTES_CHARS))
 
 
 def _text(given: dict[str, Any], key: str, most: int) -> str:
@@ -101,12 +101,20 @@ class ReleaseExportHandler(ReleaseHandler):
 
     async def get(self, program: str, code: str, id_: str) -> None:
         release = await self.find(program, code, id_)
-        kind = export.check_format(self.get_query_argument("format", "tsv").lower())
+        kind = export.check_format(self.get_query_argument("format", "tsv").lower(), workbooks=True)
         label, source = self.get_query_argument("node_label"), await self.source(release)
         node = self.exportable(source.dictionary, label)
-        writer = export.Writer(source.dictionary, node, kind, self.boolean("without_id"), whole=True)
-        self.attach(f"{id_}_{label}.{kind}", kind)
-        await self.send(source, writer)
+        without_id, name = self.boolean("without_id"), f"{id_}_{label}"
+        if kind == XLSX:
+            wanted = Wanted(
+                node.id, (), kind, without_id, below=False, category="", page_rows=self.app.export_page_rows
+            )
+            async with self.app.packing:
+                packed = await self.app.database.run(pack_type, source, wanted)
+            await self.send_packed(packed, name)
+        else:
+            self.attach(f"{name}.{kind}", kind)
+            await self.send(source, export.Writer(source.dictionary, node, kind, without_id, whole=True))
 
 
 class ReleaseDiffHandler(ReleaseHandler):
@@ -120,25 +128,18 @@ class ReleaseDiffHandler(ReleaseHandler):
         old = await self.source(release)
         new = None if to == CURRENT else await self.source(await self.find(program, code, to))
         told = diff.Report(id_, to, kind, summary=self.boolean("summary"))
-        with closing(Body(self.app.job_settings.folder, self.app.memory_bytes)) as body:
-            async with self.app.comparing:
-                await self.app.database.run(self._compare, old, new, told, body)
-            self.attach(f"{id_}_{to}.{kind}", kind)
-            blocks = body.blocks()
-            while block := await asyncio.to_thread(next, blocks, b""):
-                self.write(block)
-                await self.flush()
+        async with self.app.packing:
+            packed = await self.app.database.run(self._compare, old, new, told)
+        await self.send_packed(packed, f"{id_}_{to}")
 
-    def _compare(
-        self, connection: sa.Connection, old: Source, new: Source | None, told: diff.Report, body: Body
-    ) -> None:
+    def _compare(self, connection: sa.Connection, old: Source, new: Source | None, told: diff.Report) -> Packed:
         """Write all that differs: a client that reads slowly holds neither a connection nor a snapshot."""
         connection.execute(sa.text("set transaction isolation level repeatable read, read only"))
         if new is None:
             store, (program, code, _) = self.model.tools.store, self.path_args
             new = Live(store.graph, find_project(store, connection, program, code))
-        for piece in diff.report(connection, old, new, self._labels(old, new), told):
-            body.write(piece)
+        blocks = diff.report(connection, old, new, self._labels(old, new), told)
+        return pack_blocks(blocks, "diff", told.kind)
 
     def _labels(self, old: Source, new: Source) -> Sequence[str]:
         label, known = self.get_query_argument("node_label", None), diff.types(old, new)

@@ -21,6 +21,7 @@ from tests.waiting import eventually
 
 from commonshub.submission.app import SubmissionApp
 
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LABELS = ("project", "experiment", "case", "sample", "aliquot")
 WITHIN_S = 60
 
@@ -145,6 +146,16 @@ def test_an_export_of_a_release_can_be_submitted_to_an_empty_project(project: Pr
         table = tables[label].replace(project.code.encode(), other.code.encode())
         assert api.table(table, path=other.path)["success"]
     assert other.freeze()["counts"] == project.get(f"/{release}").json()["counts"]
+
+
+def test_a_release_comes_as_a_workbook_too(project: Project, api: Api) -> None:
+    release = project.freeze()["id"]
+    book = project.get(f"/{release}/export", node_label="case", format="xlsx")
+    assert (book.status_code, book.headers["Content-Type"]) == (200, XLSX)
+    project.delete(project.id("case", "c"))
+    assert project.get(f"/{release}/export", node_label="case", format="xlsx").status_code == 200
+    sent = api("PUT", project.path, data=book.content, headers={"Content-Type": XLSX}).json()
+    assert (sent["created_entity_count"], sent["updated_entity_count"]) == (1, 3)
 
 
 def test_the_checksum_can_be_computed_again_from_the_export(project: Project) -> None:
