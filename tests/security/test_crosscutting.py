@@ -230,6 +230,12 @@ NO_SECRET = {
     "auth/importing.py",
     # Checksums of data, which everybody may read.
     "index/ledger.py",
+    # Digests of dictionaries, which everybody may read as well.
+    "core/dictionary/difference.py",
+    "core/versions.py",
+    "query/releases.py",
+    "submission/dictionaries.py",
+    "submission/releases.py",
 }
 
 
