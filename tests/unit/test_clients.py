@@ -1,4 +1,4 @@
-"""Every public method of the clients that the index is for is called by a contract test.
+"""Every public method of the clients that index and submission are for is called by a contract test.
 
 A client is recognized by the names that the tests have for it. A new release that brings another method, class or
 function needs another test.
@@ -52,6 +52,7 @@ CLIENTS = {
     "gen3.index": Client(("index/test_clients",), {"Gen3Index": "index"}),
     "gen3.file": Client(("auth/test_data_sdk",), {"Gen3File": "files"}),
     "gen3.object": Client(("index/test_metadata",), {"Gen3Object": "objects"}),
+    "gen3.submission": Client(("submission/test_gen3_submission",), {"Gen3Submission": "sub"}),
     "gen3.metadata": Client(("index/test_metadata",), {"Gen3Metadata": "client"}),
     "gen3.tools.bundle.ingest_manifest": Client(("index/test_bundles",), local=frozenset({"validate_hashes"})),
     f"{INDEXING}.download_manifest": Client(MANIFESTS),

@@ -1,29 +1,26 @@
-"""The unmodified ``gen3.submission.Gen3Submission`` against the service."""
+"""The unmodified ``gen3.submission.Gen3Submission`` against submission and query behind one origin."""
 
 import csv
+import gc
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 import requests
-from tests.submission_service import case
+from gen3.submission import Gen3Submission, Gen3SubmissionQueryError
+from tests.servers import Router, answering
+from tests.submission_service import SMALL, SNAPSHOT, case, demographic, program, project, sample
 from tests.tokens import Bearer
+from tornado import netutil, web
 
-from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
-from commonshub.submission.app import SubmissionApp
+from commonshub.query.app import QueryApp
+from commonshub.submission.app import PREFIX, SubmissionApp
 
 # The SDK's own use of pandas is nothing that we can mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:gen3.submission")
-
-gen3 = pytest.importorskip("gen3.submission", reason="the gen3 SDK is not installed")
-
-SMALL = Path(__file__).parents[2] / "data" / "dictionary"
-SNAPSHOT = Snapshot(
-    policies={"all": Policy("all", frozenset({Permission("*", "*")}), frozenset({("programs",), ("services",)}))},
-    users={"admin": User((Binding("all"),)), "eve": User()},
-)
 
 
 @pytest.fixture(autouse=True)
@@ -32,21 +29,24 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def submission(run_service: Callable[..., Any], token: Callable[..., str]) -> Callable[..., Any]:
-    running = run_service(SubmissionApp, Commons={"dictionary": str(SMALL)})
-    running.hold(SNAPSHOT)
-    return lambda name="admin": gen3.Gen3Submission(
-        endpoint=running.url, auth_provider=Bearer(running.url, token(name))
-    )
+def submission(run_service: Callable[..., Any], token: Callable[..., str]) -> Iterator[Callable[..., Gen3Submission]]:
+    services = [run_service(app, Commons={"dictionary": str(SMALL)}) for app in (SubmissionApp, QueryApp)]
+    for each in services:
+        each.hold(SNAPSHOT)
+    writing, reading = (each.url for each in services)
+    routes = {PREFIX: writing, f"{PREFIX}/graphql": reading, f"{PREFIX}/getschema": reading}
+    sockets = netutil.bind_sockets(0, "127.0.0.1")
+    url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
+    with answering(web.Application([(r"/.*", Router)], routes=routes, log_function=lambda _: None), sockets):
+        yield lambda name="admin": Gen3Submission(endpoint=url, auth_provider=Bearer(url, token(name)))
 
 
 @pytest.fixture(scope="module")
-def sub(submission: Callable[..., Any]) -> Any:
+def sub(submission: Callable[..., Gen3Submission]) -> Gen3Submission:
     """The administrator's client, with program ``DEV`` and project ``test``."""
     client = submission()
-    program = {"type": "program", "name": "DEV", "dbgap_accession_number": "DEV"}
-    client.create_program(program)
-    client.create_project("DEV", {"type": "project", "code": "test", "name": "test", "dbgap_accession_number": "test"})
+    client.create_program(program("DEV"))
+    client.create_project("DEV", project("test"))
     client.submit_record("DEV", "test", {"type": "experiment", "submitter_id": "e", "projects": {"code": "test"}})
     return client
 
@@ -67,8 +67,8 @@ def rows(name: str, count: int) -> list[dict[str, Any]]:
 
 
 def test_programs_and_projects_come_and_go(sub: Any) -> None:
-    sub.create_program({"type": "program", "name": "TMP", "dbgap_accession_number": "TMP"})
-    sub.create_project("TMP", {"type": "project", "code": "tmp", "name": "tmp", "dbgap_accession_number": "tmp"})
+    sub.create_program(program("TMP"))
+    sub.create_project("TMP", project("tmp"))
     assert "/v0/submission/TMP" in sub.get_programs()["links"]
     assert sub.get_projects("TMP")["links"] == ["/v0/submission/TMP/tmp"]
     sub.delete_project("TMP", "tmp")
@@ -144,3 +144,62 @@ def test_a_project_can_be_opened(sub: Any) -> None:
 def test_a_caller_without_grants_is_refused(submission: Callable[..., Any], sub: Any, name: str) -> None:
     with pytest.raises(requests.HTTPError, match="403"):
         submission("eve").submit_record("DEV", "test", case(name))
+
+
+# The SDK never closes what it has opened.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_workbook_is_submitted(sub: Any, name: str, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in [list(rows(name, 1)[0]), *(list(each.values()) for each in rows(name, 5))]:
+        book.active.append(row)
+    book.save(tmp_path / "cases.xlsx")
+    results = sub.submit_file("DEV-test", str(tmp_path / "cases.xlsx"))
+    assert set(results["succeeded"]) == {f"{name}-{n}" for n in range(5)}
+    gc.collect()
+
+
+def test_all_records_of_a_type_are_deleted(sub: Any, name: str) -> None:
+    """The client asks for the first records until there are none: they must be gone at once."""
+    sub.submit_record("DEV", "test", [case(name), *(sample(f"{name}-{n}", name) for n in range(7))])
+    sub.delete_node("DEV", "test", "sample", batch_size=3, verbose=False)
+    assert sub.export_node("DEV", "test", "sample", "json")["data"] == []
+
+
+def test_records_of_several_types_are_deleted_from_below(sub: Any, name: str) -> None:
+    sub.submit_record("DEV", "test", [case(name), sample(name, name), demographic(name, name)])
+    sub.delete_nodes("DEV", "test", ["demographic", "sample", "case"], verbose=False)
+    assert sub.query('{ case(project_id: "DEV-test") { id } }')["data"] == {"case": []}
+
+
+def test_parents_are_not_deleted_before_their_children(sub: Any, name: str) -> None:
+    sub.submit_record("DEV", "test", [case(name), sample(name, name)])
+    with pytest.raises(requests.HTTPError, match="400"):
+        sub.delete_nodes("DEV", "test", ["case"], verbose=False)
+    assert sub.query(f'{{ sample(submitter_id: "{name}") {{ cases {{ submitter_id }} }} }}')["data"] == {
+        "sample": [{"cases": [{"submitter_id": name}]}]
+    }
+
+
+def test_what_was_submitted_is_found_by_a_query(sub: Any, name: str) -> None:
+    sub.submit_record("DEV", "test", [case(name, disease_type="glioma"), sample(name, name)])
+    query = "query ($name: [String]) { case(submitter_id: $name) { disease_type _samples_count } }"
+    assert sub.query(query, {"name": name})["data"] == {"case": [{"disease_type": "glioma", "_samples_count": 1}]}
+    with pytest.raises(Gen3SubmissionQueryError, match="prop_does_not_exist"):
+        sub.query("{ case { prop_does_not_exist } }")
+
+
+def test_the_schema_of_queries_is_there(sub: Any) -> None:
+    types = {each["name"] for each in sub.get_graphql_schema()["data"]["__schema"]["types"]}
+    assert {"case", "sample", "reads_file"} <= types
+
+
+def test_a_manifest_needs_ids_and_says_so(sub: Any) -> None:
+    """The client names none, and hands back whatever is answered."""
+    answer = sub.get_project_manifest("DEV", "test")
+    assert (answer.status_code, answer.json()["message"]) == (400, "Please provide valid ids")
+
+
+def test_an_export_of_a_record_goes_to_a_file(sub: Any, name: str, tmp_path: Path) -> None:
+    [entity] = sub.submit_record("DEV", "test", case(name))["entities"]
+    sub.export_record("DEV", "test", entity["id"], "tsv", filename=str(tmp_path / "case.tsv"))
+    assert name in (tmp_path / "case.tsv").read_text()
