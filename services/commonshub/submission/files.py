@@ -24,6 +24,7 @@ from ..core.records import Draft, Record
 from ..core.storage import Location
 from ..core.texts import TEXTS
 from .entity import Entity, Project, fault
+from .store import Store
 
 Print = tuple[str, int]
 """MD5 and size in bytes of a file."""
@@ -118,7 +119,7 @@ class Planner:
         if record is None:
             if entity.document.get("object_id") or entity.old is not None:
                 message = f"There is no data object {guid} in the index; upload it first, or leave object_id out."
-                if entity.old is None or entity.old.get("object_id") != guid:
+                if stored_guid(entity) != guid:
                     entity.errors.append(fault("INVALID_VALUE", message, ["object_id"], "object"))
                 return
             self._make(entity, guid)
@@ -153,7 +154,7 @@ class Planner:
                 return
             self.plan.adopted.setdefault(self._authz(entity), []).append(record.did)
         set_guid(entity, record.did)
-        if entity.urls is not None and (entity.old is not None and entity.old.get("object_id") == record.did):
+        if entity.urls is not None and stored_guid(entity) == record.did:
             if self.project.resource in record.authz:
                 self.plan.urls[record.did] = entity.urls
             else:
@@ -236,6 +237,13 @@ def given_guid(entity: Entity) -> str | None:
     return str(named) if named is not None else None
 
 
+def stored_guid(entity: Entity) -> str | None:
+    """The GUID of the data object that the stored node stands for; None where there is no such node."""
+    if entity.old is None:
+        return None
+    return entity.old.get("object_id") if _has_object_id(entity) else entity.id
+
+
 def set_guid(entity: Entity, guid: str) -> None:
     """Let a node stand for a data object."""
     if _has_object_id(entity):
@@ -299,6 +307,17 @@ def _taken(schema: str) -> sa.Select[Any]:
     holds = table.c.alias.contains(pg.array([wanted.c.alias]))
     found = sa.select(table.c.guid).where(holds).offset(_NOTHING).lateral()
     return sa.select(wanted.c.alias).select_from(wanted.join(found, sa.true()))
+
+
+def refuse_shared(store: Store, connection: sa.Connection, entities: Iterable[Entity]) -> None:
+    """Refuse nodes of a data object that another node stands for already, where both have one id."""
+    new = [each for each in entities if each.old is None and not each.errors and not _has_object_id(each)]
+    taken: set[str | None] = set(store.owners(connection, [each.id for each in new if each.id is not None]))
+    for entity in new:
+        if entity.id in taken:
+            message = f"Another record stands for the data object {entity.id} of this file already."
+            entity.errors.append(fault("NOT_UNIQUE", message, ["md5sum", "file_size"], "object"))
+        taken.add(entity.id)
 
 
 def write(connection: sa.Connection, schema: str, plan: Plan) -> None:

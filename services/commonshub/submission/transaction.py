@@ -321,7 +321,9 @@ class Transaction:
             self.tools.guid_prefix,
             self.tools.indexed_only,
         )
-        return planner.decide(entities)
+        plan = planner.decide(entities)
+        files.refuse_shared(self.store, self.connection, entities)
+        return plan
 
     # -- 6 write ---------------------------------------------------------------
 
