@@ -327,7 +327,9 @@ class Store:
         def build() -> Any:
             given = sa.cast(sa.bindparam("marks", type_=sa.Text), JSONB)
             merged = sa.func.coalesce(table.c._sysan, sa.literal_column("'{}'::jsonb")).op("||")(given)
-            return sa.update(table).values(_sysan=merged).where(table.c.node_id == sa.any_(_texts("ids")))
+            which = table.c.node_id == sa.any_(_texts("ids"))
+            voided = void_nodes(self.graph, node_id, which)
+            return sa.update(table).values(_sysan=merged).where(which).add_cte(voided.cte("voided"))
 
         parameters = {"ids": list(ids), "marks": orjson.dumps(marks).decode()}
         connection.execute(self._statement(("annotate", node_id), build), parameters)

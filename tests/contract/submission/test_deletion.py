@@ -11,7 +11,7 @@ from tests.tokens import bearer
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 
 
-def test_a_leaf_is_deleted_at_once(api: Any, name: str) -> None:
+def test_g42_a_leaf_is_deleted_at_once(api: Any, name: str) -> None:
     [id_] = ids(api.put(case(name)))
     response = api("DELETE", f"/P/one/entities/{id_}")
     answer = response.json()
@@ -20,7 +20,7 @@ def test_a_leaf_is_deleted_at_once(api: Any, name: str) -> None:
     assert name not in api.export("case")
 
 
-def test_a_parent_is_kept_and_all_dependents_are_named(api: Any, name: str) -> None:
+def test_g42_a_parent_is_kept_and_all_dependents_are_named(api: Any, name: str) -> None:
     one, two, three = ids(
         api.put(
             case(name), sample(name, name), {"type": "aliquot", "submitter_id": name, "samples": {"submitter_id": name}}
@@ -172,7 +172,7 @@ def mark(api: Any, ids: str, flag: str, project: str = "one") -> Any:
     return api("DELETE", f"/admin/P/{project}/entities/{ids}/to_delete/{flag}")
 
 
-def test_a_record_is_marked_for_the_explorer_and_kept(api: Any, sql: Any, name: str) -> None:
+def test_g42_a_record_is_marked_for_the_explorer_and_kept(api: Any, sql: Any, name: str) -> None:
     one, two = ids(api.put(case(name), case(f"2{name}")))
     marks = "select _sysan->'to_delete' from graph.node_case where node_id = any(:i)"
     answer = mark(api, f"{one},{two}", "true")
@@ -180,6 +180,7 @@ def test_a_record_is_marked_for_the_explorer_and_kept(api: Any, sql: Any, name: 
     assert answer.json()["message"] == "Successfully marked 2 entities as to_delete=true"
     assert sql(marks, i=[one, two]) == [(True,), (True,)]
     assert name in api.export("case")
+    assert sql("select key from graph._voided_nodes where node_id = :i", i=one) != []
     assert mark(api, one, "False").status_code == 200
     assert sorted(sql(marks, i=[one, two])) == [(False,), (True,)]
 
