@@ -3,7 +3,8 @@
 Cases C1 to C110 are tested in ``tests/contract/auth`` (in a test's name, ``test_c34_…``, or a parameter's id,
 ``C34-…``) or differ knowingly, with a row of ``docs/reference/gen3-differences.md``. Threats S1 to S28 are tested in
 ``tests/security`` (``test_s08_…``) or are in the table "Not tested" of ``docs/explanation/security.md``. Cases D1 to
-D25 of DRS are tested by the index's tests, in the same two ways; here is what they are.
+D25 of DRS are tested by the index's tests, in the same two ways; here is what they are. So are those of the graph, of
+submitting to it (G1 to G52) and of querying it (from G53 on).
 """
 
 import ast
@@ -47,6 +48,79 @@ DRS = {
     "D23": "resolution of a GUID",
     "D24": "resolution of a GUID that is not there",
     "D25": "an object by its prefix",
+}
+GRAPH_TESTS = [
+    ROOT / "tests" / kind / service for kind in ("contract", "integration") for service in ("submission", "query")
+]
+
+GRAPH = {
+    "G1": "a program is created, listed, refused to others; a project of no program: 404",
+    "G2": "a program's accession number changes",
+    "G3": "a project is created and listed; its code is nobody else's",
+    "G4": "programs and projects are deleted when they are empty",
+    "G5": "a link to the project by id and by code",
+    "G6": "no token, a forged one, an expired one, no right",
+    "G7": "a link's target is not there",
+    "G8": "a value of the wrong type",
+    "G9": "an example set, one by one and together, and again",
+    "G10": "a record whose link names another project",
+    "G11": "a link into another project",
+    "G12": "timestamps and states",
+    "G13": "what is no JSON",
+    "G14": "names with an asterisk in JSON",
+    "G15": "null and empty cells clear what is optional and nothing else",
+    "G16": "moments by RFC 3339",
+    "G17": "several faults at once",
+    "G18": "a fault of the service tells nothing",
+    "G19": "two that create the same record",
+    "G20": "isolation levels",
+    "G21": "links without regard to case",
+    "G22": "letters of any script",
+    "G23": "TSV and CSV",
+    "G24": "2.0 where a number is asked for",
+    "G25": "a list in a cell",
+    "G26": "several parents in a cell",
+    "G27": "faults of rows",
+    "G28": "asterisks in a header",
+    "G29": "a dry run",
+    "G30": "a dry run of deleting, and its commit",
+    "G31": "commit of what is committed, closed, or no dry run",
+    "G32": "records by id",
+    "G33": "the dictionary's entries",
+    "G34": "templates",
+    "G35": "export by ids",
+    "G36": "export of a type: so many records, so many rows",
+    "G37": "an export is deleted and loaded again",
+    "G38": "nothing where nothing is",
+    "G39": "lists of any values",
+    "G40": "export of one project alone",
+    "G41": "export of an unknown type",
+    "G42": "deleting leaves, parents, and marking for deletion",
+    "G43": "a file that the index does not know",
+    "G44": "… with an id of its own",
+    "G45": "a file that the index knows",
+    "G46": "… under another id",
+    "G47": "URLs change, and may be several",
+    "G48": "other content for a known id",
+    "G49": "files that must be in the index before",
+    "G50": "an upload is given to the project; its hashes differ, or are not there; grants that are there",
+    "G51": "a faulty file leaves the index alone",
+    "G52": "consent codes; no index",
+    "G53": "the language of queries, and its faults",
+    "G54": "a query without a token",
+    "G55": "nodes of any type",
+    "G56": "quick search",
+    "G57": "pages",
+    "G58": "orders",
+    "G59": "projects by project id",
+    "G60": "paths",
+    "G61": "lists of values, exclusion, arrays",
+    "G62": "truth values and dates",
+    "G63": "other projects do not exist",
+    "G64": "data files",
+    "G65": "the dictionary as nodes",
+    "G66": "the log of submissions",
+    "G67": "counts and names of projects",
 }
 CASES = {f"C{number}" for number in range(1, 111)}
 THREAT_NUMBERS = {f"S{number}" for number in range(1, 29)}
@@ -114,6 +188,11 @@ def test_every_case_of_drs_is_tested() -> None:
     assert (listing(DRS.keys() - covered), listing(covered - DRS.keys())) == ([], [])
 
 
+def test_every_case_of_the_graph_is_tested() -> None:
+    covered = {case for folder in GRAPH_TESTS for case in covered_cases(folder, "G")}
+    assert (listing(GRAPH.keys() - covered), listing(covered - GRAPH.keys())) == ([], [])
+
+
 def test_every_threat_is_tested_or_its_absence_explained() -> None:
     assert listing(THREAT_NUMBERS - covered_threats() - first_cells(THREATS, "## Not tested")) == []
 
@@ -144,4 +223,9 @@ def test_what_leaves_tests_out_is_recognized(source: str, count: int) -> None:
 
 
 def test_no_case_is_skipped_or_expected_to_fail() -> None:
-    assert [name for folder in (CONTRACT, SECURITY, *INDEX) for tree in trees(folder) for name in skipping(tree)] == []
+    assert [
+        name
+        for folder in (CONTRACT, SECURITY, *INDEX, *GRAPH_TESTS)
+        for tree in trees(folder)
+        for name in skipping(tree)
+    ] == []

@@ -59,7 +59,7 @@ def by_content(value: Any) -> Any:
     return sorted(value, key=str) if isinstance(value, list) else value
 
 
-def test_node_types_are_listed(sdk: Callable[[str], Gen3Submission]) -> None:
+def test_g65_node_types_are_listed(sdk: Callable[[str], Gen3Submission]) -> None:
     found = sdk("carol").query("{_node_type(first:-1){id}}")["data"]["_node_type"]
     assert {"program", "project", "case", "reading"} <= {each["id"] for each in found}
 

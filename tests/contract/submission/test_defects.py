@@ -50,7 +50,7 @@ def test_a_path_of_the_documentation_is_no_fault_of_ours_and_stores_nothing_unas
     assert name not in api.export("case")
 
 
-def test_an_export_has_nothing_where_there_is_nothing(api: Any, name: str) -> None:
+def test_g38_an_export_has_nothing_where_there_is_nothing(api: Any, name: str) -> None:
     [entity] = api.put(case(name))["entities"]
     for query in (f"ids={entity['id']}", "node_label=case"):
         text = api("GET", f"/P/one/export?{query}&format=tsv").text

@@ -6,7 +6,7 @@ import pytest
 from tests.submission_service import case, fresh, only_error
 
 
-def test_a_dry_run_tells_and_writes_nothing(api: Any) -> None:
+def test_g29_a_dry_run_tells_and_writes_nothing(api: Any) -> None:
     name = fresh()
     response = api("PUT", "/P/one/_dry_run", case(name))
     answer = response.json()
@@ -15,7 +15,7 @@ def test_a_dry_run_tells_and_writes_nothing(api: Any) -> None:
     assert name not in api.export("case")
 
 
-def test_a_dry_run_can_be_committed_once(api: Any) -> None:
+def test_g31_a_dry_run_can_be_committed_once(api: Any) -> None:
     name = fresh()
     number = api.put(case(name), path="/P/one/_dry_run", method="POST")["transaction_id"]
     answer = api("PUT", f"/P/one/transactions/{number}/commit")
@@ -25,7 +25,7 @@ def test_a_dry_run_can_be_committed_once(api: Any) -> None:
     assert (again.status_code, "committed" in again.json()["message"]) == (400, True)
 
 
-def test_a_dry_run_of_deleting_can_be_committed(api: Any) -> None:
+def test_g30_a_dry_run_of_deleting_can_be_committed(api: Any) -> None:
     name = fresh()
     id_ = api.put(case(name))["entities"][0]["id"]
     number = api("DELETE", f"/P/one/entities/_dry_run/{id_}").json()["transaction_id"]
@@ -42,7 +42,7 @@ def test_a_dry_run_that_is_right_no_longer_changes_nothing(api: Any) -> None:
 
 
 @pytest.mark.parametrize("action", ["commit", "close"])
-def test_only_a_waiting_dry_run_of_the_project_can_be_committed_or_closed(api: Any, action: str) -> None:
+def test_g31_only_a_waiting_dry_run_of_the_project_can_be_committed_or_closed(api: Any, action: str) -> None:
     real = api.put(case(fresh()))["transaction_id"]
     failed = api.put(case(fresh(), foo=1), path="/P/one/_dry_run")["transaction_id"]
     closed = api.put(case(fresh()), path="/P/one/_dry_run")["transaction_id"]

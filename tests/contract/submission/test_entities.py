@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.submission_service import case, demographic, fresh, only_error, sample
+from tests.submission_service import aliquot, case, demographic, fresh, only_error, sample
 
 
-def test_a_record_is_stored_with_what_the_commons_adds(api: Any) -> None:
+def test_g12_a_record_is_stored_with_what_the_commons_adds(api: Any) -> None:
     name = fresh()
     answer = api.put(case(name, primary_site="lung"))
     assert (answer["code"], answer["success"], answer["created_entity_count"]) == (200, True, 1)
@@ -21,7 +21,7 @@ def test_a_record_is_stored_with_what_the_commons_adds(api: Any) -> None:
     assert stored["primary_site"] == "lung"
 
 
-def test_post_creates_with_201_and_refuses_what_exists(api: Any) -> None:
+def test_g09_post_creates_with_201_and_refuses_what_exists(api: Any) -> None:
     name = fresh()
     assert api("POST", "/P/one", case(name)).status_code == 201
     again = api("POST", "/P/one", case(name.upper()))
@@ -38,7 +38,7 @@ def test_links_within_a_request_work_in_any_order(api: Any) -> None:
     assert api.export("sample")[f"s-{name}"]["cases"][0]["submitter_id"] == name
 
 
-def test_links_are_found_without_regard_to_case(api: Any) -> None:
+def test_g21_links_are_found_without_regard_to_case(api: Any) -> None:
     name = fresh()
     assert api.put(case(name))["success"]
     assert api.put(sample(f"s-{name}", name.upper()))["success"]
@@ -51,7 +51,7 @@ def test_links_are_found_by_id(api: Any) -> None:
     assert api.put(sample(f"s-{name}", name, cases={"id": id_}))["success"]
 
 
-def test_put_merges_and_null_clears(api: Any) -> None:
+def test_g15_put_merges_and_null_clears(api: Any) -> None:
     name = fresh()
     api.put(case(name, primary_site="lung", disease_type="glioma"))
     answer = api.put(case(name, disease_type=None))
@@ -76,7 +76,7 @@ def test_many_to_many_links_accumulate(api: Any) -> None:
     assert len(api.export("aliquot")[name]["samples"]) == 2
 
 
-def test_null_removes_an_optional_link(api: Any) -> None:
+def test_g15_null_removes_an_optional_link(api: Any) -> None:
     name = fresh()
     api.put(case(name, friends_of={"submitter_id": "e"}))
     assert api.put(case(name, friends_of=None))["success"]
@@ -123,7 +123,7 @@ def test_a_fault_is_told_and_nothing_is_stored(
     assert good not in api.export("case")
 
 
-def test_all_faults_are_told_at_once(api: Any) -> None:
+def test_g17_all_faults_are_told_at_once(api: Any) -> None:
     name = fresh()
     answer = api.put(
         case(name),
@@ -173,7 +173,7 @@ def test_the_only_child_of_a_parent_can_be_sent_again(api: Any) -> None:
     assert api.put(demographic(name, name))["success"]
 
 
-def test_a_record_of_another_project_cannot_be_linked_or_taken(api: Any) -> None:
+def test_g11_a_record_of_another_project_cannot_be_linked_or_taken(api: Any) -> None:
     name = fresh()
     id_ = api.put(case(name), path="/P/two")["entities"][0]["id"]
     assert only_error(api.put(sample(name, name, cases={"id": id_})))["type"] == "INVALID_LINK"
@@ -209,7 +209,7 @@ def test_a_given_id_is_kept(api: Any) -> None:
     assert api.put(case(name, id=id_))["updated_entity_count"] == 1
 
 
-def test_of_two_submissions_at_once_one_wins_and_the_other_is_told(api: Any) -> None:
+def test_g19_of_two_submissions_at_once_one_wins_and_the_other_is_told(api: Any) -> None:
     names = [fresh() for _ in range(8)]
     for name in names:
         with ThreadPoolExecutor(4) as pool:
@@ -259,3 +259,73 @@ def test_a_key_of_the_longest_kind_is_stored(api: Any) -> None:
     name = fresh().ljust(1000, "x")
     assert api.put(case(name))["success"]
     assert name in api.export("case")
+
+
+@pytest.mark.parametrize("key", ["id", "code"])
+def test_g05_an_experiment_names_its_project_by_id_or_code(api: Any, name: str, key: str) -> None:
+    [project] = api("GET", "/P/one/export?node_label=project&format=json").json()["data"]
+    response = api("PUT", "/P/one/", {"type": "experiment", "submitter_id": name, "projects": {key: project[key]}})
+    assert (response.status_code, response.json()["created_entity_count"]) == (200, 1)
+
+
+def test_g07_a_target_that_is_not_there_is_named(api: Any, name: str) -> None:
+    response = api("PUT", "/P/one", sample(name, "zz"))
+    answer = response.json()
+    error = only_error(answer)
+    assert (response.status_code, answer["code"], error["keys"], error["type"]) == (400, 400, ["cases"], "INVALID_LINK")
+    keys = "unique_keys='[{'project_id': 'P-one', 'submitter_id': 'zz'}]'"
+    assert error["message"] == f"No link destination found for cases, {keys}"
+
+
+def test_g08_a_wrong_type_is_told_of_the_record_that_has_it(api: Any, name: str) -> None:
+    documents = [case(name), sample(name, name), demographic(name, name, year_of_birth="1900")]
+    answer = api.put(*documents)
+    assert [[(error["keys"], error["type"]) for error in entity["errors"]] for entity in answer["entities"]] == [
+        [], [], [(["year_of_birth"], "INVALID_VALUE")],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["together", "one by one"])
+def test_g09_an_example_set_is_created_once(api: Any, name: str, together: bool) -> None:
+    documents = [case(name), sample(name, name), demographic(name, name), aliquot(name, name)]
+    requests = [documents] if together else [[document] for document in documents]
+    first, second = ([api("POST", "/P/one", each) for each in requests] for _ in range(2))
+    assert {response.status_code for response in first} == {201}
+    assert {response.status_code for response in second} == {400}
+    told = [entity["errors"] for response in second for entity in response.json()["entities"]]
+    assert [len(errors) for errors in told] == [1] * len(documents)
+    assert all("already exists in the DB" in error["message"] for [error] in told)
+
+
+def test_g10_a_record_of_another_project_is_not_taken_by_its_link(api: Any) -> None:
+    answer = api.put({"type": "experiment", "submitter_id": "e", "projects": {"code": "two"}})
+    assert (answer["code"], answer["entity_error_count"]) == (400, 1)
+    assert only_error(answer)["type"] == "INVALID_PERMISSIONS"
+
+
+@pytest.mark.parametrize("change", [{"submitter_id": None}, {"cases": None}, {"cases": {"submitter_id": None}}])
+def test_g15_null_does_not_clear_what_is_required(api: Any, name: str, change: dict[str, Any]) -> None:
+    api.put(case(name), sample(name, name, is_ffpe=True))
+    before = api.export("sample")[name]
+    assert api("PUT", "/P/one", {**sample(name, name, is_ffpe=False), **change}).status_code == 400
+    assert api.export("sample")[name] == before
+
+
+@pytest.mark.parametrize(
+    ("moment", "kinds"),
+    [
+        ("2020-02-29T23:59:59Z", []),
+        ("2020-02-29T23:59:59.123456+01:00", []),
+        ("2020-02-29t23:59:59z", []),
+        (None, []),
+        ("2021-02-29T00:00:00Z", ["ERROR"]),
+        ("2020-02-29", ["ERROR"]),
+        ("yesterday", ["ERROR"]),
+        (12, ["ERROR"]),
+    ],
+)
+def test_g16_a_moment_is_written_as_rfc_3339_has_it(api: Any, name: str, moment: Any, kinds: list[str]) -> None:
+    api.put(case(name))
+    answer = api.put(demographic(name, name, seen_at=moment))
+    assert [error["type"] for error in answer["entities"][0]["errors"]] == kinds
+    assert answer["success"] is not bool(kinds)

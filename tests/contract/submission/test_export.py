@@ -14,7 +14,7 @@ from tests.submission_service import aliquot, case, demographic, fresh, ids, nam
 
 
 @pytest.mark.parametrize(("kind", "delimiter"), [("tsv", "\t"), ("csv", ",")])
-def test_a_table_of_a_type_has_one_row_a_record(api: Any, name: str, kind: str, delimiter: str) -> None:
+def test_g36_a_table_of_a_type_has_one_row_a_record(api: Any, name: str, kind: str, delimiter: str) -> None:
     awkward = f'a{delimiter}"b"\nc\rd'
     api.put(case(name, primary_site=awkward, consent_codes=["x", "y"]))
     text = api("GET", f"/P/one/export?node_label=case&format={kind}").content.decode()
@@ -26,7 +26,7 @@ def test_a_table_of_a_type_has_one_row_a_record(api: Any, name: str, kind: str, 
 
 
 @pytest.mark.parametrize("kind", ["tsv", "csv", "json"])
-def test_an_export_without_ids_can_be_loaded_again(api: Any, name: str, kind: str) -> None:
+def test_g37_an_export_without_ids_can_be_loaded_again(api: Any, name: str, kind: str) -> None:
     case_id, *_ = ids(api.put(case(name), sample(f"1{name}", name), sample(f"2{name}", name)))
     samples = [{"submitter_id": f"{number}{name}"} for number in (1, 2)]
     [aliquot_id] = ids(api.put({"type": "aliquot", "submitter_id": name, "samples": samples}))
@@ -60,12 +60,12 @@ def test_records_are_exported_page_by_page(api: Any, running: Any, name: str) ->
     assert count > 25
 
 
-def test_only_records_of_the_project_are_exported(api: Any, name: str) -> None:
+def test_g40_only_records_of_the_project_are_exported(api: Any, name: str) -> None:
     api.put(case(name), path="/P/two")
     assert (name in api.export("case"), name in api.export("case", "two")) == (False, True)
 
 
-def test_an_export_by_ids_is_a_list_of_one_type_or_an_archive_of_several(api: Any, name: str) -> None:
+def test_g35_an_export_by_ids_is_a_list_of_one_type_or_an_archive_of_several(api: Any, name: str) -> None:
     one, two = ids(api.put(case(name), sample(name, name)))
     assert [each["id"] for each in api("GET", f"/P/one/export?ids={one}&format=json").json()] == [one]
     both = f"/P/one/export?ids={one},{two}"
@@ -74,7 +74,7 @@ def test_an_export_by_ids_is_a_list_of_one_type_or_an_archive_of_several(api: An
 
 
 @pytest.mark.parametrize("query", ["node_label=zzz", "node_label=program", "", "ids=", "node_label=case&format=xls"])
-def test_an_export_of_nothing_known_is_refused(api: Any, query: str) -> None:
+def test_g41_an_export_of_nothing_known_is_refused(api: Any, query: str) -> None:
     assert api("GET", f"/P/one/export?{query}").status_code == 400
 
 
@@ -253,3 +253,12 @@ def test_a_workbook_leaves_no_file_behind(api: Any, name: str, tmp_path: Path, m
     statuses = [api("GET", f"/P/one/export?ids={id_}&format=xlsx").status_code for id_ in (good, bad)]
     assert (statuses, list(tmp_path.iterdir())) == ([200, 400], [])
     api("DELETE", f"/P/one/entities/{bad}")
+
+
+def test_g38_what_is_empty_is_left_out_of_json_and_blank_in_a_table(api: Any, name: str) -> None:
+    [id_] = ids(api.put(case(name)))
+    [record] = api("GET", f"/P/one/export?ids={id_}&format=json").json()
+    assert {"primary_site", "consent_codes", "friends_of"} & record.keys() == set()
+    assert api.export("case")[name] == record
+    [row] = csv.DictReader(io.StringIO(api("GET", f"/P/one/export?ids={id_}").text), delimiter="\t")
+    assert [row[column] for column in ("primary_site", "consent_codes", "friends_of.submitter_id")] == [""] * 3

@@ -1,6 +1,7 @@
 """Programs and projects."""
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ def test_the_ids_of_programs_and_projects_are_those_of_every_commons(api: Any) -
     assert api("PUT", "/jnkns", project("jenkins")).json()["entities"][0]["id"] == str(project_id)
 
 
-def test_a_program_is_created_once_and_then_updated(api: Any, sql: Any) -> None:
+def test_g02_a_program_is_created_once_and_then_updated(api: Any, sql: Any) -> None:
     first = api("PUT", "/", program("Q")).json()
     second = api("POST", "/", {**program("Q"), "dbgap_accession_number": "phs1"}).json()
     assert (first["message"], second["message"]) == ("Program registered.", "Program is updated!")
@@ -80,7 +81,7 @@ def test_a_project_that_breaks_the_rules_is_refused(api: Any, path: str, documen
     assert api("GET", "/P").json() == before
 
 
-def test_only_what_is_empty_can_be_deleted(api: Any) -> None:
+def test_g04_only_what_is_empty_can_be_deleted(api: Any) -> None:
     api("PUT", "/", program("D"))
     api("PUT", "/D", project("d"))
     api.put({"type": "experiment", "submitter_id": "e", "projects": {"code": "d"}}, path="/D/d")
@@ -118,3 +119,29 @@ def test_a_project_is_reviewed_and_opened_again(api: Any) -> None:
     assert api("PUT", "/P/reviewed/open").json()["success"]
     assert api.put(experiment, path="/P/reviewed")["success"]
     assert api("PUT", "/P/nowhere/review").status_code == 404
+
+
+def test_g01_a_program_is_created_by_who_may_and_listed(api: Any, caller: Callable[[str | None], Any]) -> None:
+    assert caller("alice")("POST", "/", program("G")).status_code == 403
+    assert "/v0/submission/G" not in api("GET", "/").json()["links"]
+    assert api("POST", "/", program("G")).status_code == 200
+    assert "/v0/submission/G" in api("GET", "/").json()["links"]
+    unknown = api("POST", "/abc/", project("x"))
+    assert (unknown.status_code, unknown.json()["message"]) == (404, "Program abc not found")
+
+
+@pytest.mark.parametrize("kind", ["text/tsv", "text/csv"])
+def test_a_program_is_a_table_of_one_row_as_well(api: Any, kind: str) -> None:
+    sign = "," if kind == "text/csv" else "\t"
+    text = f"type{sign}name{sign}dbgap_accession_number\nprogram{sign}T{sign}phs1\n"
+    assert api("PUT", "/", data=text.encode(), headers={"Content-Type": kind}).json()["name"] == "T"
+
+
+def test_g03_a_project_is_listed_under_its_program_alone(api: Any) -> None:
+    for name in ("Left", "Right"):
+        api("PUT", "/", program(name))
+    assert api("PUT", "/Left", project("g3")).status_code == 200
+    assert api("GET", "/Left").json()["links"] == ["/v0/submission/Left/g3"]
+    other = api("PUT", "/Right", project("g3"))
+    assert (other.status_code, "already exists in DB" in other.json()["message"]) == (400, True)
+    assert api("GET", "/Right").json()["links"] == []

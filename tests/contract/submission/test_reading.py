@@ -8,7 +8,7 @@ import pytest
 from tests.submission_service import case, ids, names, sample
 
 
-def test_entities_come_with_properties_and_links(api: Any, name: str) -> None:
+def test_g32_entities_come_with_properties_and_links(api: Any, name: str) -> None:
     one, two = ids(api.put(case(name), sample(name, name)))
     answer = api("GET", f"/P/one/entities/{two},{one}").json()
     assert [each["properties"]["id"] for each in answer["entities"]] == [two, one]
@@ -17,7 +17,7 @@ def test_entities_come_with_properties_and_links(api: Any, name: str) -> None:
     assert first["properties"]["links"] == [{"id": one, "submitter_id": name}]
 
 
-def test_an_entity_that_is_not_there_is_404(api: Any) -> None:
+def test_g32_an_entity_that_is_not_there_is_404(api: Any) -> None:
     assert api("GET", "/P/one/entities/nothing").status_code == 404
 
 
@@ -30,7 +30,7 @@ def test_what_cannot_be_stored_is_refused(api: Any, path: str) -> None:
     assert "NUL" in answer.json()["message"]
 
 
-def test_template_marks_what_is_required(api: Any) -> None:
+def test_g34_template_marks_what_is_required(api: Any) -> None:
     header, example = api("GET", "/template/sample").text.splitlines()
     assert header.split("\t") == [
         "*type", "project_id", "*submitter_id", "*cases.submitter_id", "is_ffpe", "longest_dimension",
@@ -45,14 +45,14 @@ def test_templates_of_all_types_come_in_one_archive(api: Any) -> None:
     assert len(api("GET", "/template?format=json").json()) == 6
 
 
-def test_a_filled_template_can_be_sent(api: Any, name: str) -> None:
+def test_g14_a_filled_template_can_be_sent(api: Any, name: str) -> None:
     form = api("GET", "/template/case?format=json").json()
     form |= {"*submitter_id": name, "project_id": None, "*experiments": {"submitter_id": "e"}, "friends_of": None}
     assert api.put(form)["success"]
 
 
 @pytest.mark.parametrize("base", ["/_dictionary", "/P/one/_dictionary"])
-def test_the_dictionary_is_answered_whole_and_in_parts(api: Any, base: str) -> None:
+def test_g33_the_dictionary_is_answered_whole_and_in_parts(api: Any, base: str) -> None:
     links = api("GET", base).json()["links"]
     assert f"/v0/submission{base}/case" in links
     assert f"/v0/submission{base}/_all" in links

@@ -1,5 +1,6 @@
 """Who may do what, and what nobody may by any path."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -40,7 +41,7 @@ EXPERIMENT = {"type": "experiment", "submitter_id": "by-test", "projects": {"cod
         ("GET", "/_status", None, (200, 200, 200, 200)),
     ],
 )
-def test_everybody_may_do_what_was_granted_and_nothing_else(
+def test_g06_everybody_may_do_what_was_granted_and_nothing_else(
     api: Any, caller: Callable[[str | None], Any], method: str, path: str, body: Any, statuses: tuple[int, ...]
 ) -> None:
     """Anonymous; eve has no grant; bob may create; alice may read and write records of one project."""
@@ -61,3 +62,9 @@ def test_a_record_is_not_readable_through_another_project(api: Any, caller: Call
     assert alice("GET", f"/P/one/export?ids={id_}&format=json").status_code == 404
     assert alice("DELETE", f"/P/one/entities/{id_}").status_code == 400
     assert api("GET", f"/P/two/entities/{id_}").status_code == 200
+
+
+def test_g06_an_expired_token_is_no_token(api: Any, token: Callable[..., str]) -> None:
+    expired = token("admin", exp=int(time.time()) - 60)
+    answer = requests.get(f"{api.url}/", headers={"Authorization": f"bearer {expired}"})
+    assert (answer.status_code, answer.json()["message"][:20]) == (401, "Authentication Error")

@@ -16,7 +16,7 @@ LEADING_AWAY = {PATHS[-1][0]: {"program-P"}}
 
 @pytest.mark.parametrize(("call", "expected"), ARGUMENTS + PATHS, ids=[call for call, _ in ARGUMENTS + PATHS])
 @pytest.mark.parametrize(("user", "visible"), [("bob", BOBS), ("carol", CAROLS)])
-def test_no_argument_finds_what_the_caller_may_not_read(
+def test_g63_no_argument_finds_what_the_caller_may_not_read(
     client: Client, call: str, expected: list[str], user: str, visible: set[str]
 ) -> None:
     call = call.replace("(", "(first: 0, ", 1) if "(" in call else f"{call}(first: 0)"
@@ -48,7 +48,9 @@ HIDDEN: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("query", "expected"), HIDDEN, ids=[query for query, _ in HIDDEN])
-def test_counts_links_paths_and_order_tell_nothing_of_other_projects(client: Client, query: str, expected: Any) -> None:
+def test_g63_counts_links_paths_and_order_tell_nothing_of_other_projects(
+    client: Client, query: str, expected: Any
+) -> None:
     assert client.ask(query, user="bob") == expected
 
 
@@ -58,7 +60,7 @@ def test_faults_tell_nothing_of_other_projects(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", [GRAPHQL, GRAPHQL + "/"])
-def test_a_query_needs_a_token(client: Client, path: str) -> None:
+def test_g54_a_query_needs_a_token(client: Client, path: str) -> None:
     answer = requests.post(client.running.url + path, json={"query": "{ __typename }"})
     assert answer.status_code == 401
     assert answer.json()["message"] == "Authentication Error: no authorization header provided"

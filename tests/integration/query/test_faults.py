@@ -32,7 +32,7 @@ FAULTS: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("query", "told"), FAULTS, ids=[told for _, told in FAULTS])
-def test_faults_of_a_query_are_told(client: Client, query: str, told: str) -> None:
+def test_g53_faults_of_a_query_are_told(client: Client, query: str, told: str) -> None:
     errors = client.faults(query)
     assert any(told in error for error in errors), errors
 

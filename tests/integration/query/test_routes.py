@@ -23,7 +23,7 @@ def get(client: Client, path: str, user: str | None = "alice") -> requests.Respo
 
 
 @pytest.mark.parametrize("path", ["/api/v0/submission/getschema", "/api/v0/submission/getschema/"])
-def test_the_schema_is_public_and_complete(client: Client, path: str) -> None:
+def test_g53_the_schema_is_public_and_complete(client: Client, path: str) -> None:
     schema = graphql.build_client_schema(get(client, path, user=None).json()["data"])
     case = schema.get_type("case")
     assert isinstance(case, graphql.GraphQLObjectType)
@@ -46,7 +46,7 @@ def test_the_named_operation_is_run(client: Client) -> None:
     assert client.post(body).json() == {"data": {"y": "Root"}}
 
 
-def test_datasets_count_the_records_of_each_project(client: Client) -> None:
+def test_g67_datasets_count_the_records_of_each_project(client: Client) -> None:
     client.statements.texts.clear()
     answer = get(client, "/api/v0/datasets?nodes=case,reading")
     assert answer.json() == {
@@ -59,7 +59,7 @@ def test_datasets_count_the_records_of_each_project(client: Client) -> None:
     assert get(client, "/api/v0/datasets?nodes=case", "nobody").json() == {}
 
 
-def test_datasets_list_the_projects(client: Client) -> None:
+def test_g67_datasets_list_the_projects(client: Client) -> None:
     (project,) = get(client, "/api/v0/datasets/projects", "bob").json()["projects"]
     assert (project["name"], project["code"], project["dbgap_accession_number"]) == ("Project Q", "Q", "Q")
     assert get(client, "/api/v0/datasets/projects", "nobody").json() == {"projects": []}
@@ -76,7 +76,7 @@ def test_datasets_list_the_projects(client: Client) -> None:
         ("/api/v0/submission/graphql", "alice", 405),
     ],
 )
-def test_datasets_refuse_what_they_cannot_answer(client: Client, path: str, user: str | None, status: int) -> None:
+def test_g67_datasets_refuse_what_they_cannot_answer(client: Client, path: str, user: str | None, status: int) -> None:
     assert get(client, path, user).status_code == status
 
 
@@ -94,7 +94,7 @@ def test_a_policy_for_everybody_opens_names_and_counts_of_its_projects_and_nothi
         grants.snapshot = kept
 
 
-def test_counts_can_be_made_public(
+def test_g67_counts_can_be_made_public(
     client: Client, run_service: Callable[..., Any], dictionary_file: Path, token: Callable[..., str]
 ) -> None:
     running = run_service(QueryApp, Commons={"dictionary": str(dictionary_file)}, QueryApp={"public_datasets": True})
@@ -135,7 +135,7 @@ def logged(client: Client, dictionary: Dictionary) -> Client:
     return client
 
 
-def test_the_submission_log_shows_documents_snapshots_and_responses(logged: Client) -> None:
+def test_g66_the_submission_log_shows_documents_snapshots_and_responses(logged: Client) -> None:
     (log,) = logged.ask(
         """{ transaction_log(id: 1) { id type state project_id is_dry_run committable canonical_json
                snapshots { id action new_props }
@@ -182,7 +182,7 @@ LOGS: list[tuple[str, list[str]]] = [
 
 
 @pytest.mark.parametrize(("args", "expected"), LOGS, ids=[args for args, _ in LOGS])
-def test_arguments_choose_transactions(logged: Client, args: str, expected: list[str]) -> None:
+def test_g66_arguments_choose_transactions(logged: Client, args: str, expected: list[str]) -> None:
     found = logged.ask(f"{{ transaction_log{args} {{ id }} }}")["transaction_log"]
     assert [each["id"] for each in found] == expected
 

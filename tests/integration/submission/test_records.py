@@ -17,7 +17,7 @@ def test_submissions_that_cross_each_other_both_end(api: Any) -> None:
     assert all(answer["success"] for answer in answers), answers
 
 
-def test_a_fault_of_ours_stores_nothing_and_tells_nothing(
+def test_g18_a_fault_of_ours_stores_nothing_and_tells_nothing(
     api: Any, running: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
