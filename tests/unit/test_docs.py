@@ -67,7 +67,7 @@ def test_a_command_of_the_pages_exists_with_its_options(command: str) -> None:
         elif words[1] == "index":
             _, rest = common_options().parse_known_args(options.words)
             index_parser().parse_args([words[2], *rest])
-        elif words[1] == "dictionary":
+        elif words[1] == "dictionary" and words[2] in DICTIONARY_COMMANDS:
             _, rest = common_options().parse_known_args(options.words)
             dictionary_parser().parse_args([words[2], *rest])
     elif program == "python":

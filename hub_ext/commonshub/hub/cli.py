@@ -10,6 +10,7 @@ from pathlib import Path
 
 from commonshub.core.errors import CommonsError
 
+from . import dictionary
 from .folder import DataFolder
 
 UPSTREAM = "127.0.0.1:8000"
@@ -126,12 +127,13 @@ def _add_groups(
         each = index.add_parser(name, help=text, add_help=False, prefix_chars="\0")
         each.add_argument("words", nargs="*")
         each.set_defaults(run=_index, command=name)
-    dictionary = commands.add_parser("dictionary", help="the data dictionary").add_subparsers(
+    of_dictionary = commands.add_parser("dictionary", help="the data dictionary").add_subparsers(
         metavar="COMMAND", required=True
     )
+    dictionary.add_commands(of_dictionary, common, _configured_dictionary)
     for name, text in DICTIONARY_COMMANDS.items():
         # The submission service reads what follows.
-        each = dictionary.add_parser(name, help=text, add_help=False, prefix_chars="\0")
+        each = of_dictionary.add_parser(name, help=text, add_help=False, prefix_chars="\0")
         each.add_argument("words", nargs="*")
         each.set_defaults(run=_dictionary, command=name)
     etl = commands.add_parser("etl", help="the explorer's index").add_subparsers(metavar="COMMAND", required=True)
@@ -281,6 +283,15 @@ def _etl(options: argparse.Namespace) -> int:
 
 def _index(options: argparse.Namespace) -> int:
     return _pass_on_words(options, "commonshub.index")
+
+
+def _configured_dictionary(options: argparse.Namespace) -> str:
+    from commonshub.core.settings import Commons
+
+    from .configuration import load
+
+    # A folder that has only been made, by `init`, has one already.
+    return Commons(config=load(_folder(options).path)).dictionary
 
 
 def _dictionary(options: argparse.Namespace) -> int:

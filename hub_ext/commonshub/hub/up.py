@@ -55,7 +55,7 @@ def up(folder: DataFolder, port: int, *, empty: bool, say: Say, announce: bool =
             say("Stopped what an earlier run had left behind.")
         commons.check_port()
         # In a process of its own: what reads a dictionary would stay with the supervisor for good.
-        run_command(folder, "commonshub.core.dictionary", commons.dictionary)
+        run_command(folder, "commonshub.hub.cli", "dictionary", "lint", "--quiet", commons.dictionary)
         proxy.install(say)
         supervisor = commons.compose()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -13,6 +13,7 @@ from tests.dictionaries import FOLDERS, SMALL, folder
 
 from commonshub.core.dictionary import Dictionary, Link, load, validation_schema
 from commonshub.core.errors import NotFound, Unavailable
+from commonshub.core.graph import Graph
 
 SITE = "primary_site: {type: string}"
 
@@ -179,3 +180,88 @@ def test_null_among_the_alternatives_stays_allowed(edited: Callable[..., str], n
 
     node = load(edited("case.yaml", SITE, f"primary_site: {{oneOf: [{{type: string}}, {null}]}}")).nodes["case"]
     assert Draft4Validator(validation_schema(node)["properties"]["primary_site"]).is_valid(None)
+
+
+PROPERTY_KEYS = [
+    "title: A", "description: A", "term: {description: A, termDef: {term: A, source: caDSR, cde_id: 1}}", "terms: [{}]",
+    "systemAlias: node_id", "enumDef: {a: {description: A}}", "deprecated_enum: [a]", "downloadable: true",
+    "default: x", "comment: A", "format: date-time", "pattern: '^x$'", "maxLength: 3", "note: A", "deprecated: false",
+]  # fmt: skip
+NODE_KEYS = [
+    "namespace: 'https://example.org'", "program: '*'", "project: '*'", "submittable: true", "validators: null",
+    "validators: []", "constraints: null", "root: '*'", "schema: x", "deprecated: [primary_site]", "downloadable: true",
+    "previous_version_downloadable: true", "preferred: [primary_site]", "additionalProperties: true",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", PROPERTY_KEYS)
+def test_every_key_of_a_property_is_taken(edited: Callable[..., str], key: str) -> None:
+    dictionary = load(edited("case.yaml", SITE, f"primary_site: {{type: string, {key}}}"))
+    assert dictionary.document["case"]["properties"]["primary_site"].keys() == {"type", key.partition(":")[0]}
+    assert dictionary.nodes["case"].properties["primary_site"].kind == "string"
+
+
+@pytest.mark.parametrize("key", NODE_KEYS)
+def test_every_key_of_a_node_type_is_taken(edited: Callable[..., str], key: str) -> None:
+    folder = edited("case.yaml", "additionalProperties: false", key)
+    assert key.partition(":")[0] in load(folder).document["case"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [
+        ("{type: string}", "string"),
+        ("{type: integer}", "integer"),
+        ("{type: number}", "number"),
+        ("{type: boolean}", "boolean"),
+        ("{type: array, items: {type: integer}}", "array"),
+        ("{type: [integer, string]}", "integer"),
+        ("{type: ['null', number]}", "number"),
+        ("{enum: [a, b]}", "string"),
+        ("{oneOf: [{type: integer}, {type: 'null'}]}", "integer"),
+        ("{anyOf: [{type: integer}, {type: string}]}", "string"),
+        ("{type: object}", "string"),
+        ("{}", "string"),
+    ],
+)
+def test_the_kind_of_a_property_is_its_first_type(edited: Callable[..., str], schema: str, kind: str) -> None:
+    assert (
+        load(edited("case.yaml", SITE, f"primary_site: {schema}")).nodes["case"].properties["primary_site"].kind == kind
+    )
+
+
+def test_several_references_are_merged_and_the_last_one_wins(edited: Callable[..., str]) -> None:
+    both = '{$ref: "_terms.yaml#/age", $ref2: "_definitions.yaml#/state"}'
+    schema = load(edited("case.yaml", SITE, f"primary_site: {both}")).document["case"]["properties"]["primary_site"]
+    assert schema.keys() == {"description", "termDef", "default", "enum"}
+
+
+def test_groups_of_links_may_be_nested(edited: Callable[..., str]) -> None:
+    old = "      - {name: cases, backref: aliquots"
+    new = "      - subgroup:\n        - {name: cases, backref: aliquots"
+    node = load(edited("aliquot.yaml", old, new)).nodes["aliquot"]
+    assert (node.groups[0].names, [link.name for link in node.links]) == (("samples", "cases"), ["samples", "cases"])
+
+
+def test_what_every_deployed_dictionary_has_is_taken_and_holds_no_links_to_the_root(as_json: Path) -> None:
+    files = json.loads(as_json.read_text())
+    plain = {"category": "internal", "title": "x", "additionalProperties": False, "links": []}
+    link = {
+        "name": "roots", "backref": "data_releases", "label": "describes", "target_type": "root",
+        "multiplicity": "many_to_one", "required": True,
+    }  # fmt: skip
+    files["root.yaml"] = {**plain, "id": "root", "properties": {"id": {"enum": ["root"]}}}
+    files["data_release.yaml"] = {
+        **plain, "id": "data_release", "links": [link],
+        "properties": {"id": {}, "name": {"type": "string"}, "roots": {"$ref": "_definitions.yaml#/parent"}},
+    }  # fmt: skip
+    files["metaschema.yaml"] = {"id": "metaschema"}
+    files["projects/P/case.yaml"] = {"required": ["primary_site"]}
+    for names in (files.keys(), files.keys() - {"root.yaml"}):
+        as_json.write_text(json.dumps({name: files[name] for name in names}))
+        dictionary = load(str(as_json))
+        assert ("root" in dictionary.nodes, "root" in dictionary.document) == (False, "root.yaml" in names)
+        assert dictionary.nodes["data_release"].links == ()
+        assert dictionary.nodes["data_release"].properties.keys() == {"id", "name"}
+        assert dictionary.cyclic_links == ()
+        assert Graph(dictionary, "graph").node("data_release") is not None

@@ -235,7 +235,8 @@ def _lost(schemas: Mapping[str, Any]) -> set[str]:
         node_id: {link["target_type"] for _, link in walk_links(schema["links"], ())}
         for node_id, schema in schemas.items()
     }
-    found = set(_TOP)
+    # A target that there is not is a fault of its own.
+    found = _TOP | {target for each in targets.values() for target in each - targets.keys()}
     while more := {node_id for node_id, each in targets.items() if node_id not in found and each & found}:
         found |= more
     return set(schemas) - found

@@ -12,7 +12,7 @@ from typing import Any
 from ..spelling import nearest
 from .content import MAX_VALUES
 from .faults import WHOLE, Fault
-from .metaschema import METASCHEMA, MULTIPLICITIES, NAME, RESERVED
+from .metaschema import METASCHEMA, MULTIPLICITIES, NAME, NO_RECORDS, RESERVED
 from .model import Link
 from .naming import edge_table, node_table
 from .patterns import patterns
@@ -222,7 +222,7 @@ class _Whole:
         seen = set()
         for path, link in links:
             target, own = link["target_type"], link["name"]
-            if target not in self.file_of and target not in self.strangers:
+            if target not in self.file_of and target not in self.strangers | NO_RECORDS:
                 fix = _instead(target, self.file_of, "Add that node type, or name another.")
                 yield self._fault(name, (*path, "target_type"), f"there is no node type {target!r}.", fix)
             if own not in schema["properties"] and name not in self.incomplete:

@@ -9,12 +9,11 @@ import orjson
 
 from .checks import check
 from .faults import ordered, refuse
-from .metaschema import METASCHEMA
+from .metaschema import METASCHEMA, NO_RECORDS
 from .model import Dictionary, Kind, Link, LinkGroup, NodeType, Property
 from .nullable import takes_null
 from .source import Source
 
-_NO_RECORDS = {"root", "metaschema"}
 _KINDS: Mapping[str, Kind] = {
     "string": "string",
     "integer": "integer",
@@ -57,7 +56,7 @@ def compiled(files: Source) -> Dictionary:
     refuse(files.place, ordered(checked.faults))
     schemas = checked.schemas
     document = {**{schema["id"]: schema for schema in schemas.values()}, **checked.shared, "metaschema": METASCHEMA}
-    nodes = {schema["id"]: make_node(schema) for schema in schemas.values() if schema["id"] not in _NO_RECORDS}
+    nodes = {schema["id"]: make_node(schema) for schema in schemas.values() if schema["id"] not in NO_RECORDS}
     backlinks: defaultdict[str, list[Link]] = defaultdict(list)
     for node in nodes.values():
         for link in node.links:
@@ -72,8 +71,9 @@ def compiled(files: Source) -> Dictionary:
 
 def make_node(schema: Mapping[str, Any]) -> NodeType:
     """The node type of a resolved and checked schema."""
-    links = tuple(single_links(schema["id"], schema["links"]))
-    names = {link.name for link in links}
+    every_link = tuple(single_links(schema["id"], schema["links"]))
+    links = tuple(link for link in every_link if link.target not in NO_RECORDS)
+    names = {link.name for link in every_link}
     required = frozenset(schema.get("required", ()))
     system = frozenset(schema.get("systemProperties", ()))
     properties = {

@@ -17,6 +17,9 @@ RESERVED = frozenset(
 )  # fmt: skip
 """Ids that no node type may have: types and root fields of every commons' GraphQL schema."""
 
+NO_RECORDS = frozenset({"root", "metaschema"})
+"""Ids of what Gen3's loader adds to every dictionary and that holds no records; links to these hold none either."""
+
 MULTIPLICITIES = ("one_to_one", "one_to_many", "many_to_one", "many_to_many")
 
 METASCHEMA: dict[str, Any] = {

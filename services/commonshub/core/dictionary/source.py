@@ -143,7 +143,9 @@ class Source:
 def _named(files: Any, place: str) -> dict[str, Any]:
     if not isinstance(files, dict) or not files:
         raise ValidationFailed(f"{place} must be one JSON object of the form {{'<name>.yaml': content}}.")
-    return {name if name.endswith((".yaml", ".yml")) else f"{name}.yaml": each for name, each in files.items()}
+    # What single projects override, in folders of their own, Gen3's services leave aside as well.
+    named = {name: each for name, each in files.items() if "/" not in name}
+    return {name if name.endswith((".yaml", ".yml")) else f"{name}.yaml": each for name, each in named.items()}
 
 
 def _fetch(url: str) -> bytes:
