@@ -3,6 +3,8 @@
 import http.server
 import json
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -157,6 +159,16 @@ def test_a_place_without_a_dictionary_is_named(tmp_path: Path) -> None:
 def test_a_broken_definition_that_nobody_uses_is_let_be(edited: Callable[..., str]) -> None:
     folder = edited("_definitions.yaml", "id: _definitions", 'id: _definitions\nunused: {$ref: "#/nothing"}')
     assert load(folder).nodes
+
+
+def test_a_dictionary_without_faults_loads_nothing_to_guess_what_was_meant() -> None:
+    code = (
+        "import sys; from commonshub.core.dictionary import load; load(sys.argv[1]); print('rapidfuzz' in sys.modules)"
+    )
+    for name in ("demo", "bloodpac"):
+        if FOLDERS[name].exists():
+            command = [sys.executable, "-P", "-c", code, str(FOLDERS[name])]
+            assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_what_is_referred_to_wins_over_what_stands_beside(edited: Callable[..., str]) -> None:

@@ -67,7 +67,7 @@ def check(files: Source) -> Checked:
     faults = [*files.faults, *resolver.faults]
     readable = not faults
     # A definition that no node type uses may be broken: published dictionaries contain such, and nothing depends on it.
-    shared = {name: resolver.file(f"{name}.yaml") or {"id": name} for name in SHARED}
+    shared = {name: resolver.sound_parts(f"{name}.yaml") or {"id": name} for name in SHARED}
     # Before anybody looks at all of it: what is one object here is written out many times there.
     if resolver.too_large([*resolved.values(), *shared.values()]):
         message = f"it has more than {MAX_VALUES} values once its references are resolved."

@@ -35,10 +35,19 @@ class Resolver:
         self._sizes: dict[int, tuple[int, int]] = {}
         self._depth = 0
         self._copied = 0
+        self._silent = False
 
     def file(self, name: str) -> Any:
         """The content of one file without references; None where there is no such file."""
         return self._resolve(self.source.files.get(name), name, ())
+
+    def sound_parts(self, name: str) -> Any:
+        """The same without what its references do not find, of which nothing is told."""
+        self._silent = True
+        try:
+            return self.file(name)
+        finally:
+            self._silent = False
 
     def too_large(self, resolved: Iterable[Any]) -> bool:
         """Whether these have too many values together, each counted as often as it is referred to."""
@@ -146,7 +155,7 @@ class Resolver:
 
     def _find(self, name: str, pointer: str, file: str, path: Steps, reference: str) -> dict[str, Any]:
         if name not in self.source.files:
-            if name not in self.source.unread:
+            if name not in self.source.unread and not self._silent:
                 likely = nearest(_stem(name), tuple(map(_stem, self.source.files)), 1)
                 fix = f"Write {likely[0]}.yaml#{pointer}." if likely else f"Add the file {name}."
                 self._fault(file, path, f"{reference!r}: there is no file {name}.", fix)
@@ -156,7 +165,8 @@ class Resolver:
         for step in steps:
             value = value.get(step) if isinstance(value, dict) else None
         if not isinstance(value, dict):
-            self._fault(file, path, f"{reference!r} names no object.", self._right_path(name, steps))
+            if not self._silent:
+                self._fault(file, path, f"{reference!r} names no object.", self._right_path(name, steps))
             return {}
         resolved = self._resolve(value, name, steps)
         return resolved if isinstance(resolved, dict) else {}
@@ -177,7 +187,8 @@ class Resolver:
         return f"Define it in {name}, or name another."
 
     def _fault(self, file: str, path: Steps, message: str, fix: str) -> None:
-        self.faults.append(self.source.fault(file, path, message, fix))
+        if not self._silent:
+            self.faults.append(self.source.fault(file, path, message, fix))
 
 
 def _stem(name: str) -> str:
