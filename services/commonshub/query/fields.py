@@ -31,6 +31,11 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a record stands in the list that it is in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """Records of `types`; with `separate_pages`, ``first`` and ``offset`` count for each type by itself."""
 
@@ -115,6 +120,7 @@ class Stored:
 
 Meaning = (
     Value
+    | Cursor
     | Listing
     | Neighbours
     | AnyNeighbours

@@ -13,6 +13,7 @@ import orjson
 from commonshub.core.dictionary import Property
 from commonshub.core.errors import BadRequest
 
+from . import pages
 from .access import Access
 from .fields import Neighbours
 from .paths import Paths
@@ -287,7 +288,7 @@ _KEYS = frozenset(["submitter_id", "project_id"])
 _MOST_CONTAINED = 8
 _LIKE_A_NUMBER = re.compile(r"-?[0-9]|true$|false$")
 _OWN_MEANING = frozenset(
-    ["id", "ids", "quick_search", "first", "offset", "order_by_asc", "order_by_desc", "not", "of_type", "category"]
+    ["id", "ids", "quick_search", "not", "of_type", "category", *pages.ARGUMENTS]
     + ["with_links", "with_links_any", "without_links", "with_path_to", "with_path_to_any", "without_path_to"]
     + [key for key, _, _ in _MOMENTS]
 )

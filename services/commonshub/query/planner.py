@@ -16,18 +16,19 @@ from typing import Any
 
 import orjson
 
-from commonshub.core.dictionary import Dictionary, Property
+from commonshub.core.dictionary import Dictionary
 from commonshub.core.errors import BadRequest
 
 from .access import Access
-from .fields import AnyNeighbours, Count, Listing, Neighbours, NodeTypes, Transactions, Value, Viewer
+from .fields import AnyNeighbours, Count, Cursor, Listing, Neighbours, NodeTypes, Transactions, Value, Viewer
 from .filters import Filters, ends
 from .logbook import Logbook
+from .pages import ARGUMENTS, Order, Pages
 from .paths import Paths
-from .schema import DEFAULT_FIRST
 from .scope import Scope
 from .selection import Selected
 from .sql import MAX_NAME_BYTES, Statement, Tables, conjunction, literal, name
+from .values import NULL, shown
 
 Args = Mapping[str, Any]
 Constant = Callable[[Selected], Any]
@@ -96,6 +97,7 @@ class _Compiler:
         self.statement = Statement(planner.max_parts)
         self.access = Access(planner.dictionary, planner.tables, scope, self.statement)
         self.filters = Filters(self.statement, self.access, planner.paths)
+        self.pages = Pages(self.statement, self.access)
         self.logbook = Logbook(self.statement, self.tables, self.access, self._aggregated)
         self.columns: list[str] = []
         self.errors: list[str] = []
@@ -143,7 +145,9 @@ class _Compiler:
         raise LookupError(f"{selected.name} is no root field.")
 
     def _listing(self, types: tuple[str, ...], separate_pages: bool, selected: Selected) -> str:
-        if len(types) == 1 and not separate_pages:
+        # A cursor stands in one order of all records; pages of each type by themselves have none.
+        separate_pages = separate_pages and selected.args.get("after") is None and not _shows_cursors(selected)
+        if len(types) == 1 and not separate_pages and "DataNode" not in selected.children:
             alias = self.statement.alias()
             return self._records(types[0], alias, f"{self.tables.node(types[0])} {alias}", [], selected)
         asked = [type_ for type_ in types if self.filters.chooses(type_, selected.args)]
@@ -160,7 +164,7 @@ class _Compiler:
 
     def _of_projects(self, type_: str, args: Args) -> bool:
         """Whether nothing is counted but whole projects, whose numbers are known."""
-        asked = {key for key, value in args.items() if value is not None} - _PAGE
+        asked = {key for key, value in args.items() if value is not None} - ARGUMENTS
         return type_ not in ("program", "project") and (
             not asked or (asked == {"project_id"} and "project_id" in self.dictionary.nodes[type_].properties)
         )
@@ -168,10 +172,10 @@ class _Compiler:
     # -- records of one type ---------------------------------------------------
 
     def _records(self, type_: str, alias: str, source: str, joined: list[str], selected: Selected) -> str:
+        order = self.pages.order([type_], alias, selected.args, marked=_shows_cursors(selected))
         conditions = [*joined, *self.filters.conditions(type_, alias, selected.args)]
-        columns = self._fields(type_, alias, selected.children.get(type_, ()))
-        page = self._page([type_], alias, selected.args)
-        return self._aggregated(columns, f"{source}{conjunction(conditions)}{page}")
+        columns = self._fields(type_, alias, selected.children.get(type_, ()), order)
+        return self._aggregated(columns, self.pages.rows(order, alias, source, conditions, selected.args))
 
     def _aggregated(self, columns: Mapping[str, str], source: str) -> str:
         """A JSON list of objects with `columns`, over the rows of `source`."""
@@ -182,13 +186,15 @@ class _Compiler:
         row = _object_of({key: f"r.c{number}" for number, key in enumerate(columns)})
         return f"select coalesce(json_agg({row}), '[]') from (select {listed} from {source}) r"
 
-    def _fields(self, type_: str, alias: str, fields: Sequence[Selected]) -> dict[str, str]:
-        return {each.key: self._field(type_, alias, each) for each in fields}
+    def _fields(self, type_: str, alias: str, fields: Sequence[Selected], order: Order) -> dict[str, str]:
+        return {each.key: self._field(type_, alias, each, order) for each in fields}
 
-    def _field(self, type_: str, alias: str, selected: Selected) -> str:
+    def _field(self, type_: str, alias: str, selected: Selected, order: Order) -> str:
         match selected.meaning:
             case None:
                 return f"{literal(selected.type)}::text"
+            case Cursor():
+                return order.cursor()
             case Value(name_):
                 return self._value(type_, alias, name_)
             case Neighbours() as step:
@@ -211,7 +217,7 @@ class _Compiler:
         if name_ == "project_id" and type_ == "project":
             return self.access.project_id(alias)
         each = self.dictionary.nodes[type_].properties.get(name_)
-        return _stored(alias, each) if each else _NULL
+        return shown(alias, each) if each else NULL
 
     def _step(self, alias: str, step: Neighbours) -> tuple[str, str, str]:
         """The condition that ties an edge to the near record, the far record's alias, and both tables."""
@@ -236,7 +242,7 @@ class _Compiler:
     def _arm(self, type_: str, types: Sequence[str], args: Args, paged: bool) -> str:
         alias = self.statement.alias()
         conditions = self.filters.conditions(type_, alias, args)
-        page = self._page(types, alias, args) if paged else ""
+        page = self.pages.clause(self.pages.order(types, alias, args), args) if paged else ""
         text = f"{_rows(type_, alias)} from {self.tables.node(type_)} {alias}{conjunction(conditions)}{page}"
         return f"({text})" if page else text
 
@@ -259,23 +265,28 @@ class _Compiler:
         if not arms:
             return "select '[]'"
         alias = self.statement.alias()
-        page = self._page(types, alias, selected.args, several=True) if paged else ""
+        order = self.pages.order(types, alias, selected.args, several=True, marked=_shows_cursors(selected))
+        page = ""
+        if paged:
+            page = self.pages.behind(order, selected.args) + self.pages.clause(order, selected.args)
         united = f"({(' union ' if distinct else ' union all ').join(arms)}) {alias}"
         same = selected.children.get("Node") or selected.children.get("DataNode")
         if same is not None:
-            columns = {each.key: self._shared(types, alias, each) for each in same}
+            columns = {each.key: self._shared(types, alias, each, order) for each in same}
             return self._aggregated(columns, f"{united}{page}")
         cases = []
         for type_ in types:
-            fields = self._fields(type_, alias, selected.children.get(type_, ()))
+            fields = self._fields(type_, alias, selected.children.get(type_, ()), order)
             cases.append(f"when {literal(type_)} then {_object_of(fields)}")
         rows = f"select case {alias}.type {' '.join(cases)} end as o from {united}{page}"
         return f"select coalesce(json_agg(r.o), '[]') from ({rows}) r"
 
-    def _shared(self, types: Sequence[str], alias: str, selected: Selected) -> str:
+    def _shared(self, types: Sequence[str], alias: str, selected: Selected, order: Order) -> str:
         """A field that is the same for all types of a union, but for how each of them stores it."""
         if selected.meaning is None:
             return f"{alias}.type" if selected.type == "Node" else f"{literal(selected.type)}::text"
+        if isinstance(selected.meaning, Cursor):
+            return order.cursor()
         assert isinstance(selected.meaning, Value)
         wanted = selected.meaning.name
         if wanted == "type":
@@ -288,85 +299,17 @@ class _Compiler:
         cases = " ".join(
             f"when {alias}.type in ({', '.join(map(literal, names))}) then to_json({expression})"
             for expression, names in stored.items()
-            if expression != _NULL
+            if expression != NULL
         )
         return f"case {cases} end"
 
-    # -- order and page --------------------------------------------------------
 
-    def _page(self, types: Sequence[str], alias: str, args: Args, several: bool = False) -> str:
-        """``order by … limit … offset …``. A limited list is always ordered, so that its pages are disjoint."""
-        keys = []
-        for argument, direction in (("order_by_asc", ""), ("order_by_desc", " desc")):
-            key = args.get(argument)
-            if key is not None:
-                keys += [f"{each}{direction}" for each in self._sort_key(types, alias, key, several)]
-        first, offset = args.get("first"), int(args.get("offset") or 0)
-        first = DEFAULT_FIRST if first is None else int(first)
-        if first > 0 or offset > 0 or keys:
-            # Few records match a selective filter. Sorting them by an expression keeps the database from walking the
-            # whole primary key in order until it has met enough of them, as it would where it has no statistics yet.
-            keys.append(f"({alias}.node_id || '')" if _selective(args) else f"{alias}.node_id")
-        page = f" order by {', '.join(keys)}" if keys else ""
-        if first > 0:
-            page += f" limit {first}"
-        if offset > 0:
-            page += f" offset {offset}"
-        return page
-
-    def _sort_key(self, types: Sequence[str], alias: str, key: str, several: bool) -> list[str]:
-        if key == "id":
-            return [f"{alias}.node_id"]
-        if key == "type":
-            return [f"{alias}.type"] if several else []
-        if key == "project_id" and "project" in types:
-            return [self._project_sort_key(types, alias)]
-        for type_ in types:
-            each = self.dictionary.nodes[type_].properties.get(key)
-            if each is not None:
-                return [_sortable(alias, each)]
-        raise BadRequest(f"Cannot order by {key} on {types[0] if len(types) == 1 else 'node'}")
-
-    def _project_sort_key(self, types: Sequence[str], alias: str) -> str:
-        if len(types) == 1:
-            return self.access.project_id(alias)
-        stored = f"{alias}._props->>'project_id'"
-        return f"case {alias}.type when 'project' then {self.access.project_id(alias)} else {stored} end"
-
-
-_NULL = "null::text"
-_PAGE = {"first", "offset", "order_by_asc", "order_by_desc"}
-
-
-def _selective(args: Args) -> bool:
-    """Whether few records can match."""
-    paths = [entry for entry in args.get("with_path_to") or () if entry is not None]
-    return any(args.get(key) for key in ("id", "ids", "submitter_id")) or any(len(entry) > 1 for entry in paths)
+def _shows_cursors(selected: Selected) -> bool:
+    return any(isinstance(each.meaning, Cursor) for fields in selected.children.values() for each in fields)
 
 
 def _rows(type_: str, alias: str) -> str:
     return f"select {alias}.node_id, {literal(type_)}::text as type, {alias}._props"
-
-
-def _stored(alias: str, each: Property) -> str:
-    """A property as the schema types it: text as text whatever is stored, the items of an array too."""
-    stored, text = f"{alias}._props->{literal(each.name)}", f"{alias}._props->>{literal(each.name)}"
-    if each.kind == "string":
-        return text
-    if each.kind != "array":
-        return stored
-    items = stored
-    if each.item_kind != "string":
-        items = f"(select coalesce(jsonb_agg(i), '[]') from jsonb_array_elements_text({stored}) i)"
-    # A single value, left from an earlier dictionary, is a list of one.
-    alone = f"nullif(jsonb_build_array({text}), '[null]')"
-    return f"case jsonb_typeof({stored}) when 'array' then {items} else {alone} end"
-
-
-def _sortable(alias: str, each: Property) -> str:
-    if each.kind == "string":
-        return f"{alias}._props->>{literal(each.name)}"
-    return f"nullif({alias}._props->{literal(each.name)}, 'null')"
 
 
 def _object_of(columns: Mapping[str, str]) -> str:

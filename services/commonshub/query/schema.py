@@ -4,24 +4,17 @@ It is built of graphql-core's types directly: a class per node type, as graphene
 memory and the time, because arguments can then not be shared between the fields that take the same ones.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from graphql import (
     GraphQLArgument,
-    GraphQLBoolean,
     GraphQLField,
-    GraphQLFloat,
     GraphQLID,
-    GraphQLInputField,
-    GraphQLInputObjectType,
-    GraphQLInputType,
     GraphQLInt,
     GraphQLInterfaceType,
     GraphQLList,
-    GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
-    GraphQLScalarType,
     GraphQLSchema,
     GraphQLString,
     validate_schema,
@@ -30,26 +23,13 @@ from graphql import (
 from commonshub.core.dictionary import Dictionary, NodeType, Property
 from commonshub.core.errors import ValidationFailed
 
-from .fields import AnyNeighbours, Count, Entry, Listing, Meaning, Neighbours, NodeTypes, Value, Viewer, means
+from .fields import AnyNeighbours, Count, Cursor, Entry, Listing, Meaning, Neighbours, NodeTypes, Value, Viewer, means
+from .inputs import SCALARS, STRINGS, Arguments, Inputs
+from .pages import DEFAULT_FIRST
 from .transactions import TransactionFields
-
-DEFAULT_FIRST = 10
-"""Records that a list gives when ``first`` is not sent (Peregrine's default)."""
 
 INTERFACE_FIELDS = ("id", "submitter_id", "type", "project_id", "created_datetime", "updated_datetime")
 
-_STRINGS = GraphQLList(GraphQLString)
-_SCALARS: Mapping[str, GraphQLScalarType] = {
-    "string": GraphQLString,
-    "integer": GraphQLFloat,
-    "number": GraphQLFloat,
-    "boolean": GraphQLBoolean,
-}
-_LIST_ARGUMENTS: Mapping[str, GraphQLArgument] = {
-    kind: GraphQLArgument(GraphQLList(scalar)) for kind, scalar in _SCALARS.items()
-} | {"array": GraphQLArgument(_STRINGS)}
-
-Arguments = dict[str, GraphQLArgument]
 Fields = dict[str, GraphQLField]
 
 
@@ -83,10 +63,8 @@ def field(
 class _Builder:
     def __init__(self, dictionary: Dictionary) -> None:
         self.dictionary = dictionary
-        self.paths = self._path_input()
+        self.inputs = Inputs(dictionary)
         self.transactions = TransactionFields()
-        self.base = self._base_arguments()
-        self.arguments = {node.id: self._node_arguments(node) for node in dictionary.nodes.values()}
         self.interface = GraphQLInterfaceType(
             "Node", _interface_fields, description="What all records have in common.", resolve_type=lambda *_: None
         )
@@ -96,55 +74,6 @@ class _Builder:
     def schema(self) -> GraphQLSchema:
         root: GraphQLObjectType = GraphQLObjectType("Root", lambda: self._root_fields(root))
         return GraphQLSchema(root, types=[self.interface, *self.types.values()])
-
-    # -- arguments -------------------------------------------------------------
-
-    def _path_input(self) -> GraphQLInputObjectType:
-        """The input that names the far end of a path: any property of any node type, as one scalar each."""
-        kinds: dict[str, Property] = {}
-        for node in self.dictionary.nodes.values():
-            for each in node.properties.values():
-                known = kinds.get(each.name)
-                if known is None or (each.kind == "string" and known.kind != "array"):
-                    kinds[each.name] = each
-        excluded = _not_input("NotPropertiesInput", kinds.values())
-        inputs = {
-            "id": GraphQLInputField(GraphQLString),
-            "type": GraphQLInputField(GraphQLNonNull(GraphQLString)),
-            "not": GraphQLInputField(GraphQLList(excluded)),
-        }
-        inputs = {**{name: GraphQLInputField(_scalar(each)) for name, each in sorted(kinds.items())}, **inputs}
-        return GraphQLInputObjectType("WithPathToInput", inputs)
-
-    def _base_arguments(self) -> Arguments:
-        text, texts = GraphQLArgument(GraphQLString), GraphQLArgument(_STRINGS)
-        paths = GraphQLArgument(GraphQLList(self.paths))
-        return {
-            "id": text,
-            "ids": texts,
-            "submitter_id": texts,
-            "quick_search": text,
-            "first": GraphQLArgument(GraphQLInt, default_value=DEFAULT_FIRST),
-            "offset": GraphQLArgument(GraphQLInt),
-            **dict.fromkeys(("created_after", "created_before", "updated_after", "updated_before"), text),
-            **dict.fromkeys(("order_by_asc", "order_by_desc"), text),
-            **dict.fromkeys(("with_links", "with_links_any", "without_links"), texts),
-            **dict.fromkeys(("with_path_to", "with_path_to_any", "without_path_to"), paths),
-        }
-
-    def _node_arguments(self, node: NodeType) -> Arguments:
-        own = {each.name: _LIST_ARGUMENTS[each.kind] for each in _filterable(node)}
-        excluded = _not_input(f"NotPropertiesInput_{node.id}", _filterable(node))
-        own |= {"project_id": _LIST_ARGUMENTS["string"], "not": GraphQLArgument(GraphQLList(excluded))}
-        return {**own, **self.base}
-
-    def _any_arguments(self, types: Iterable[str]) -> Arguments:
-        """Arguments of a list over several node types: what they share, and which of them to take."""
-        shared: Arguments = {}
-        for name in types:
-            shared |= {each.name: _LIST_ARGUMENTS[each.kind] for each in _filterable(self.dictionary.nodes[name])}
-        texts = _LIST_ARGUMENTS["string"]
-        return {**shared, **self.base, "of_type": texts, "project_id": texts, "category": texts}
 
     # -- node types ------------------------------------------------------------
 
@@ -165,14 +94,14 @@ class _Builder:
                 self._add_neighbours(fields, link.name, Neighbours(link, up=True))
         for link in self.dictionary.backlinks(node.id):
             self._add_neighbours(fields, link.backref, Neighbours(link, up=False))
-        args = self._any_arguments(())
+        args = self.inputs.of_any(())
         fields["_links"] = field(GraphQLList(self.interface), AnyNeighbours(node.id), args)
         for name, logs in self.transactions.record().items():
             fields.setdefault(name, logs)
         return fields
 
     def _add_neighbours(self, fields: Fields, name: str, neighbours: Neighbours) -> None:
-        args = self.arguments[neighbours.type]
+        args = self.inputs.of(neighbours.type)
         fields.setdefault(name, field(GraphQLList(self.types[neighbours.type]), neighbours, args))
         fields.setdefault(f"_{name}_count", field(GraphQLInt, Count(neighbours), args))
 
@@ -182,11 +111,11 @@ class _Builder:
         everything = tuple(self.types)
         fields: Fields = {}
         for name, type_ in self.types.items():
-            fields[name] = field(GraphQLList(type_), Listing((name,)), self.arguments[name])
-            fields[f"_{name}_count"] = field(GraphQLInt, Count(Listing((name,))), self.arguments[name])
-        fields["node"] = field(GraphQLList(self.interface), Listing(everything), self._any_arguments(()))
+            fields[name] = field(GraphQLList(type_), Listing((name,)), self.inputs.of(name))
+            fields[f"_{name}_count"] = field(GraphQLInt, Count(Listing((name,))), self.inputs.of(name))
+        fields["node"] = field(GraphQLList(self.interface), Listing(everything), self.inputs.of_any(()))
         fields["datanode"] = field(
-            GraphQLList(self._data_node()), Listing(self.files, separate_pages=True), self._any_arguments(self.files)
+            GraphQLList(self._data_node()), Listing(self.files, separate_pages=True), self.inputs.of_any(self.files)
         )
         fields["viewer"] = field(root, Viewer())
         fields["_node_type"] = self._node_type_field()
@@ -216,22 +145,11 @@ def _is_name(key: str) -> bool:
 
 
 def _interface_fields() -> Fields:
-    return {name: field(GraphQLID if name == "id" else GraphQLString, Value(name)) for name in INTERFACE_FIELDS}
+    fields = {name: field(GraphQLID if name == "id" else GraphQLString, Value(name)) for name in INTERFACE_FIELDS}
+    cursor = field(GraphQLString, Cursor(), description="For after: where this record stands in the list it is in.")
+    return {**fields, "_cursor": cursor}
 
 
 def _property_field(each: Property) -> GraphQLField:
-    type_: GraphQLOutputType = _STRINGS if each.kind == "array" else _SCALARS[each.kind]
+    type_: GraphQLOutputType = STRINGS if each.kind == "array" else SCALARS[each.kind]
     return field(type_, Value(each.name), description=each.description)
-
-
-def _filterable(node: NodeType) -> list[Property]:
-    return [each for each in node.properties.values() if each.name not in ("id", "type")]
-
-
-def _scalar(each: Property) -> GraphQLInputType:
-    return _STRINGS if each.kind == "array" else _SCALARS[each.kind]
-
-
-def _not_input(name: str, properties: Iterable[Property]) -> GraphQLInputObjectType:
-    inputs = {each.name: GraphQLInputField(_scalar(each)) for each in properties}
-    return GraphQLInputObjectType(name, inputs or {"submitter_id": GraphQLInputField(GraphQLString)})

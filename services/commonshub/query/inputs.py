@@ -1,0 +1,111 @@
+"""Arguments of the GraphQL schema: what a listing, a count or an aggregation can be asked for.
+
+An argument that many fields take is one object for all of them, since a dictionary has hundreds of such fields.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLBoolean,
+    GraphQLFloat,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLInt,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLScalarType,
+    GraphQLString,
+)
+
+from commonshub.core.dictionary import Dictionary, NodeType, Property
+
+from .pages import DEFAULT_FIRST
+
+STRINGS = GraphQLList(GraphQLString)
+SCALARS: Mapping[str, GraphQLScalarType] = {
+    "string": GraphQLString,
+    "integer": GraphQLFloat,
+    "number": GraphQLFloat,
+    "boolean": GraphQLBoolean,
+}
+_LIST_ARGUMENTS: Mapping[str, GraphQLArgument] = {
+    kind: GraphQLArgument(GraphQLList(scalar)) for kind, scalar in SCALARS.items()
+} | {"array": GraphQLArgument(STRINGS)}
+
+Arguments = dict[str, GraphQLArgument]
+
+
+class Inputs:
+    """The arguments of one dictionary's schema."""
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        self._dictionary = dictionary
+        self._base = self._base_arguments()
+        self._nodes = {node.id: self._node_arguments(node) for node in dictionary.nodes.values()}
+
+    def of(self, type_: str) -> Arguments:
+        """Arguments of a list of records of one node type."""
+        return self._nodes[type_]
+
+    def of_any(self, types: Iterable[str]) -> Arguments:
+        """Arguments of a list over several node types: what they share, and which of them to take."""
+        shared: Arguments = {}
+        for name in types:
+            shared |= {each.name: _LIST_ARGUMENTS[each.kind] for each in _filterable(self._dictionary.nodes[name])}
+        texts = _LIST_ARGUMENTS["string"]
+        return {**shared, **self._base, "of_type": texts, "project_id": texts, "category": texts}
+
+    def _base_arguments(self) -> Arguments:
+        text, texts = GraphQLArgument(GraphQLString), GraphQLArgument(STRINGS)
+        paths = GraphQLArgument(GraphQLList(self._path_input()))
+        return {
+            "id": text,
+            "ids": texts,
+            "submitter_id": texts,
+            "quick_search": text,
+            "first": GraphQLArgument(GraphQLInt, default_value=DEFAULT_FIRST),
+            "offset": GraphQLArgument(GraphQLInt),
+            "after": GraphQLArgument(GraphQLString, description="_cursor of the record that the page comes behind."),
+            **dict.fromkeys(("created_after", "created_before", "updated_after", "updated_before"), text),
+            **dict.fromkeys(("order_by_asc", "order_by_desc"), text),
+            **dict.fromkeys(("with_links", "with_links_any", "without_links"), texts),
+            **dict.fromkeys(("with_path_to", "with_path_to_any", "without_path_to"), paths),
+        }
+
+    def _node_arguments(self, node: NodeType) -> Arguments:
+        own = {each.name: _LIST_ARGUMENTS[each.kind] for each in _filterable(node)}
+        excluded = _not_input(f"NotPropertiesInput_{node.id}", _filterable(node))
+        own |= {"project_id": _LIST_ARGUMENTS["string"], "not": GraphQLArgument(GraphQLList(excluded))}
+        return {**own, **self._base}
+
+    def _path_input(self) -> GraphQLInputObjectType:
+        """The input that names the far end of a path: any property of any node type, as one scalar each."""
+        kinds: dict[str, Property] = {}
+        for node in self._dictionary.nodes.values():
+            for each in node.properties.values():
+                known = kinds.get(each.name)
+                if known is None or (each.kind == "string" and known.kind != "array"):
+                    kinds[each.name] = each
+        excluded = _not_input("NotPropertiesInput", kinds.values())
+        inputs = {
+            "id": GraphQLInputField(GraphQLString),
+            "type": GraphQLInputField(GraphQLNonNull(GraphQLString)),
+            "not": GraphQLInputField(GraphQLList(excluded)),
+        }
+        inputs = {**{name: GraphQLInputField(_scalar(each)) for name, each in sorted(kinds.items())}, **inputs}
+        return GraphQLInputObjectType("WithPathToInput", inputs)
+
+
+def _filterable(node: NodeType) -> list[Property]:
+    return [each for each in node.properties.values() if each.name not in ("id", "type")]
+
+
+def _scalar(each: Property) -> GraphQLInputType:
+    return STRINGS if each.kind == "array" else SCALARS[each.kind]
+
+
+def _not_input(name: str, properties: Iterable[Property]) -> GraphQLInputObjectType:
+    inputs = {each.name: GraphQLInputField(_scalar(each)) for each in properties}
+    return GraphQLInputObjectType(name, inputs or {"submitter_id": GraphQLInputField(GraphQLString)})
