@@ -96,6 +96,8 @@ class Releases:
             sa.Column("node_id", sa.Text, primary_key=True),
             sa.Column("_props", JSONB, nullable=False),
         )
+        record = self.nodes.c
+        sa.Index("release_nodes_submitter_id_idx", record.release, record.type, record._props["submitter_id"].astext)
         self.edges = sa.Table(
             "release_edges",
             metadata,
@@ -104,8 +106,8 @@ class Releases:
             sa.Column("src_id", sa.Text, primary_key=True),
             sa.Column("dst_id", sa.Text, primary_key=True),
         )
-        columns = self.edges.c
-        sa.Index("release_edges_dst_id_idx", columns.release, columns.link, columns.dst_id, columns.src_id)
+        edge = self.edges.c
+        sa.Index("release_edges_dst_id_idx", edge.release, edge.link, edge.dst_id, edge.src_id)
 
     def create(self, connection: sa.Connection) -> None:
         """Make the tables where they are missing; safe to call from many processes at once."""
