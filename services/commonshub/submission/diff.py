@@ -62,15 +62,20 @@ def changes(connection: sa.Connection, old: Source, new: Source, type_: str) -> 
             elif after is None and before is not None:
                 yield Change(type_, id_, submitter_id, REMOVED, {}, {})
             else:
-                properties, links = _differing(before or {}, after or {}), _parted(moved or ())
+                properties, links = differing(before or {}, after or {}), _parted(moved or ())
                 if properties or links:
                     yield Change(type_, id_, submitter_id, CHANGED, properties, links)
 
 
-def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Null is no value, as in an export."""
+def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Old and new values of the properties that are not the same; null is no value, as in an export."""
     pairs = {name: (before.get(name), after.get(name)) for name in sorted({*before, *after})}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    # As texts, since to Python true is 1.
+    return {name: pair for name, pair in pairs.items() if _text(pair[0]) != _text(pair[1])}
+
+
+def _text(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def _parted(moved: Sequence[Any]) -> dict[str, tuple[list[Any], list[Any]]]:
@@ -240,7 +245,7 @@ def _lines(change: Change) -> Iterator[Sequence[str]]:
 
 def _targets(targets: Sequence[Any]) -> str:
     keys = ({name: key for name, key in target.items() if name != "node_id"} for target in targets)
-    return ",".join(str(next(iter(each.values()))) for each in keys)
+    return ",".join(cell(next(iter(each.values()))) for each in keys)
 
 
 def report(connection: sa.Connection, old: Source, new: Source, wanted: Sequence[str], told: Report) -> Iterator[bytes]:
