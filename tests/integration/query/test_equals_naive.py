@@ -14,10 +14,11 @@ from tests.integration.query.naive import Field, World, settled
 
 from commonshub.core.dictionary import Dictionary
 from commonshub.core.graph import Graph, edge_table, node_table
+from commonshub.core.releases import Releases, link_key
 from commonshub.query.answers import Answers
 from commonshub.query.document import Limits
 from commonshub.query.scope import Scope
-from commonshub.query.sql import GraphTables
+from commonshub.query.sql import GraphTables, ReleaseTables
 from commonshub.query.store import answer
 
 # The last two projects share the id A-B-C.
@@ -131,25 +132,29 @@ _ARGUMENTS = (
 QUERIES = 20
 
 
+Ask = Callable[..., list[Any]]
+
+
 @pytest.fixture(scope="module")
-def ask(
-    database_url: str, dictionary: Dictionary
-) -> Iterator[Callable[[list[Record], list[tuple[Field, Scope]]], list[Any]]]:
-    """Store a graph, and answer queries on it."""
+def ask(database_url: str, dictionary: Dictionary) -> Iterator[Ask]:
+    """Store a graph, and answer queries on it, or on a release that has all of it."""
     engine = sa.create_engine(database_url)
-    graph = Graph(dictionary, "graph")
+    graph, releases = Graph(dictionary, "graph"), Releases("release")
     with engine.begin() as connection:
         graph.create(connection)
+        releases.create(connection)
     answers = Answers(dictionary, GraphTables("graph", node_table, edge_table), Limits(), 1)
     empty = ";".join(f'delete from graph."{node_table(each)}"' for each in dictionary.nodes)
 
-    def run(records: list[Record], queries: list[tuple[Field, Scope]]) -> list[Any]:
-        found = []
+    def run(records: list[Record], queries: list[tuple[Field, Scope]], frozen: bool = False) -> list[Any]:
+        found, tables = [], ReleaseTables("release", 1, link_key) if frozen else None
         with engine.begin() as connection:
             connection.exec_driver_sql(empty)
             insert(connection, graph, records)
+            for key in (1, 2) if frozen else ():
+                freeze(connection, graph, releases, key)
             for field, scope in queries:
-                plan = answers.plan(f"{{ {field.text()} }}", {}, None, scope)
+                plan = answers.plan(f"{{ {field.text()} }}", {}, None, scope, tables)
                 assert plan.errors == ()
                 found.append(orjson.loads(answer(connection, plan))[field.name])
             connection.rollback()
@@ -159,17 +164,30 @@ def ask(
     engine.dispose()
 
 
+def freeze(connection: sa.Connection, graph: Graph, releases: Releases, key: int) -> None:
+    """Let a release have all of the graph."""
+    for node in graph.dictionary.nodes.values():
+        table = graph.node(node.id)
+        rows = sa.select(sa.literal(key), sa.literal(node.id, sa.Text), table.c.node_id, table.c._props)
+        connection.execute(sa.insert(releases.nodes).from_select(["release", "type", "node_id", "_props"], rows))
+        for link in node.links:
+            edge = graph.edge(link)
+            rows = sa.select(sa.literal(key), sa.literal(link_key(link), sa.Text), edge.c.src_id, edge.c.dst_id)
+            connection.execute(sa.insert(releases.edges).from_select(["release", "link", "src_id", "dst_id"], rows))
+
+
 # Without shrinking: the failing query is told, and a smaller graph takes minutes to find.
-@settings(
+random_graphs = settings(
     max_examples=30,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
 )
+
+
+@random_graphs
 @given(random=st.randoms(use_true_random=False))
-def test_answers_equal_those_of_a_naive_evaluator(
-    ask: Callable[[list[Record], list[tuple[Field, Scope]]], list[Any]], dictionary: Dictionary, random: Random
-) -> None:
+def test_answers_equal_those_of_a_naive_evaluator(ask: Ask, dictionary: Dictionary, random: Random) -> None:
     records = a_graph(random)
     granted = frozenset(some(random, PROJECTS, 4, least=1))
     programs = frozenset(some(random, ["P", "A", "A-B"], 1)) if random.random() < 0.3 else frozenset()
@@ -179,5 +197,16 @@ def test_answers_equal_those_of_a_naive_evaluator(
     fields = [a_query(random, dictionary) for _ in range(QUERIES)]
     world = World(dictionary, records, covered)
     found = ask(records, [(field, scope) for field in fields])
+    for field, each in zip(fields, found, strict=True):
+        assert settled(each, field) == settled(world.root(field), field), field.text()
+
+
+@settings(random_graphs, max_examples=10)
+@given(random=st.randoms(use_true_random=False))
+def test_a_release_answers_as_a_graph_that_has_nothing_else(ask: Ask, dictionary: Dictionary, random: Random) -> None:
+    records = a_graph(random)
+    fields = [a_query(random, dictionary) for _ in range(QUERIES)]
+    world = World(dictionary, records, set(PROJECTS))
+    found = ask(records, [(field, Scope(everything=True)) for field in fields], frozen=True)
     for field, each in zip(fields, found, strict=True):
         assert settled(each, field) == settled(world.root(field), field), field.text()

@@ -18,6 +18,7 @@ QUERIES = [
     "{ project { project_id code programs { name } } program { name projects { project_id } } }",
     '{ case(project_id: ["P-Q"], order_by_desc: "submitter_id") { submitter_id _links(of_type: ["sample"]) { id } } }',
     '{ viewer { case(quick_search: "c") { submitter_id created_datetime updated_datetime } } }',
+    '{ sample(first: 1, order_by_asc: "kind") { submitter_id _cursor } }',
     "{ standard { id } __typename }",
 ]
 
