@@ -132,8 +132,7 @@ class SubmissionHandler(StorableHandler):
         app, read_by = self.app, self.model
 
         async def work(model: Model) -> tuple[Outcome, Submission]:
-            renewed = model is not read_by and submission.role != DELETE
-            given = submission.read_by(model.read) if renewed else submission
+            given = submission if model is read_by else submission.read_by(model.read)
             run = function(model.tools)
             return await attempt(app.database, model.tools.store, run, given, app.max_retries), given
 

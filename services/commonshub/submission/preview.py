@@ -273,16 +273,19 @@ class _Stored:
         if name not in self.present:
             return
         nodes = self.table(name)
-        broken = [self._breaks(nodes, rule) for rule in look.rules]
+        joined = _Joined(self, nodes)
+        broken = [joined.breaks(rule) for rule in look.rules]
         query = sa.select(
             nodes.c.node_id,
             sa.type_coerce(nodes.c._props, JSONB),
             *(each.label(f"broken_{place}") for place, each in enumerate(broken)),
-        )
+        ).select_from(joined.tables)
         if since is not None or not look.properties:
             young = [] if since is None or not look.properties else [self._young(nodes, since)]
             query = query.where(sa.or_(sa.false(), *young, *broken))
         options = {"stream_results": True, "max_row_buffer": PAGE_ROWS}
+        # All rows are wanted, and not the first of them soon.
+        self.connection.execute(sa.text("set local cursor_tuple_fraction = 1"))
         with self.connection.execute(query, execution_options=options) as rows:
             yield from rows.partitions(PAGE_ROWS)
 
@@ -291,30 +294,47 @@ class _Stored:
         mark = sa.text("age(cast(cast(:since as xid8) as xid))").bindparams(since=since)
         return sa.func.age(nodes.c.xmin) <= sa.literal_column(str(self.connection.scalar(sa.select(mark))))
 
-    def _breaks(self, nodes: sa.TableClause, rule: LinkRule) -> sa.ColumnElement[bool]:
+
+class _Joined:
+    """Records beside what their links say of them: each list of edges is made once, and not asked for each record."""
+
+    def __init__(self, stored: _Stored, nodes: sa.TableClause) -> None:
+        self._stored = stored
+        self._nodes = nodes
+        self._lists = 0
+        self.tables: sa.FromClause = nodes
+
+    def breaks(self, rule: LinkRule) -> sa.ColumnElement[bool]:
+        """Whether a record breaks a rule."""
         if rule.demand in ("to_one", "from_one"):
-            return self._crowded(nodes, rule.members[0][0], of_child=rule.demand == "to_one")
-        filled = [sa.or_(*(self._has(nodes, name) for name in names)) for names in rule.members]
+            return self._crowded(rule.members[0][0], of_child=rule.demand == "to_one")
+        filled = [sa.or_(*(self._has(name) for name in names)) for names in rule.members]
         if rule.demand == "required":
             return sa.not_(sa.or_(*filled))
         return sum((sa.cast(each, sa.Integer) for each in filled), sa.literal(0)) > 1
 
-    def _has(self, nodes: sa.TableClause, name: str) -> sa.ColumnElement[bool]:
-        if name not in self.present:
-            return sa.false()
-        edges = self.table(name).alias(f"has_{name}")
-        return sa.exists().where(edges.c.src_id == nodes.c.node_id).correlate(nodes)
+    def _has(self, name: str) -> sa.ColumnElement[bool]:
+        """Whether a record has a parent by a link."""
+        edges = self._stored.table(name)
+        return self._among(name, sa.select(edges.c.src_id).distinct())
 
-    def _crowded(self, nodes: sa.TableClause, name: str, *, of_child: bool) -> sa.ColumnElement[bool]:
-        if name not in self.present:
-            return sa.false()
-        edges = self.table(name)
+    def _crowded(self, name: str, *, of_child: bool) -> sa.ColumnElement[bool]:
+        """Whether a record has several parents by a link, or a parent that has several children."""
+        edges = self._stored.table(name)
         end = edges.c.src_id if of_child else edges.c.dst_id
-        many = sa.select(end).group_by(end).having(sa.func.count() > 1)
+        several = sa.select(end).group_by(end).having(sa.func.count() > 1)
         if not of_child:
-            others = self.table(name).alias(f"children_{name}")
-            many = sa.select(others.c.src_id).where(others.c.dst_id.in_(many))
-        return nodes.c.node_id.in_(many)
+            crowded, others = several.subquery(f"crowded_{self._lists}"), self._stored.table(name).alias("others")
+            several = sa.select(others.c.src_id).distinct().join(crowded, crowded.c.dst_id == others.c.dst_id)
+        return self._among(name, several)
+
+    def _among(self, name: str, ids: sa.Select[Any]) -> sa.ColumnElement[bool]:
+        if name not in self._stored.present:
+            return sa.false()
+        listed = ids.subquery(f"listed_{self._lists}")
+        self._lists += 1
+        self.tables = self.tables.outerjoin(listed, listed.c.src_id == self._nodes.c.node_id)
+        return listed.c.src_id.is_not(None)
 
 
 def _unseen(stored: _Stored, old: Dictionary, new: Dictionary) -> Iterator[dict[str, Any]]:

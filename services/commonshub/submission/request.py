@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from .body import Body
-from .documents import CONTENT_TYPES, Read, Reading
+from .documents import CONTENT_TYPES, Read, Reading, Records
 
 
 @dataclass(frozen=True)
@@ -38,5 +38,10 @@ class Submission:
     fields: tuple[str, ...] = ()
 
     def read_by(self, read: Read) -> "Submission":
-        """The same, read once more from its body: by another dictionary, a cell may be another value."""
+        """The same, read once more from its body: by another dictionary, a cell may be another value.
+
+        Documents in JSON, and ids, are the same by every dictionary.
+        """
+        if isinstance(self.reading, Records):
+            return self
         return replace(self, reading=read(self.body, CONTENT_TYPES[self.format]))
