@@ -29,7 +29,7 @@ from .database import Database
 from .dictionary import Dictionary, Source, compiled
 from .dictionary.faults import refuse
 from .dictionary.patterns import slow_patterns
-from .errors import Conflict, NotFound, Unavailable
+from .errors import Conflict, NotFound, Unavailable, ValidationFailed
 from .graph import Graph
 
 CHANNEL = "commonshub_dictionary"
@@ -295,8 +295,8 @@ def put(connection: sa.Connection, schema: str, draft: Draft, *, by: str | None)
     graph = Graph(draft.dictionary, schema)
     current = newest(connection, schema)
     try:
-        if current:
-            graph.withdraw(connection, Graph(load(connection, schema, current.number).dictionary, schema))
+        if current and (before := _understood(connection, schema, current.number)):
+            graph.withdraw(connection, Graph(before, schema))
         made = graph.create(connection)
     except IntegrityError as error:
         raise Conflict(f"Stored records break a unique key of the dictionary: {_detail(error)}") from error
@@ -319,6 +319,15 @@ def put(connection: sa.Connection, schema: str, draft: Draft, *, by: str | None)
         connection.execute(sa.select(sa.func.pg_notify(channel, "")))
     log.info("Version %d of the dictionary, with %d new tables and indexes.", number, len(made))
     return Version(number, draft.dictionary)
+
+
+def _understood(connection: sa.Connection, schema: str, number: int) -> Dictionary | None:
+    """A version, or None where this release of the software takes it for faulty: then a mended one must get through."""
+    try:
+        return load(connection, schema, number).dictionary
+    except ValidationFailed as error:
+        log.warning("Version %d of the dictionary is faulty by now: %s", number, error.message)
+        return None
 
 
 def _detail(error: DBAPIError) -> str:

@@ -129,6 +129,16 @@ def test_a_source_with_faults_stops_a_start(database: Database, source: Folder) 
     assert len(listed(database)) == 1
 
 
+def test_a_version_that_is_faulty_by_now_gives_way_to_a_mended_one(database: Database, source: Folder) -> None:
+    started(database, source)
+    spoil = """update graph.dictionary_versions set files = replace(files, '"links"', '"lynx"'), source_digest = ''"""
+    database.call(lambda connection: connection.execute(sa.text(spoil)))
+    with pytest.raises(ValidationFailed):
+        database.call(versions.load, "graph", 1)
+    source.add("weight")
+    assert started(database, source) == (2, True)
+
+
 def test_of_two_that_apply_after_the_same_version_one_does(database: Database, source: Folder) -> None:
     started(database, source)
     drafts = []
