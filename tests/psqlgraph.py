@@ -6,7 +6,7 @@ The node types are those of the small dictionary and :data:`READS`, whose tables
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 import yaml
@@ -207,21 +207,33 @@ def fill(connection: sa.Connection, nodes: dict[str, dict[str, Any]], edges: dic
             insert(connection, name, src_id=source, dst_id=target, _props={"old": True}, created=CREATED)
 
 
-def catalogue(connection: sa.Connection) -> dict[str, list[str]]:
-    """Columns, indexes and constraints of all tables, as PostgreSQL describes them."""
-    query = """
-        select c.relname, concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
-                                    pg_get_expr(d.adbin, d.adrelid)) from pg_class c
-        join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
-        left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
-        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
-        union all select tablename, indexdef from pg_indexes where schemaname = 'public'
-        union all select conrelid::regclass::text, conname || ' ' || pg_get_constraintdef(oid) from pg_constraint
-        where connamespace = 'public'::regnamespace and contype <> 'n' order by 1, 2"""
-    found: dict[str, list[str]] = {}
-    for table, text in connection.exec_driver_sql(query):
-        found.setdefault(table, []).append(text)
-    return found
+class Layout(NamedTuple):
+    """How PostgreSQL describes a table."""
+
+    columns: frozenset[str]
+    constraints: frozenset[str]
+    indexes: frozenset[str]
+
+
+def catalogue(connection: sa.Connection, schema: str = "public") -> dict[str, Layout]:
+    """The tables of a schema, which their descriptions do not name."""
+    queries = {
+        "columns": """
+            select c.relname, concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+                                        pg_get_expr(d.adbin, d.adrelid)) from pg_class c
+            join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+            left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
+            where c.relnamespace = :s::regnamespace and c.relkind = 'r'""",
+        "constraints": """
+            select c.relname, pg_get_constraintdef(o.oid) from pg_constraint o join pg_class c on c.oid = o.conrelid
+            where o.connamespace = :s::regnamespace and o.contype <> 'n'""",
+        "indexes": "select tablename, indexdef from pg_indexes where schemaname = :s",
+    }
+    found: dict[str, dict[str, set[str]]] = {}
+    for kind, query in queries.items():
+        for table, text in connection.execute(sa.text(query.replace(":s::", "cast(:s as text)::")), {"s": schema}):
+            found.setdefault(table, {name: set() for name in queries})[kind].add(text.replace(f"{schema}.", ""))
+    return {table: Layout(**{name: frozenset(texts) for name, texts in each.items()}) for table, each in found.items()}
 
 
 def contents(connection: sa.Connection) -> dict[str, list[str]]:

@@ -193,7 +193,7 @@ class Graph:
             sa.Column("committed_by", sa.Integer),
             sa.Column("is_dry_run", sa.Boolean, nullable=False),
             sa.Column("state", sa.Text, nullable=False),
-            sa.Column("closed", sa.Boolean, nullable=False, server_default=sa.false()),
+            sa.Column("closed", sa.Boolean, nullable=False),
             sa.Column("created_datetime", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
             sa.Column("canonical_json", JSONB, nullable=False),
         )
@@ -217,8 +217,8 @@ class Graph:
         table = sa.Table(
             "transaction_documents",
             self.metadata,
-            sa.Column("id", sa.Integer, primary_key=True),
-            sa.Column("transaction_id", sa.Integer, sa.ForeignKey(self.transaction_logs.c.id)),
+            sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+            sa.Column("transaction_id", sa.Integer, sa.ForeignKey(self.transaction_logs.c.id), primary_key=True),
             sa.Column("name", sa.Text),
             sa.Column("doc_format", sa.Text, nullable=False),
             sa.Column("doc", sa.Text, nullable=False),

@@ -122,7 +122,7 @@ def test_a_query_beyond_the_time_limit_is_told_what_to_narrow(
 def logged(client: Client, dictionary: Dictionary) -> Client:
     """The client, with transactions of two projects in the submission log."""
     graph = Graph(dictionary, "graph")
-    log = {"submitter": "dave", "role": "update", "program": "P", "is_dry_run": False, "state": "SUCCEEDED"}
+    log = {"submitter": "dave", "role": "update", "program": "P", "state": "SUCCEEDED", "closed": False}
     response = {"success": True, "code": 200, "entities": [{"id": "c1", "valid": True, "unique_keys": [{"a": 1}]}]}
     with writing(client.running) as connection:
         for number, project in ((1, "Q"), (2, "R"), (3, "Q")):

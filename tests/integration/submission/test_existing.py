@@ -142,9 +142,9 @@ mappings:
 class Existing(NamedTuple):
     """The database before our services have seen it, and once they have started."""
 
-    catalogue: dict[str, list[str]]
+    catalogue: dict[str, psqlgraph.Layout]
     contents: dict[str, list[str]]
-    catalogue_then: dict[str, list[str]]
+    catalogue_then: dict[str, psqlgraph.Layout]
     contents_then: dict[str, list[str]]
     settings: dict[str, Any]
     submission: Any
