@@ -4,16 +4,16 @@ Only what a person would change is told; a published dictionary of good repute h
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..spelling import nearest
 from . import values
 from .checks import Checked, walk_links
 from .faults import Fault
 from .naming import index_name
 from .references import Steps
 from .source import Source
+from .wording import instead, listed, one_of, pointer
 
 CATEGORIES = (
     "administrative", "analysis", "biospecimen", "clinical", "data", "data_bundle", "data_file", "index_file",
@@ -25,7 +25,6 @@ _SET = frozenset({"id", "project_id", "created_datetime", "updated_datetime"})
 _EVERY_RECORD = ("type", "id", "submitter_id", "project_id", "created_datetime", "updated_datetime")
 _EVERY_FILE = ("file_name", "file_size", "md5sum", "object_id")
 _TOP = frozenset({"program", "project", "root", "data_release"})
-_SHOWN = 4
 
 
 def cautions(files: Source, checked: Checked) -> Iterator[Fault]:
@@ -81,16 +80,15 @@ class _Node:
     def _whole(self) -> Iterator[Fault]:
         category = self.schema["category"]
         if category not in CATEGORIES:
-            likely = nearest(category, CATEGORIES, 1)
-            fix = f"Write {likely[0]}." if likely else f"Write one of {', '.join(CATEGORIES)}."
-            yield self.told(("category",), f"{category!r} is none of Gen3's categories.", fix)
+            message = f"{category!r} is none of Gen3's categories."
+            yield self.told(("category",), message, one_of(category, CATEGORIES))
         if self.schema.get("additionalProperties", True) is not False and self.id not in _TOP:
             message = "properties that are not listed are taken, so a misspelt column is stored under its wrong name."
             yield self.told((), message, "Add additionalProperties: false.")
         needed = () if self.id in _TOP else (*_EVERY_RECORD, *(_EVERY_FILE if category.endswith("_file") else ()))
         missing = [each for each in needed if each not in self.properties]
         if missing:
-            message = f"records of it lack {_listed(missing)}, which clients ask for."
+            message = f"records of it lack {listed(missing)}, which clients ask for."
             block = "data_file_properties" if set(missing) & set(_EVERY_FILE) else "ubiquitous_properties"
             yield self.told(("properties",), message, f'Add $ref: "_definitions.yaml#/{block}" to the properties.')
         kind = self.sound.get("type", {}).get("enum")
@@ -117,7 +115,7 @@ class _Node:
             for path in parts:
                 place = self.resolver.origin(self.name, path)
                 if place != (self.name, path):
-                    message = f"this gives way to {place[0]}#/{'/'.join(map(str, place[1]))}, by the $ref beside it."
+                    message = f"this gives way to {place[0]}#{pointer(place[1])}, by the $ref beside it."
                     fix = "Take it out, or refer to something else."
                     yield self.files.fault(self.name, path, message, fix, "warning")
                     break
@@ -125,7 +123,7 @@ class _Node:
     def _lists(self) -> Iterator[Fault]:
         for index, key in enumerate(self.schema.get("systemProperties", ())):
             if key not in self.properties:
-                fix = _instead(key, self.properties.keys() - self.system, "Take it out.")
+                fix = instead(key, self.properties.keys() - self.system, "Take it out.")
                 yield self.told(("systemProperties", index), f"{key!r} is not among the properties.", fix)
         for index, key in enumerate(self.schema.get("required", ())):
             if key in self.system - _SET and self.properties.get(key, {}).get("default") is None:
@@ -136,14 +134,12 @@ class _Node:
             for key in keys:
                 if key not in self.properties:
                     message = f"{key!r} is not among the properties, so that this key holds for nothing."
-                    fix = _instead(key, self.properties, "Take it out.")
+                    fix = instead(key, self.properties, "Take it out.")
                     yield self.told(("uniqueKeys", index), message, fix)
             name = index_name(self.id, "_".join(keys) + "_uniq")
             other = indexes.setdefault(name, keys)
             if other != keys and len(keys) > 1 < len(other):
-                message = (
-                    f"the keys {_listed(keys)} and {_listed(other)} have one index: only the first is kept unique."
-                )
+                message = f"the keys {listed(keys)} and {listed(other)} have one index: only the first is kept unique."
                 yield self.told(("uniqueKeys", index), message, "Give a property a name that begins differently.")
 
     def _links(self) -> Iterator[Fault]:
@@ -180,7 +176,7 @@ class _Node:
             if key not in self.link_names and key not in (*_EVERY_RECORD, "state") and not _described(schema)
         ]
         if bare:
-            message = f"there is no description of {_listed(bare)}."
+            message = f"there is no description of {listed(bare)}."
             yield self.told(
                 ("properties",), message, "Say what each is, and in which unit; forms and the portal show it."
             )
@@ -248,15 +244,5 @@ def _unused(files: Source, checked: Checked) -> Iterator[Fault]:
     content, used = files.files.get(name), checked.resolver.used(name)
     unused = [key for key, each in content.items() if isinstance(each, dict) and key not in used] if content else []
     if unused:
-        message = f"nothing refers to {_listed(unused)}."
+        message = f"nothing refers to {listed(unused)}."
         yield files.fault(name, (unused[0],), message, "Take them out, if others do not need them.", "warning")
-
-
-def _instead(given: str, known: Iterable[str], otherwise: str) -> str:
-    likely = nearest(given, tuple(known), 1)
-    return f"Write {likely[0]}." if likely else otherwise
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")

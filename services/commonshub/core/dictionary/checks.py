@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..spelling import nearest
 from .content import MAX_VALUES
 from .faults import WHOLE, Fault
 from .metaschema import METASCHEMA, MULTIPLICITIES, NAME, NO_RECORDS, RESERVED
@@ -18,12 +17,15 @@ from .naming import edge_table, node_table
 from .patterns import patterns
 from .references import Resolver, Steps
 from .source import Source
+from .wording import instead, one_of
 
 SHARED = ("_definitions", "_terms", "_settings")
 NOT_NODES = frozenset({*(f"{name}.yaml" for name in SHARED), "metaschema.yaml"})
 _NAME = re.compile(NAME)
 _ALWAYS = ("program", "project")
 _TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
+# What other languages call them.
+_OTHER_TYPES = {"float": "number", "int": "integer", "text": "string", "bool": "boolean"}
 _FORM_FIXES = {
     "pattern": "Write letters, digits and _ only, and no digit first.",
     "maxLength": "Shorten it.",
@@ -119,8 +121,7 @@ def _form_fix(error: Any, value: Any) -> str:
         name = error.message.split('"')[1]
         return f"Add {name}: {', '.join(MULTIPLICITIES)}." if name == "multiplicity" else f"Add {name}."
     if rule == "enum" and "multiplicity" in error.instance_path:
-        likely = nearest(str(value), MULTIPLICITIES, 1)
-        return f"Write {likely[0]}." if likely else f"Write one of {', '.join(MULTIPLICITIES)}."
+        return one_of(str(value), MULTIPLICITIES)
     if rule == "type":
         kinds = error.kind.types if hasattr(error.kind, "types") else ()
         return next((_TYPE_FIXES[kind] for kind in kinds if kind in _TYPE_FIXES), "Write a value of that type.")
@@ -215,7 +216,7 @@ class _Whole:
             return
         for index, key in enumerate(schema.get("required", ())):
             if key not in schema["properties"]:
-                fix = _instead(key, schema["properties"], "Add it to the properties, or take it out here.")
+                fix = instead(key, schema["properties"], "Add it to the properties, or take it out here.")
                 yield self._fault(name, ("required", index), f"{key!r} is not among the properties.", fix)
 
     def _links(self, name: str, schema: Mapping[str, Any], links: list[tuple[Steps, Any]]) -> Iterator[Fault]:
@@ -223,7 +224,7 @@ class _Whole:
         for path, link in links:
             target, own = link["target_type"], link["name"]
             if target not in self.file_of and target not in self.strangers | NO_RECORDS:
-                fix = _instead(target, self.file_of, "Add that node type, or name another.")
+                fix = instead(target, self.file_of, "Add that node type, or name another.")
                 yield self._fault(name, (*path, "target_type"), f"there is no node type {target!r}.", fix)
             if own not in schema["properties"] and name not in self.incomplete:
                 several = link["multiplicity"] in ("one_to_many", "many_to_many")
@@ -231,7 +232,7 @@ class _Whole:
                     f'Add {own}: {{$ref: "_definitions.yaml#/{"to_many" if several else "to_one"}"}} to the properties.'
                 )
                 message = f"the link {own!r} is not among the properties."
-                yield self._fault(name, (*path, "name"), message, _instead(own, schema["properties"], add))
+                yield self._fault(name, (*path, "name"), message, instead(own, schema["properties"], add))
             if own in seen:
                 message = f"there are two links named {own!r}."
                 yield self._fault(name, (*path, "name"), message, "Give one of them another name.")
@@ -273,18 +274,10 @@ class _Whole:
                 yield self._fault(name, (*path, "label"), message, "Give one of them another label.")
 
 
-def _instead(given: str, known: Mapping[str, Any], otherwise: str) -> str:
-    likely = nearest(given, tuple(known), 1)
-    return f"Write {likely[0]}." if likely else otherwise
-
-
 def _schema_fix(error: Any, value: Any) -> str:
     place = error.instance_path[-1] if error.instance_path else None
     if place == "type" and isinstance(value, str):
-        likely = nearest(
-            {"float": "number", "int": "integer", "text": "string", "bool": "boolean"}.get(value, value), _TYPES, 1
-        )
-        return f"Write {likely[0]}." if likely else f"Write one of {', '.join(_TYPES)}."
+        return one_of(_OTHER_TYPES.get(value, value), _TYPES)
     if place == "pattern":
         return "Write a regular expression; each of ( [ { that stands for itself needs a \\ before it."
     if place == "required":

@@ -20,10 +20,10 @@ from typing import Any, Literal
 from .inclusion import ASPECTS, Schema, essence, field, field_includes, includes
 from .model import Dictionary, Link, LinkGroup, NodeType
 from .nullable import validation_schema
+from .wording import listed
 
 Effect = Literal["wider", "tighter", "documentation"]
 _EFFECTS: tuple[Effect, ...] = ("wider", "tighter", "documentation")
-_SHOWN_VALUES = 5
 _READ_KEYS = frozenset(
     {
         "id", "type", "category", "properties", "additionalProperties", "required", "systemProperties", "uniqueKeys",
@@ -359,10 +359,5 @@ def _shown(value: Any) -> str:
 
 
 def _values_message(gone: Sequence[str], added: Sequence[str]) -> str:
-    told = [f"{word} {_listed(values)}" for word, values in (("gone", gone), ("new", added)) if values]
+    told = [f"{word} {listed(values)}" for word, values in (("gone", gone), ("new", added)) if values]
     return f"values {'; '.join(told)}" if told else "values in another order"
-
-
-def _listed(values: Sequence[str]) -> str:
-    rest = len(values) - _SHOWN_VALUES
-    return ", ".join(values[:_SHOWN_VALUES]) + (f" and {rest} more" if rest > 0 else "")

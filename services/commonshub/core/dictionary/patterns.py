@@ -13,6 +13,7 @@ from jsonschema_rs import Draft4Validator, RegexOptions
 
 from .faults import Fault
 from .model import Dictionary
+from .wording import pointer
 
 Where = tuple[str | int, ...]
 
@@ -26,8 +27,7 @@ def slow_patterns(dictionary: Dictionary) -> Iterator[Fault]:
         for where, pattern in patterns(node.schema["properties"], ("properties",)):
             if not _is_linear(pattern):
                 message = f"the pattern {pattern[:80]!r} is none that can be matched in linear time."
-                path = "/" + "/".join(map(str, where))
-                yield Fault(node.id, None, path, message, "Write it without look-around and references back.")
+                yield Fault(node.id, None, pointer(where), message, "Write it without look-around and references back.")
 
 
 def patterns(schema: Any, where: Where) -> Iterator[tuple[Where, str]]:

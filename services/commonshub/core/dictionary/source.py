@@ -12,6 +12,7 @@ from .. import located
 from ..errors import NotFound, Unavailable, ValidationFailed
 from . import content
 from .faults import Fault, Severity
+from .wording import pointer
 
 FETCH_TIMEOUT_S = 30
 MAX_BYTES = 64 * 2**20
@@ -121,7 +122,7 @@ class Source:
         self, file: str, path: Sequence[str | int], message: str, fix: str, severity: Severity = "error"
     ) -> Fault:
         """A fault of a place in a file, with its line, or that of the nearest place above it."""
-        return Fault(file, self._line(file, path), "/" + "/".join(map(str, path)), message, fix, severity)
+        return Fault(file, self._line(file, path), pointer(path), message, fix, severity)
 
     def _line(self, file: str, path: Sequence[str | int]) -> int | None:
         if file not in self._texts:
@@ -135,9 +136,8 @@ class Source:
         for name, text in self._texts.items():
             for line, where in content.repeated(text):
                 message = f"the key {where[-1]!r} stands here twice; the last one counts."
-                path = "/" + "/".join(map(str, where))
                 again = f"Name the second one {where[-1]}2, and both count." if where[-1] == "$ref" else ""
-                yield Fault(name, line, path, message, again or "Take one of them out.", "warning")
+                yield Fault(name, line, pointer(where), message, again or "Take one of them out.", "warning")
 
 
 def _named(files: Any, place: str) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """What a property's schema says that its author can hardly have meant."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..spelling import nearest
 from .inclusion import ASPECTS, validator
+from .wording import listed, one_of
 
 Where = tuple[str | int, ...]
 Schema = Mapping[str, Any]
@@ -99,7 +100,7 @@ def _unheld(schema: Schema) -> Iterator[Caution]:
         takes = validator(rules)
         refused = [value for value in schema["enum"] if value is not None and not takes(value)]
         if refused:
-            message = f"the values {_listed(refused)} are refused by the rules beside the list."
+            message = f"the values {_values(refused)} are refused by the rules beside the list."
             yield Caution(("enum",), message, "Let the list and these rules agree.")
 
 
@@ -113,9 +114,7 @@ def _bounds(schema: Schema) -> Iterator[Caution]:
 def _format(schema: Schema) -> Iterator[Caution]:
     known = schema.get("format")
     if isinstance(known, str) and known not in _FORMATS:
-        likely = nearest(known, _FORMATS, 1)
-        fix = f"Write {likely[0]}." if likely else f"Write one of {', '.join(_FORMATS)}, or a pattern."
-        yield Caution(("format",), f"nothing is checked by the format {known!r}.", fix)
+        yield Caution(("format",), f"nothing is checked by the format {known!r}.", one_of(known, _FORMATS))
 
 
 def _misspelt(schema: Schema) -> Iterator[Caution]:
@@ -134,7 +133,7 @@ def _shadowed(schema: Schema) -> Iterator[Caution]:
     for index, each in enumerate(alternatives):
         twice = [value for value in each.get("enum", ()) if sum(take(value) for take in takes) > 1]
         if twice:
-            message = f"the values {_listed(twice)} are taken by two alternatives of oneOf, and so refused."
+            message = f"the values {_values(twice)} are taken by two alternatives of oneOf, and so refused."
             yield Caution(("oneOf", index, "enum"), message, "Write anyOf, or keep them in one alternative.")
 
 
@@ -159,6 +158,5 @@ def _rules(schema: Schema) -> Schema:
     return {key: schema[key] for key in KEYWORDS & schema.keys()}
 
 
-def _listed(values: list[Any]) -> str:
-    told = list(dict.fromkeys(map(repr, values)))
-    return ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
+def _values(values: Iterable[Any]) -> str:
+    return listed(list(dict.fromkeys(map(repr, values))))
