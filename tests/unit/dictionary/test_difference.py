@@ -1,5 +1,6 @@
 """The difference of two dictionaries, and what it says of stored records."""
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -79,6 +80,7 @@ def test_a_dictionary_does_not_differ_from_itself(small: Dictionary) -> None:
         ("sample.yaml", "many_to_one", "many_to_many", [("sample.cases", "multiplicity", "wider")]),
         ("sample.yaml", "many_to_one", "one_to_one", [("sample.cases", "multiplicity", "tighter")]),
         ("sample.yaml", "derived_from", "taken_from", [("sample.cases", "label", "tighter")]),
+        ("sample.yaml", "derived_from", "derivedfrom", [("sample.cases", "label", "wider")]),
         ("sample.yaml", "target_type: case", "target_type: experiment", [("sample.cases", "target", "tighter")]),
         ("sample.yaml", "backref: samples", "backref: specimens", [("sample.cases", "backref", "wider")]),
         ("aliquot.yaml", "exclusive: true", "exclusive: false",
@@ -110,6 +112,13 @@ def test_a_node_type_that_is_gone_is_told(small: Dictionary, edited: Callable[..
     more = load(edited("visit.yaml", "", visit))
     [change] = difference(more, small).changes
     assert (change.where, change.kind, change.effect) == ("visit", "node_type", "tighter")
+
+
+def test_a_renamed_node_type_that_takes_over_a_table_is_told(small: Dictionary) -> None:
+    nodes = dict(small.nodes)
+    nodes["read_s_file"] = dataclasses.replace(nodes.pop("reads_file"), id="read_s_file")
+    found = difference(small, dataclasses.replace(small, nodes=nodes, digest="other"))
+    assert told(found) == [("read_s_file", "node_type", "tighter"), ("reads_file", "node_type", "tighter")]
 
 
 def test_a_renamed_link_says_that_stored_links_are_kept(small: Dictionary, edited: Callable[..., str]) -> None:

@@ -15,7 +15,7 @@ from tests.dictionaries import FOLDERS, SMALL, folder
 
 from commonshub.core.dictionary import Source, compiled, load
 from commonshub.core.dictionary.content import MAX_DEPTH
-from commonshub.core.dictionary.faults import Fault
+from commonshub.core.dictionary.faults import MAX_FAULTS, MAX_MESSAGE_CHARS, Fault
 from commonshub.core.dictionary.lint import lint
 from commonshub.core.errors import ValidationFailed
 
@@ -236,6 +236,20 @@ def test_few_lines_that_stand_for_endless_ones_are_refused(tmp_path: Path) -> No
     )
     with pytest.raises(ValidationFailed, match="aliases make this more than"):
         load(str(tmp_path))
+
+
+def test_endless_faults_are_not_all_looked_for() -> None:
+    files = {**FILES, **{f"f{number}.yaml": number for number in range(5000)}}
+    with pytest.raises(ValidationFailed) as refused:
+        compiled(Source.of(files, "the test"))
+    assert len(refused.value.details) == MAX_FAULTS + 1
+    assert "more than 1000 faults" in refused.value.details[0]["message"]
+
+
+def test_endless_values_are_not_repeated_in_full() -> None:
+    files = {**FILES, "case.yaml": {**FILES["case.yaml"], "category": ["x" * 1_000_000]}}
+    [error] = [each for each in lint(Source.of(files, "the test")) if each.severity == "error"]
+    assert len(str(error)) < 2 * MAX_MESSAGE_CHARS
 
 
 FILES = {file.name: yaml.safe_load(file.read_text()) for file in SMALL.glob("*.yaml")}

@@ -7,10 +7,11 @@ the others, and nothing is missed of what a broken reference was to bring.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from .content import MAX_VALUES
-from .faults import WHOLE, Fault
+from .faults import MAX_FAULTS, WHOLE, Fault
 from .metaschema import METASCHEMA, MULTIPLICITIES, NAME, NO_RECORDS, RESERVED
 from .model import Link
 from .naming import edge_table, node_table
@@ -78,14 +79,19 @@ def check(files: Source) -> Checked:
     broken = frozenset(fault.file for fault in faults)
     schemas = {}
     for name, schema in resolved.items():
-        found = list(_form(files, resolver, name, schema))
+        found = list(islice(_form(files, resolver, name, schema), MAX_FAULTS))
         faults += found
+        if len(faults) > MAX_FAULTS:
+            break
         if not found:
             schemas[name] = schema
     odd = {name: schema for name, schema in resolved.items() if name not in schemas}
     strangers = {schema["id"] for schema in odd.values() if _has_id(schema)}
     strangers |= {name.rpartition(".")[0] for name in files.unread | odd.keys()}
-    faults += _Whole(files, resolver, schemas, strangers, broken).faults()
+    faults += islice(_Whole(files, resolver, schemas, strangers, broken).faults(), MAX_FAULTS)
+    if len(faults) > MAX_FAULTS:
+        message = f"there are more than {MAX_FAULTS} faults; the rest was not looked at."
+        faults = [*faults[:MAX_FAULTS], files.fault(WHOLE, (), message, "Mend these first.")]
     return Checked(resolver, schemas, shared, faults, readable)
 
 
@@ -101,7 +107,7 @@ def _form(files: Source, resolver: Resolver, name: str, schema: Any) -> Iterator
         message = error.message
         path, value = _at(schema, error.instance_path)
         fix = _form_fix(error, value)
-        if not path and "id" in message and name.startswith("_"):
+        if not path and name.startswith("_"):
             fix = f"Take {name} away: every other file than _definitions, _terms and _settings is a node type."
         yield files.fault(*resolver.origin(name, path), f"{message}.", fix)
 
@@ -118,7 +124,7 @@ def _at(value: Any, path: Sequence[str | int]) -> tuple[Steps, Any]:
 def _form_fix(error: Any, value: Any) -> str:
     rule = error.schema_path[-1]
     if rule == "required":
-        name = error.message.split('"')[1]
+        name = error.kind.property
         return f"Add {name}: {', '.join(MULTIPLICITIES)}." if name == "multiplicity" else f"Add {name}."
     if rule == "enum" and "multiplicity" in error.instance_path:
         return one_of(str(value), MULTIPLICITIES)

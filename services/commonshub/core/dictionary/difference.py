@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from .inclusion import ASPECTS, Schema, essence, field, field_includes, includes
 from .model import Dictionary, Link, LinkGroup, NodeType
+from .naming import edge_table, node_table
 from .nullable import validation_schema
 from .wording import listed
 
@@ -103,6 +104,7 @@ def difference(old: Dictionary, new: Dictionary) -> Difference:
 
 
 def _changes(old: Dictionary, new: Dictionary) -> Iterator[Change]:
+    tables_of_gone = {node_table(name): name for name in old.nodes if name not in new.nodes}
     for name in sorted({*old.nodes, *new.nodes}):
         before, after = old.nodes.get(name), new.nodes.get(name)
         if after is None:
@@ -110,7 +112,9 @@ def _changes(old: Dictionary, new: Dictionary) -> Iterator[Change]:
                 name, (), "node_type", "tighter", "node type gone; its records stay stored, out of reach", name
             )
         elif before is None:
-            yield Change(name, (), "node_type", "wider", "new node type", None, name)
+            renamed = tables_of_gone.get(node_table(name))
+            message = f"new node type, with the table and so the records of {renamed}" if renamed else "new node type"
+            yield Change(name, (), "node_type", "tighter" if renamed else "wider", message, None, name)
         else:
             yield from _NodeTypes(before, after).changes()
     for name in _NO_NODES:
@@ -191,8 +195,8 @@ class _NodeTypes:
             if sides[0] == sides[1]:
                 continue
             gone, added = self._values(name)
-            listed = all("enum" in each for each in sides)
-            if (aspect == "values" and listed) or (aspect == "alternatives" and (gone or added)):
+            lists = all("enum" in each for each in sides)
+            if (aspect == "values" and lists) or (aspect == "alternatives" and (gone or added)):
                 yield self._change(
                     (name,), "values", includes(now, was, keywords), _values_message(gone, added), gone, added
                 )
@@ -244,7 +248,7 @@ class _NodeTypes:
 
     def _link_gone(self, was: Link) -> str:
         for each in self.new.links:
-            if (each.label, each.target) == (was.label, was.target) and each.name not in self.old.links_by_name:
+            if edge_table(each) == edge_table(was) and each.name not in self.old.links_by_name:
                 return f"now named {each.name}; stored links are kept"
         return f"link to {was.target} gone; stored links stay, unseen"
 
@@ -254,8 +258,10 @@ class _NodeTypes:
             message = f"target {was.target} is now {now.target}; stored links stay, unseen"
             yield self._change(names, "target", False, message, was.target, now.target)
         if was.label != now.label:
-            message = f"label {was.label} is now {now.label}: another table; stored links stay, unseen"
-            yield self._change(names, "label", False, message, was.label, now.label)
+            kept = edge_table(was) == edge_table(now)
+            message = f"label {was.label} is now {now.label}"
+            told = message + ("" if kept else ": another table; stored links stay, unseen")
+            yield self._change(names, "label", kept, told, was.label, now.label)
         if was.multiplicity != now.multiplicity:
             wider = (was.to_one or not now.to_one) and (was.from_one or not now.from_one)
             message = f"multiplicity {was.multiplicity} is now {now.multiplicity}"

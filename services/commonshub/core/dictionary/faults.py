@@ -9,6 +9,9 @@ from ..errors import ValidationFailed
 Severity = Literal["error", "warning"]
 WHOLE = "(dictionary)"
 """Stands for the file where a fault is none of a single file's."""
+MAX_FAULTS = 1000
+"""So many are looked for; somebody who has a thousand mends them first."""
+MAX_MESSAGE_CHARS = 1000
 _TOLD = 5
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..spelling import nearest
 from .content import MAX_DEPTH, MAX_VALUES
-from .faults import Fault
+from .faults import MAX_FAULTS, Fault
 from .source import Source
 
 Steps = tuple[str | int, ...]
@@ -187,7 +187,7 @@ class Resolver:
         return f"Define it in {name}, or name another."
 
     def _fault(self, file: str, path: Steps, message: str, fix: str) -> None:
-        if not self._silent:
+        if not self._silent and len(self.faults) < MAX_FAULTS:
             self.faults.append(self.source.fault(file, path, message, fix))
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from .. import located
 from ..errors import NotFound, Unavailable, ValidationFailed
 from . import content
-from .faults import Fault, Severity
+from .faults import MAX_FAULTS, MAX_MESSAGE_CHARS, Fault, Severity
 from .wording import pointer
 
 FETCH_TIMEOUT_S = 30
@@ -115,14 +115,16 @@ class Source:
         found: dict[str, Any] = {}
         for name, each in files.items():
             found[name], problems = content.plain(each)
-            self.faults += [self.fault(name, problem.where, problem.message, problem.fix) for problem in problems]
+            for problem in problems[: MAX_FAULTS - len(self.faults)]:
+                self.faults.append(self.fault(name, problem.where, problem.message, problem.fix))
         return found
 
     def fault(
         self, file: str, path: Sequence[str | int], message: str, fix: str, severity: Severity = "error"
     ) -> Fault:
         """A fault of a place in a file, with its line, or that of the nearest place above it."""
-        return Fault(file, self._line(file, path), pointer(path), message, fix, severity)
+        told = message if len(message) <= MAX_MESSAGE_CHARS else f"{message[:MAX_MESSAGE_CHARS]}…."
+        return Fault(file, self._line(file, path), pointer(path), told, fix, severity)
 
     def _line(self, file: str, path: Sequence[str | int]) -> int | None:
         if file not in self._texts:

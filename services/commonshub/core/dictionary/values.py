@@ -143,11 +143,6 @@ def _default(schema: Schema) -> Iterator[Caution]:
         yield Caution(("default",), f"the default {value!r} is no value that is allowed.", "Write one that is.")
 
 
-def empty(schema: Schema) -> bool:
-    """Whether it says nothing of values, so that anything is taken."""
-    return not KEYWORDS & schema.keys()
-
-
 def takes_lists(schema: Schema) -> bool:
     """Whether a list of records may be a link's value."""
     takes = validator(_rules(schema))
