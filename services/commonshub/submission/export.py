@@ -223,6 +223,14 @@ def page(connection: sa.Connection, source: Source, node: NodeType, after: str, 
     return [_row(node, row) for row in connection.execute(query)]
 
 
+def written(
+    connection: sa.Connection, source: Source, writer: Writer, after: str, limit: int
+) -> tuple[bytes, str | None]:
+    """The same as bytes; with the id of the last one where there are more."""
+    rows = page(connection, source, writer.node, after, limit)
+    return writer.rows(rows), rows[-1].id if len(rows) == limit else None
+
+
 def pages(connection: sa.Connection, source: Source, node: NodeType, limit: int) -> Iterator[Sequence[Row]]:
     """All records of a type, so many at a time."""
     last = ""

@@ -9,7 +9,7 @@ from typing import Any
 from ..core.dictionary import Dictionary, NodeType
 from ..core.errors import BadRequest, NotFound
 from ..core.web import VersionHandler
-from . import export, sheets
+from . import copying, export, sheets
 from .body import BLOCK_BYTES
 from .documents import CONTENT_TYPES, XLSX
 from .handlers import LINKS, SubmissionHandler
@@ -51,14 +51,12 @@ class SendingHandler(SubmissionHandler):
     async def send(self, source: Source, writer: export.Writer) -> None:
         """All records of the writer's type, a page at a time."""
         self.write(writer.head())
-        last, limit = "", self.app.export_page_rows
-        while True:
-            rows = await self.app.database.run(export.page, source, writer.node, last, limit)
-            self.write(writer.rows(rows))
+        last: str | None = ""
+        write = copying.page if writer.kind in export.DELIMITERS else export.written
+        while last is not None:
+            text, last = await self.app.database.run(write, source, writer, last, self.app.export_page_rows)
+            self.write(text)
             await self.flush()
-            if len(rows) < limit:
-                break
-            last = rows[-1].id
         self.finish(writer.tail())
 
     async def send_packed(self, packed: Packed, name: str) -> None:
