@@ -1,9 +1,13 @@
 """What records and links were is kept as psqlgraph keeps it."""
 
+import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "submission.md"
 
 
 @pytest.fixture
@@ -92,6 +96,15 @@ def test_what_is_only_tried_or_refused_leaves_no_past(api: Any, nodes: Any, name
     fault = [] if path.endswith("_dry_run") else [case("x", foo=1)]
     api.put(case(name, primary_site="lung"), *fault, path=path)
     assert nodes(id_) == []
+
+
+def test_a_past_of_long_ago_can_be_deleted_as_the_reference_says(api: Any, nodes: Any, sql: Any, name: str) -> None:
+    [command] = re.findall(r"`(delete from graph\._voided_nodes .*?)`", REFERENCE.read_text())
+    old, young = ids(api.put(case(f"1{name}"), case(f"2{name}")))
+    api.put(case(f"1{name}", primary_site="lung"), case(f"2{name}", primary_site="lung"))
+    sql("update graph._voided_nodes set voided = now() - interval '2 years' where node_id = :i", i=old)
+    sql(command)
+    assert (len(nodes(old)), len(nodes(young))) == (0, 1)
 
 
 def test_programs_and_projects_have_a_past(api: Any, nodes: Any, sql: Any, name: str) -> None:
