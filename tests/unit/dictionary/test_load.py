@@ -268,12 +268,16 @@ def test_what_every_deployed_dictionary_has_is_taken_and_holds_no_links_to_the_r
         "properties": {"id": {}, "name": {"type": "string"}, "roots": {"$ref": "_definitions.yaml#/parent"}},
     }  # fmt: skip
     files["metaschema.yaml"] = {"id": "metaschema"}
+    of_cases = {**link, "name": "cases", "target_type": "case"}
+    files["data_release.yaml"]["links"] = [{"required": True, "subgroup": [link, of_cases]}]
+    files["data_release.yaml"]["properties"]["cases"] = {"$ref": "_definitions.yaml#/parent"}
     files["projects/P/case.yaml"] = {"required": ["primary_site"]}
     for names in (files.keys(), files.keys() - {"root.yaml"}):
         as_json.write_text(json.dumps({name: files[name] for name in names}))
         dictionary = load(str(as_json))
         assert ("root" in dictionary.nodes, "root" in dictionary.document) == (False, "root.yaml" in names)
-        assert dictionary.nodes["data_release"].links == ()
+        assert [each.name for each in dictionary.nodes["data_release"].links] == ["cases"]
+        assert [each.names for each in dictionary.nodes["data_release"].groups] == [("cases",)]
         assert dictionary.nodes["data_release"].properties.keys() == {"id", "name"}
         assert dictionary.cyclic_links == ()
         assert Graph(dictionary, "graph").node("data_release") is not None

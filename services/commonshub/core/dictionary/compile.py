@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -74,6 +74,7 @@ def make_node(schema: Mapping[str, Any]) -> NodeType:
     every_link = tuple(single_links(schema["id"], schema["links"]))
     links = tuple(link for link in every_link if link.target not in NO_RECORDS)
     names = {link.name for link in every_link}
+    members = _members(schema["links"], {link.name for link in links})
     required = frozenset(schema.get("required", ()))
     system = frozenset(schema.get("systemProperties", ()))
     properties = {
@@ -89,7 +90,7 @@ def make_node(schema: Mapping[str, Any]) -> NodeType:
         schema=schema,
         properties=properties,
         links=links,
-        groups=tuple(_group(each) for each in schema["links"] if "subgroup" in each),
+        groups=tuple(each for each in members if isinstance(each, LinkGroup)),
         required=required,
         system=system,
         unique_keys=_unique_keys(schema),
@@ -119,12 +120,15 @@ def single_links(source: str, links: list[dict[str, Any]]) -> Iterator[Link]:
             )
 
 
-def _group(group: Mapping[str, Any]) -> LinkGroup:
-    return LinkGroup(
-        members=tuple(_group(each) if "subgroup" in each else each["name"] for each in group["subgroup"]),
-        exclusive=group.get("exclusive", False),
-        required=group.get("required", False),
-    )
+def _members(links: list[dict[str, Any]], known: Collection[str]) -> Iterator[str | LinkGroup]:
+    """The links, by name, and groups of them, as far as they hold anything."""
+    for each in links:
+        if "subgroup" in each:
+            members = tuple(_members(each["subgroup"], known))
+            if members:
+                yield LinkGroup(members, each.get("exclusive", False), each.get("required", False))
+        elif each["name"] in known:
+            yield each["name"]
 
 
 def make_property(name: str, schema: Mapping[str, Any], required: bool, system: bool) -> Property:
