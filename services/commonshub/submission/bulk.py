@@ -122,9 +122,9 @@ def parse(body: bytes, read: ReadPart) -> Bundle:
     try:
         value = orjson.loads(body)
         json.loads(body, object_pairs_hook=_without_duplicates)
-    except ValueError as error:
-        if isinstance(error, BadRequest):
-            raise
+    except BadRequest:
+        raise
+    except (ValueError, RecursionError) as error:
         raise BadRequest(f"Unable to parse json: {str(error)[:300]}") from error
     if not isinstance(value, list):
         raise BadRequest(f"A bulk submission is a JSON list of documents; {_SHAPE}.")

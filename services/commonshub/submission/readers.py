@@ -73,14 +73,14 @@ class ExportHandler(SendingHandler):
     async def get(self, program: str, code: str) -> None:
         self.require_on(program, code, "read")
         arguments = self._arguments()
-        form = export.check_format(str(arguments.get("format", "tsv")).lower(), workbooks=True)
+        form = export.check_format(arguments.get("format", "tsv").lower(), workbooks=True)
         without_id = _true(arguments.get("without_id"))
         if ids := arguments.get("ids"):
-            wanted = self.id_list(ids if isinstance(ids, str) else ",".join(map(str, ids)))
+            wanted = self.id_list(ids)
             below, category = _true(arguments.get("with_children")), self._category(arguments)
             await self._send_packed(program, code, self._wanted("", wanted, form, without_id, below, category))
         elif label := arguments.get("node_label"):
-            node = self.exportable(self.model.dictionary, str(label))
+            node = self.exportable(self.model.dictionary, label)
             if form == XLSX:
                 await self._send_packed(program, code, self._wanted(node.id, (), form, without_id))
             else:
@@ -90,12 +90,14 @@ class ExportHandler(SendingHandler):
 
     post = get
 
-    def _arguments(self) -> dict[str, Any]:
-        given: dict[str, Any] = {name: self.get_query_argument(name) for name in self.request.query_arguments}
-        return {**self.json_object(), **given} if self.request.method == "POST" and self.request.body else given
+    def _arguments(self) -> dict[str, str]:
+        """What is asked for, in the query or in a body."""
+        sent = self.json_object() if self.request.method == "POST" and self.request.body else {}
+        given = {name: _text(name, value) for name, value in sent.items() if value is not None}
+        return {**given, **{name: self.get_query_argument(name) for name in self.request.query_arguments}}
 
-    def _category(self, arguments: Mapping[str, Any]) -> str:
-        category = str(arguments.get("category") or "")
+    def _category(self, arguments: Mapping[str, str]) -> str:
+        category = arguments.get("category", "")
         known = {node.category for node in self.model.dictionary.nodes.values()}
         if category and category not in known:
             raise BadRequest(f"category must be one of {', '.join(sorted(known))}, not {category[:40]!r}.")
@@ -120,9 +122,22 @@ class ExportHandler(SendingHandler):
         await self.send_packed(packed, f"{program}-{code}_{packed.name}" if wanted.label else packed.name)
 
 
-def _true(given: Any) -> bool:
-    """Whether an argument of a query or a body says yes."""
-    return str(given).lower() in ("true", "1") or given == ""
+def _text(name: str, value: Any) -> str:
+    """A value of a body as it would stand in a query."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    texts = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, str) for each in texts):
+        raise BadRequest(f"{name[:40]!r} must be a text, a list of texts, true or false.")
+    text = ",".join(texts)
+    if "\0" in text:
+        raise BadRequest(f"{name[:40]!r} has NUL characters, which cannot be.")
+    return text
+
+
+def _true(given: str | None) -> bool:
+    """Whether an argument says yes."""
+    return given is not None and given.lower() in ("true", "1", "")
 
 
 class DataVersionHandler(VersionHandler):

@@ -152,6 +152,10 @@ def test_many_records_are_told_by_their_faults(api: Any, running: Any, monkeypat
         ([document("type\ttype\ncase\tcase\n", "tsv")], "Document 0 ('a file'): Unable to parse document"),
         ([document('type\tsubmitter_id\ncase\t"x\n', "tsv")], "Document 0 ('a file'): Unable to parse document: row 2"),
         (b'[{"name": "x", "doc_format": "json", "doc": "[]", "doc": "[{}]"}]', "more than once"),
+        (b"[" * 1000 + b"]" * 1000, "Unable to parse json"),
+        (b'[{"name": ' + b"[" * 1000 + b"]" * 1000 + b', "doc_format": "json", "doc": "[]"}]', "Unable to"),
+        (b"[" * 100_000, "Unable to parse json"),
+        ([document("[" * 100 + "]" * 100)], "Document 0 ('a file'): Unable to parse json: it is nested"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import tarfile
 import uuid
 from collections.abc import Callable
@@ -37,8 +38,6 @@ def test_g37_an_export_without_ids_can_be_loaded_again(api: Any, name: str, kind
         assert api("DELETE", f"/P/one/entities/{each['id']}").status_code == 200
     types = {"tsv": "text/tsv", "csv": "text/csv", "json": "application/json"}
     if kind == "json":
-        import json
-
         body = json.dumps(json.loads(body)["data"]).encode()
     answer = api("POST", "/P/one", data=body, headers={"Content-Type": types[kind]})
     assert answer.status_code == 201, answer.text
@@ -81,6 +80,40 @@ def test_g41_an_export_of_nothing_known_is_refused(api: Any, query: str) -> None
 def test_a_project_itself_can_be_exported(api: Any) -> None:
     [project] = api("GET", "/P/one/export?node_label=project&format=json").json()["data"]
     assert (project["code"], project["programs"][0]["name"]) == ("one", "P")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"ids": 5},
+        {"ids": [[]]},
+        {"ids": {"a": 1}},
+        {"ids": [None]},
+        {"ids": ["a\0b"]},
+        {"ids": "x" * 10_000},
+        {"ids": ["x"], "format": 5},
+        {"ids": ["x"], "format": ["json"]},
+        {"ids": ["x"], "with_children": {}, "category": ["clinical"]},
+        {"ids": ["x"], "with_children": True, "category": {}},
+        {"node_label": ["case", "sample"]},
+        {"node_label": {"a": "b"}},
+        {"node_label": 5},
+        {"node_label": "case\0"},
+        [],
+        "text",
+        None,
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_nonsense_in_a_body_is_refused(api: Any, body: Any) -> None:
+    response = api("POST", "/P/one/export", data=json.dumps(body).encode())
+    assert response.status_code in (400, 404)
+    assert response.json()["message"]
+
+
+def test_more_ids_than_are_allowed_are_refused(api: Any, running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running.app, "max_export_ids", 2)
+    assert api("GET", "/P/one/export?ids=a,b,c&with_children=true").status_code == 413
 
 
 # -- with children -----------------------------------------------------------------
