@@ -190,6 +190,8 @@ class TemplateHandler(SendingHandler):
         chosen = [dictionary.nodes[entry]] if entry else self._chosen()
         name = f"submission_{entry}_template" if entry else "submission_templates"
         if form == XLSX:
+            # Seconds of work for a large dictionary: nobody may ask for them without a name.
+            self.require_token()
             async with self.app.packing:
                 body = await asyncio.to_thread(sheets.form, dictionary, chosen)
         elif entry:

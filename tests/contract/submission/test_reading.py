@@ -1,6 +1,7 @@
 """Reading back: entities, the dictionary and its templates."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import openpyxl
@@ -114,6 +115,14 @@ def test_a_filled_workbook_can_be_sent(api: Any, name: str) -> None:
     answer = api("PUT", "/P/one", data=buffer.getvalue(), headers={"Content-Type": XLSX}).json()
     assert (answer["success"], answer["created_entity_count"]) == (True, 2), answer
     assert api.export("demographic")[name]["alive"] is True
+
+
+def test_a_form_is_made_for_those_who_are_signed_in(caller: Callable[[str | None], Any]) -> None:
+    asked = [
+        [caller(user)("GET", f"/template/case?format={kind}").status_code for user in (None, "eve")]
+        for kind in ("xlsx", "tsv")
+    ]
+    assert asked == [[401, 200], [200, 200]]
 
 
 @pytest.mark.parametrize(
