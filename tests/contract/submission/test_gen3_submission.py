@@ -3,52 +3,21 @@
 import csv
 import gc
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 import requests
-from gen3.submission import Gen3Submission, Gen3SubmissionQueryError
-from tests.servers import Router, answering
-from tests.submission_service import SMALL, SNAPSHOT, case, demographic, program, project, sample
-from tests.tokens import Bearer
-from tornado import netutil, web
+from gen3.submission import Gen3SubmissionQueryError
+from tests.submission_sdk import home, sub, submission
+from tests.submission_service import case, demographic, program, project, sample
 
-from commonshub.query.app import QueryApp
-from commonshub.submission.app import PREFIX, SubmissionApp
+__all__ = ["home", "sub", "submission"]
 
 # The SDK's own use of pandas is nothing that we can mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:gen3.submission")
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-
-@pytest.fixture(scope="module")
-def submission(run_service: Callable[..., Any], token: Callable[..., str]) -> Iterator[Callable[..., Gen3Submission]]:
-    services = [run_service(app, Commons={"dictionary": str(SMALL)}) for app in (SubmissionApp, QueryApp)]
-    for each in services:
-        each.hold(SNAPSHOT)
-    writing, reading = (each.url for each in services)
-    routes = {PREFIX: writing, f"{PREFIX}/graphql": reading, f"{PREFIX}/getschema": reading}
-    sockets = netutil.bind_sockets(0, "127.0.0.1")
-    url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
-    with answering(web.Application([(r"/.*", Router)], routes=routes, log_function=lambda _: None), sockets):
-        yield lambda name="admin": Gen3Submission(endpoint=url, auth_provider=Bearer(url, token(name)))
-
-
-@pytest.fixture(scope="module")
-def sub(submission: Callable[..., Gen3Submission]) -> Gen3Submission:
-    """The administrator's client, with program ``DEV`` and project ``test``."""
-    client = submission()
-    client.create_program(program("DEV"))
-    client.create_project("DEV", project("test"))
-    client.submit_record("DEV", "test", {"type": "experiment", "submitter_id": "e", "projects": {"code": "test"}})
-    return client
 
 
 def write_table(path: Path, rows: list[dict[str, Any]]) -> str:
