@@ -3,7 +3,7 @@
 The other defects of its list have their tests beside what they are about: records of other projects
 (``test_rights``), dry runs of others (``test_dry_runs``), rows of no type, BOM and charset (``test_tables``), moved
 children (``test_entities``), exports of several types, of a project, as CSV (``test_export``), unknown ids
-(``test_reading``), and what a dry run leaves in the index (``test_files``).
+(``test_reading``), bulk submissions (``test_bulk``), and what a dry run leaves in the index (``test_files``).
 """
 
 import csv
@@ -45,8 +45,7 @@ def test_no_transaction_is_left_pending(api: Any, name: str, sql: Any) -> None:
 def test_a_path_of_the_documentation_is_no_fault_of_ours_and_stores_nothing_unasked(
     api: Any, name: str, path: str
 ) -> None:
-    document = {"name": "x", "doc_format": "JSON", "doc": f'[{{"type": "case", "submitter_id": "{name}"}}]'}
-    assert api("PUT", path, [document]).status_code in (400, 404)
+    assert api("PUT", path, [case(name)]).status_code in (400, 404)
     assert name not in api.export("case")
 
 
