@@ -4,53 +4,64 @@ They have what :meth:`.export.Writer.cells` says, whose rows are the same.
 """
 
 import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 from ..core.dictionary import Link, Property
 from .export import DELIMITERS, Writer, target_key
 from .sources import Source
 
+_DIALECT = PGDialect_psycopg2()  # type: ignore[no-untyped-call]
 _EMPTY: sa.ColumnElement[str] = sa.literal_column("''")
 _TRUE: sa.ColumnElement[str] = sa.literal_column("'True'")
 _FALSE: sa.ColumnElement[str] = sa.literal_column("'False'")
 
 
-def page(connection: sa.Connection, source: Source, writer: Writer, after: str, limit: int) -> tuple[bytes, str | None]:
-    """Records of a project with ids greater than `after`, in the order of their ids.
+class Copier:
+    """Writes the records of one type of a project, a page at a time, by statements that are made once.
 
-    Returns
-    -------
-    bytes
-        Their rows, as TSV or CSV.
-    str or None
-        The id of the last one where there are more.
+    Parameters
+    ----------
+    writer
+        Says which type, which columns and which format.
     """
-    records = source.records(writer.node)
-    ids = sa.select(records.c.node_id).where(records.c.node_id > after).order_by(records.c.node_id).limit(limit)
-    found = ids.subquery()
-    last, count = connection.execute(sa.select(sa.func.max(found.c.node_id), sa.func.count())).one()
-    if not count:
-        return b"", None
-    query = _rows(source, writer, records).where(records.c.node_id > after, records.c.node_id <= last)
-    text = _copied(connection, query.order_by(records.c.node_id), DELIMITERS[writer.kind])
-    return text, last if count == limit else None
 
+    def __init__(self, source: Source, writer: Writer) -> None:
+        after, last = sa.bindparam("after", type_=sa.Text), sa.bindparam("last", type_=sa.Text)
+        records = source.records(writer.node)
+        ids = sa.select(records.c.node_id).where(records.c.node_id > after).order_by(records.c.node_id)
+        found = ids.limit(sa.bindparam("limit", type_=sa.Integer)).subquery()
+        self._end = sa.select(sa.func.max(found.c.node_id), sa.func.count()).select_from(found)
+        rows = _rows(source, writer, records).where(records.c.node_id > after, records.c.node_id <= last)
+        self._rows = rows.order_by(records.c.node_id).compile(dialect=_DIALECT)
+        self._options = f"format csv, delimiter '{DELIMITERS[writer.kind]}'"
 
-def _copied(connection: sa.Connection, query: sa.Select[Any], delimiter: str) -> bytes:
-    compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
-    parameters = compiled.construct_params()
-    buffer = io.BytesIO()
-    driver: Any = connection.connection.dbapi_connection
-    with driver.cursor() as cursor:
-        # COPY takes no parameters; the driver puts them in as it does for every other statement.
-        text = cursor.mogrify(compiled.string, parameters).decode()
-        options = f"format csv, delimiter '{delimiter}'"
-        cursor.copy_expert(f"copy ({text}) to stdout with ({options})", buffer)
-    return buffer.getvalue()
+    def page(self, connection: sa.Connection, after: str, limit: int) -> tuple[bytes, str | None]:
+        """Records with ids greater than `after`, in the order of their ids.
+
+        Returns
+        -------
+        bytes
+            Their rows, as TSV or CSV.
+        str or None
+            The id of the last one where there may be more.
+        """
+        last, count = connection.execute(self._end, {"after": after, "limit": limit}).one()
+        if not count:
+            return b"", None
+        return self._copied(connection, {"after": after, "last": last}), last if count == limit else None
+
+    def _copied(self, connection: sa.Connection, parameters: Mapping[str, str]) -> bytes:
+        buffer, driver = io.BytesIO(), connection.connection.dbapi_connection
+        with cast(Any, driver).cursor() as cursor:
+            # COPY takes no parameters; the driver puts them in as it does for every other statement.
+            text = cursor.mogrify(self._rows.string, self._rows.construct_params(parameters)).decode()
+            cursor.copy_expert(f"copy ({text}) to stdout with ({self._options})", buffer)
+        return buffer.getvalue()
 
 
 def _rows(source: Source, writer: Writer, records: sa.FromClause) -> sa.Select[Any]:

@@ -223,12 +223,17 @@ def page(connection: sa.Connection, source: Source, node: NodeType, after: str, 
     return [_row(node, row) for row in connection.execute(query)]
 
 
-def written(
-    connection: sa.Connection, source: Source, writer: Writer, after: str, limit: int
-) -> tuple[bytes, str | None]:
-    """The same as bytes; with the id of the last one where there are more."""
-    rows = page(connection, source, writer.node, after, limit)
-    return writer.rows(rows), rows[-1].id if len(rows) == limit else None
+@dataclass(frozen=True)
+class Pages:
+    """The records of one type as bytes, a page at a time."""
+
+    source: Source
+    writer: Writer
+
+    def page(self, connection: sa.Connection, after: str, limit: int) -> tuple[bytes, str | None]:
+        """Records with ids greater than `after`; with the id of the last one where there may be more."""
+        rows = page(connection, self.source, self.writer.node, after, limit)
+        return self.writer.rows(rows), rows[-1].id if len(rows) == limit else None
 
 
 def pages(connection: sa.Connection, source: Source, node: NodeType, limit: int) -> Iterator[Sequence[Row]]:

@@ -52,9 +52,9 @@ class SendingHandler(SubmissionHandler):
         """All records of the writer's type, a page at a time."""
         self.write(writer.head())
         last: str | None = ""
-        write = copying.page if writer.kind in export.DELIMITERS else export.written
+        pages = copying.Copier(source, writer) if writer.kind in export.DELIMITERS else export.Pages(source, writer)
         while last is not None:
-            text, last = await self.app.database.run(write, source, writer, last, self.app.export_page_rows)
+            text, last = await self.app.database.run(pages.page, last, self.app.export_page_rows)
             self.write(text)
             await self.flush()
         self.finish(writer.tail())

@@ -71,14 +71,14 @@ def test_rows_are_the_same_whoever_writes_them(
         experiments = insert(connection, "experiment", [{"submitter_id": "e,1"}, {"submitter_id": "é"}, {}])
         cases = insert(connection, "case", [{"submitter_id": f"c{number}", **row} for number, row in enumerate(rows)])
         link(connection, "case", "experiments", [(id_, experiments[at % 3]) for at, id_ in enumerate(cases) if at % 2])
-        copied, _ = copying.page(connection, source, writer, "", 100)
-        written, _ = export.written(connection, source, writer, "", 100)
+        copied, _ = copying.Copier(source, writer).page(connection, "", 100)
+        written, _ = export.Pages(source, writer).page(connection, "", 100)
     finally:
         connection.rollback()
     assert read(copied, delimiter) == read(written, delimiter)
 
 
-@pytest.mark.parametrize("write", [copying.page, export.written])
+@pytest.mark.parametrize("write", [copying.Copier, export.Pages])
 def test_several_targets_stand_in_one_cell_and_pages_are_disjoint(connection: sa.Connection, write: Any) -> None:
     writer = export.Writer(DICTIONARY, DICTIONARY.nodes["aliquot"], "tsv")
     source = Live(GRAPH, PROJECT)
@@ -89,7 +89,7 @@ def test_several_targets_stand_in_one_cell_and_pages_are_disjoint(connection: sa
         last: str | None = ""
         pages = []
         while last is not None:
-            text, last = write(connection, source, writer, last, 2)
+            text, last = write(source, writer).page(connection, last, 2)
             pages.append(read(text, "\t"))
     finally:
         connection.rollback()
