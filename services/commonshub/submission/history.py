@@ -18,44 +18,53 @@ from ..core.graph import Graph
 _OLD = ("created", "acl", "system_annotations", "properties")
 
 
-def _old(table: sa.Table) -> list[Any]:
+def _old(rows: sa.FromClause) -> list[Any]:
     empty: Any = sa.literal_column("'{}'::text[]")
-    return [table.c.created, sa.func.coalesce(table.c.acl, empty), table.c._sysan, table.c._props]
+    return [rows.c.created, sa.func.coalesce(rows.c.acl, empty), rows.c._sysan, rows.c._props]
 
 
-def void_nodes(graph: Graph, node_id: str, which: Any) -> sa.Insert:
-    """Statement that keeps the rows of a node type for which the condition `which` holds."""
-    table, voided = graph.node(node_id), graph.voided_nodes
+def void_nodes(graph: Graph, node_id: str, rows: sa.FromClause, which: Any = None) -> sa.Insert:
+    """Statement that keeps rows of a node type.
+
+    Parameters
+    ----------
+    rows
+        Its table, or what a statement has deleted of it.
+    which
+        Condition of those to be kept; by default all are.
+    """
     label = sa.literal(node_id, literal_execute=True)
-    rows = sa.select(table.c.node_id, label, *_old(table)).where(which)
-    return sa.insert(voided).from_select(["node_id", "label", *_OLD], rows).returning(voided.c.key)
+    found = sa.select(rows.c.node_id, label, *_old(rows))
+    names = ["node_id", "label", *_OLD]
+    return sa.insert(graph.voided_nodes).from_select(names, found if which is None else found.where(which))
 
 
-def void_edges(graph: Graph, edges: Sequence[tuple[Link, Any]]) -> sa.Insert:
-    """Statement that keeps the rows of links for which the condition beside each holds."""
-    voided = graph.voided_edges
+def void_edges(graph: Graph, edges: Sequence[tuple[Link, sa.FromClause, Any]]) -> sa.Insert:
+    """The same for rows of links, each with its `rows` and `which`."""
     parts = []
-    for link, which in edges:
-        table, label = graph.edge(link), sa.literal(link.label, literal_execute=True)
-        parts.append(sa.select(table.c.src_id, table.c.dst_id, label.label("label"), *_old(table)).where(which))
-    rows = sa.union_all(*parts) if len(parts) > 1 else parts[0]
-    return sa.insert(voided).from_select(["src_id", "dst_id", "label", *_OLD], rows).returning(voided.c.key)
+    for link, rows, which in edges:
+        label = sa.literal(link.label, literal_execute=True).label("label")
+        found = sa.select(rows.c.src_id, rows.c.dst_id, label, *_old(rows))
+        parts.append(found if which is None else found.where(which))
+    every = sa.union_all(*parts) if len(parts) > 1 else parts[0]
+    return sa.insert(graph.voided_edges).from_select(["src_id", "dst_id", "label", *_OLD], every)
 
 
-def edges_of(graph: Graph, node_id: str, ids: Any) -> list[tuple[Link, Any]]:
-    """All links from and to records of a type, with the condition that they are those of `ids`."""
+def edges_of(graph: Graph, node_id: str, ids: Any) -> list[tuple[Link, sa.FromClause, Any]]:
+    """All links from and to records of a type, with their tables and the condition that they are those of `ids`."""
     links = dict.fromkeys((*graph.dictionary.nodes[node_id].links, *graph.dictionary.backlinks(node_id)))
-    found = []
+    found: list[tuple[Link, sa.FromClause, Any]] = []
     for link in links:
         table = graph.edge(link)
         ends = [table.c.src_id] if link.source == node_id else []
         ends += [table.c.dst_id] if link.target == node_id else []
-        found.append((link, sa.or_(*(end == sa.any_(ids) for end in ends))))
+        found.append((link, table, sa.or_(*(end == sa.any_(ids) for end in ends))))
     return found
 
 
 def keep(connection: sa.Connection, graph: Graph, node_id: str, id_: str, *, links: bool = False) -> None:
     """Keep one record as it is, before it is changed; with its links before it is deleted."""
-    connection.execute(void_nodes(graph, node_id, graph.node(node_id).c.node_id == id_))
+    table = graph.node(node_id)
+    connection.execute(void_nodes(graph, node_id, table, table.c.node_id == id_))
     if links and (edges := edges_of(graph, node_id, pg.array([id_]))):
         connection.execute(void_edges(graph, edges))

@@ -97,7 +97,7 @@ class Roots:
         if made is None:
             change = {"dbgap_accession_number": document["dbgap_accession_number"]}
             same = table.c._props["name"].astext == name
-            connection.execute(history.void_nodes(self.store.graph, "program", same))
+            connection.execute(history.void_nodes(self.store.graph, "program", table, same))
             made = connection.execute(
                 sa.update(table).where(same).values(_props=table.c._props + _json(change)).returning(table.c.node_id)
             ).scalar_one()

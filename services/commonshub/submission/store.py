@@ -296,7 +296,7 @@ class Store:
         def build() -> Any:
             given = _given()
             snapshot = self._snapshot(given.c.i, "update", given.c.o, given.c.p, given)
-            voided = void_nodes(self.graph, node_id, table.c.node_id == given.c.i)
+            voided = void_nodes(self.graph, node_id, table, table.c.node_id == given.c.i)
             update = sa.update(table).values(_props=given.c.p).where(table.c.node_id == given.c.i)
             return update.add_cte(snapshot.cte("snapshot"), voided.cte("voided"))
 
@@ -309,9 +309,9 @@ class Store:
 
         def build() -> Any:
             which = table.c.node_id == sa.any_(_texts("ids"))
-            gone = sa.delete(table).where(which).returning(table.c.node_id, table.c._props).cte("gone")
+            gone = sa.delete(table).where(which).returning(*table.c).cte("gone")
             snapshot = self._snapshot(gone.c.node_id, "delete", gone.c._props, sa.literal_column("'{}'::jsonb"))
-            voided = void_nodes(self.graph, node_id, which).cte("voided")
+            voided = void_nodes(self.graph, node_id, gone).cte("voided")
             return sa.select(sa.func.count()).select_from(gone).add_cte(snapshot.cte("snapshot"), voided)
 
         parameters = {"ids": list(ids), "transaction_id": transaction_id}
@@ -328,7 +328,7 @@ class Store:
             given = sa.cast(sa.bindparam("marks", type_=sa.Text), JSONB)
             merged = sa.func.coalesce(table.c._sysan, sa.literal_column("'{}'::jsonb")).op("||")(given)
             which = table.c.node_id == sa.any_(_texts("ids"))
-            voided = void_nodes(self.graph, node_id, which)
+            voided = void_nodes(self.graph, node_id, table, which)
             return sa.update(table).values(_sysan=merged).where(which).add_cte(voided.cte("voided"))
 
         parameters = {"ids": list(ids), "marks": orjson.dumps(marks).decode()}
@@ -361,7 +361,8 @@ class Store:
         def clear() -> Any:
             kept = sa.tuple_(table.c.src_id, table.c.dst_id).in_(sa.select(given()))
             which = sa.and_(table.c.src_id == sa.any_(_texts("ids")), ~kept)
-            return sa.delete(table).where(which).add_cte(void_edges(self.graph, [(link, which)]).cte("voided"))
+            gone = sa.delete(table).where(which).returning(*table.c).cte("gone")
+            return void_edges(self.graph, [(link, gone, None)])
 
         def add() -> Any:
             rows = given()
