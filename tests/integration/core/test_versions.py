@@ -13,7 +13,7 @@ from tests.conftest import free_port
 from commonshub.core import versions
 from commonshub.core.database import Database
 from commonshub.core.errors import Conflict, NotFound, ValidationFailed
-from commonshub.core.graph import HOLD
+from commonshub.core.graph import CHANNEL, HOLD
 from commonshub.core.settings import DatabaseSettings
 from commonshub.core.versions import Draft, Waits, draft_of_source, draft_of_version
 
@@ -137,6 +137,26 @@ def test_a_version_that_is_faulty_by_now_gives_way_to_a_mended_one(database: Dat
         database.call(versions.load, "graph", 1)
     source.add("weight")
     assert started(database, source) == (2, True)
+
+
+def test_who_builds_of_the_graph_goes_by_what_is_in_force(database: Database, source: Folder) -> None:
+    def knows_weight() -> bool:
+        dictionary = database.call(versions.in_force, "graph", str(source))
+        return "weight" in dictionary.nodes["case"].properties
+
+    assert not knows_weight()
+    started(database, source)
+    source.add("weight")
+    assert not knows_weight()
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as listener:
+        for channel in (versions.CHANNEL, CHANNEL):
+            listener.execute(sa.text(f"listen {channel}"))
+        apply(database, sent(source), 1)
+        listener.execute(sa.text("select 1"))
+        heard = {each.channel for each in listener.connection.driver_connection.notifies}
+        listener.execute(sa.text("unlisten *"))
+    assert heard == {versions.CHANNEL, CHANNEL}
+    assert knows_weight()
 
 
 def test_of_two_that_apply_after_the_same_version_one_does(database: Database, source: Folder) -> None:

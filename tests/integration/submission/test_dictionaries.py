@@ -3,6 +3,7 @@
 import copy
 import json
 import threading
+import tracemalloc
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -210,6 +211,57 @@ def test_demands_on_links_are_looked_at(api: Api, changes: Changes, files: Files
     assert (rule["property"], rule["rule"]) == ("friends_of", "required")
     assert rule["records"] == found["case"]["records"] == found["case"]["invalid"]
     assert found["sample"]["rules"] == [{"property": "cases", "rule": "multiplicity", "records": 2}]
+
+
+@pytest.mark.parametrize(
+    ("demands", "rule", "broken"),
+    [
+        ({"required": True}, "required", {"none"}),
+        ({"exclusive": True}, "exclusive", {"both"}),
+        ({"exclusive": True, "required": True}, "exclusive", {"both"}),
+    ],
+)
+def test_demands_on_groups_of_links_are_looked_at(
+    api: Api, changes: Changes, files: Files, sql: Any, tag: str,
+    demands: dict[str, bool], rule: str, broken: set[str],
+) -> None:  # fmt: skip
+    first, second = files["case.yaml"]["links"]
+    first["required"] = False
+    files["case.yaml"]["required"].remove("experiments")
+    changes.apply(files)
+    link = {"submitter_id": "e"}
+    made = {"none": {}, "one": {"friends_of": link}, "both": {"friends_of": link, "experiments": link}}
+    cases = [{"type": "case", "submitter_id": f"{name}{tag}", **links} for name, links in made.items()]
+    assert api.put(*cases)["success"]
+    files["case.yaml"]["links"] = [{**demands, "subgroup": [first, second]}]
+    [found] = changes.seen(files)["invalid"]
+    assert rule in {each["rule"] for each in found["rules"]}
+    assert {each["property"] for each in found["rules"]} == {"experiments+friends_of"}
+    # Whoever was stored by other tests has one link.
+    assert broken <= {each["submitter_id"].removesuffix(tag) for each in found["examples"]}
+    sql("delete from graph.node_case where _props->>'submitter_id' like :t", t=f"%{tag}")
+
+
+def test_memory_does_not_grow_with_what_is_looked_at(changes: Changes, files: Files, sql: Any, tag: str) -> None:
+    files["case.yaml"]["properties"]["primary_site"] = {"type": "string", "maxLength": 1}
+    store = """
+        insert into graph.node_case (node_id, _props) select gen_random_uuid(), jsonb_build_object(
+          'project_id', 'P-one', 'submitter_id', n || :t, 'primary_site', 'lung') from generate_series(1, :n) n
+    """
+
+    def peak() -> int:
+        tracemalloc.start()
+        assert changes.seen(files)["invalid_record_count"]
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    sql(store, n=5000, t=f"a{tag}")
+    peak()
+    before = peak()
+    sql(store, n=10_000, t=f"b{tag}")
+    assert peak() < before + 10_000 * 20
+    sql("delete from graph.node_case where _props->>'submitter_id' like :t", t=f"%{tag}")
 
 
 def test_what_would_be_out_of_sight_is_told(api: Api, changes: Changes, files: Files, tag: str) -> None:
