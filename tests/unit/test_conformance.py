@@ -1,7 +1,7 @@
 """Every case of Gen3's behaviour, and every threat, has a test or a stated reason why not.
 
 Cases C1 to C110 are tested in ``tests/contract/auth`` (in a test's name, ``test_c34_…``, or a parameter's id,
-``C34-…``) or differ knowingly, with a row of ``docs/reference/gen3-differences.md``. Threats S1 to S28 are tested in
+``C34-…``) or differ knowingly, with a row of ``docs/reference/gen3-differences.md``. Threats S1 to S29 are tested in
 ``tests/security`` (``test_s08_…``) or are in the table "Not tested" of ``docs/explanation/security.md``. Cases D1 to
 D25 of DRS are tested by the index's tests, in the same two ways; here is what they are. So are those of the graph, of
 submitting to it (G1 to G52) and of querying it (from G53 on).

@@ -12,20 +12,17 @@ from typing import Any
 
 import pytest
 import requests
+from tests.dictionary_changes import ORIGINAL, WITHIN_S, Changes, Files, case
 from tests.integration.query.conftest import GRAPHQL
 from tests.submission_service import SMALL, SNAPSHOT, Api
 from tests.tokens import bearer
 from tests.waiting import eventually
 
-from commonshub.core.dictionary import Source
 from commonshub.query.app import QueryApp
 from commonshub.submission.app import SubmissionApp
 
-WITHIN_S = 60
 SHOWN = 3
 EVENTS = {"Accept": "text/event-stream"}
-Files = dict[str, Any]
-ORIGINAL: Files = Source(str(SMALL)).files
 
 
 @pytest.fixture(scope="module")
@@ -53,33 +50,6 @@ def files() -> Files:
     return copy.deepcopy(ORIGINAL)
 
 
-class Changes:
-    """Dictionaries, as an administrator sends them."""
-
-    def __init__(self, api: Api) -> None:
-        self.api = api
-
-    def preview(self, files: Files | None = None, query: str = "", **more: Any) -> requests.Response:
-        return self.api("POST", f"/_dictionary/_preview{query}", files, timeout=WITHIN_S, **more)
-
-    def seen(self, files: Files | None = None, query: str = "") -> dict[str, Any]:
-        answer = self.preview(files, query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def put(self, files: Files | None, seen: dict[str, Any], query: str = "", **more: Any) -> requests.Response:
-        path = f"/_dictionary?digest={seen['digest']}&after={seen['after']}{query}"
-        return self.api("PUT", path, files, timeout=WITHIN_S, **more)
-
-    def apply(self, files: Files | None = None, query: str = "") -> dict[str, Any]:
-        answer = self.put(files, self.seen(files, query and f"?{query}"), f"&force=true&{query}")
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def versions(self) -> list[dict[str, Any]]:
-        return self.api("GET", "/_dictionary/_versions").json()["versions"]
-
-
 @pytest.fixture
 def changes(api: Api) -> Iterator[Changes]:
     made = Changes(api)
@@ -90,10 +60,6 @@ def changes(api: Api) -> Iterator[Changes]:
 @pytest.fixture
 def tag() -> str:
     return uuid.uuid4().hex
-
-
-def case(name: str, **properties: Any) -> dict[str, Any]:
-    return {"type": "case", "submitter_id": name, "experiments": {"submitter_id": "e"}, **properties}
 
 
 def ask(query: Any, token: Callable[..., str], text: str) -> Any:
@@ -438,89 +404,3 @@ def test_one_preview_runs_at_a_time(
 ) -> None:
     monkeypatch.setattr(running.app, "previewing", True)
     assert changes.preview(files).status_code == 409
-
-
-# -- who may, and what is taken ------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("user", "scope", "preview", "apply"),
-    [
-        (None, [], 401, 401),
-        ("alice", ["admin"], 403, 403),
-        ("admin", [], 200, 403),
-        ("admin", ["admin"], 200, 200),
-    ],
-    ids=["nobody", "a submitter", "an administrator's workspace", "an administrator"],
-)
-def test_only_administrators_look_and_only_by_their_own_session_they_change(
-    running: Any, changes: Changes, token: Callable[..., str], sql: Any,
-    user: str | None, scope: list[str], preview: int, apply: int,
-) -> None:  # fmt: skip
-    headers = bearer(token(user, scope=["openid", "user", *scope])) if user else {}
-    theirs = Changes(Api(running.url, headers))
-    assert theirs.preview(ORIGINAL).status_code == preview
-    assert theirs.api("GET", "/_dictionary/_versions").status_code == preview
-    seen = changes.seen(ORIGINAL)
-    before = sql("select coalesce(max(id), 0) from auth.audit")[0][0]
-    assert theirs.put(ORIGINAL, seen).status_code == apply
-    rows = sql("select username, action, decision, detail from auth.audit where id > :b", b=before)
-    assert [(row.username, row.action, row.decision) for row in rows] == (
-        [] if user is None else [(user, "apply_dictionary", "allowed" if apply == 200 else "denied")]
-    )
-    if apply == 200:
-        assert rows[0].detail["digest"] == seen["digest"]
-
-
-def nested(depth: int) -> Any:
-    value: Any = {}
-    for _ in range(depth):
-        value = {"a": value}
-    return value
-
-
-def with_property(schema: Any) -> Callable[[Files], Any]:
-    def edit(files: Files) -> Any:
-        files["case.yaml"]["properties"]["odd"] = schema
-        return files
-
-    return edit
-
-
-def bomb(files: Files) -> Any:
-    definitions = files["_definitions.yaml"]
-    for n in range(30):
-        definitions[f"b{n}"] = {f"x{k}": {"$ref": f"_definitions.yaml#/b{n + 1}"} for k in range(10)}
-    definitions["b30"] = {"type": "string"}
-    return with_property({"$ref": "_definitions.yaml#/b0", "type": "string"})(files)
-
-
-@pytest.mark.parametrize(
-    ("edit", "status", "words"),
-    [
-        (lambda _: [], 400, "one JSON object"),
-        (lambda _: {"case.yaml": 1}, 400, "case.yaml"),
-        (with_property({"type": "no such"}), 400, "no JSON Schema"),
-        (with_property({"$ref": "/etc/passwd#/root"}), 400, "no file /etc/passwd"),
-        (with_property({"$ref": "http://127.0.0.1/x.yaml#/y"}), 400, "no file http"),
-        (with_property({"type": "string", "pattern": "^(?=(a+)+$)"}), 400, "linear time"),
-        (with_property(nested(500)), 400, "nested"),
-        (bomb, 400, "values once its references are resolved"),
-        (lambda files: {**files, "x.yaml": "x" * 200_000}, 413, "at most 200000 bytes"),
-    ],
-)
-def test_a_hostile_dictionary_is_refused(
-    changes: Changes, files: Files, edit: Callable[[Files], Any], status: int, words: str
-) -> None:
-    answer = changes.preview(edit(files))
-    assert (answer.status_code, words in answer.json()["message"]) == (status, True), answer.text[:500]
-
-
-def test_a_pattern_that_tempts_takes_no_time(api: Api, changes: Changes, files: Files, tag: str) -> None:
-    assert api.put(case(tag, primary_site="a" * 60 + "!"))["success"]
-    files["case.yaml"]["properties"]["primary_site"] = {"type": "string", "pattern": "^(a+)+$"}
-    seen = changes.seen(files)
-    assert any(each["rule"] == "pattern" for found in seen["invalid"] for each in found["rules"])
-    changes.apply(files)
-    answer = api.put(case(f"{tag}2", primary_site="a" * 60 + "!"))
-    assert answer["entities"][0]["errors"][0]["rule"] == "pattern"

@@ -15,17 +15,15 @@ import requests
 import sqlalchemy as sa
 from tests.commands import run_here
 from tests.conftest import ORIGIN, free_port
+from tests.dictionary_changes import ORIGINAL, WITHIN_S, Changes, Files, case
 from tests.integration.query.conftest import GRAPHQL
 from tests.integration.submission.test_crash import Service
-from tests.integration.submission.test_dictionaries import ORIGINAL, Changes, Files, case
 from tests.submission_service import SNAPSHOT, Api
 from tests.tokens import bearer
 from tests.waiting import eventually
 
 from commonshub.query.app import QueryApp
 from commonshub.submission.commands import main
-
-WITHIN_S = 60
 
 
 @pytest.fixture
