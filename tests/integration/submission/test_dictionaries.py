@@ -382,6 +382,50 @@ def renewal(running: Any) -> Callable[[], Any]:
     return renew
 
 
+def test_nothing_that_one_version_allows_is_stored_under_another(
+    api: Api, changes: Changes, files: Files, sql: Any, tag: str
+) -> None:
+    """Writers try two values all the time, of which each version allows one."""
+    stop = threading.Event()
+
+    def version(value: str) -> Files:
+        files["case.yaml"]["properties"]["primary_site"] = {"enum": [value]}
+        return copy.deepcopy(files)
+
+    def write(number: int) -> int:
+        stored = 0
+        while not stop.is_set():
+            for value in ("a", "b"):
+                answer = api.put(case(f"{value}{stored}-{number}{tag}", primary_site=value))
+                stored += answer["success"]
+        return stored
+
+    first = changes.apply(version("a"))["number"]
+    with ThreadPoolExecutor(3) as pool:
+        writers = [pool.submit(write, number) for number in range(3)]
+        for turn in range(8):
+            changes.apply(version("ba"[turn % 2]))
+        stop.set()
+        assert all(each.result(WITHIN_S) for each in writers)
+    # A version's transaction begins to write when nobody holds the one before it, and those that come wait for its end.
+    stored = sql(
+        """
+        with stored as (
+          select _props->>'primary_site' as value, xmin::text::bigint as at from graph.node_case
+          where _props->>'submitter_id' like :t),
+        versions as (
+          select number, xmin::text::bigint as at, lead(xmin::text::bigint) over (order by number) as until
+          from graph.dictionary_versions where number >= :first)
+        select v.number, s.value, count(*) from stored s
+        join versions v on s.at > v.at and (s.at < v.until or v.until is null) group by 1, 2 order by 1
+        """,
+        t=f"%{tag}",
+        first=first,
+    )
+    assert {(row.number - first) % 2 for row in stored} == {0, 1}
+    assert [row for row in stored if row.value != "ab"[(row.number - first) % 2]] == []
+
+
 # -- progress ----------------------------------------------------------------------
 
 
