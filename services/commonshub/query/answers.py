@@ -39,7 +39,7 @@ class Answers:
         self.limits = limits
         self.schema = build(dictionary)
         self.documents = Documents(self.schema, limits, kept)
-        self._planner = Planner(dictionary, tables, Paths(dictionary), limits.max_parts)
+        self._planner = Planner(dictionary, tables, Paths(dictionary), limits)
         self._lock = threading.Lock()
         self._introspection: bytes | None = None
         self._constants: OrderedDict[str, Plan] = OrderedDict()

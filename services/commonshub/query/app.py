@@ -46,6 +46,11 @@ class QueryApp(ServiceApplication):
     max_parts = Integer(
         _DEFAULTS.max_parts, help="Most parameters, table aliases and path steps in a query's SQL statement."
     ).tag(config=True)
+    max_filter_depth = Integer(
+        _DEFAULTS.max_filter_depth,
+        max=16,  # what a text of the deepest nesting can hold
+        help="Deepest nesting of and, or and not in an argument filter.",
+    ).tag(config=True)
     max_errors = Integer(_DEFAULTS.max_errors, help="Most faults of a query that one answer tells.").tag(config=True)
     kept_documents = Integer(
         256, help="Queries that are kept parsed and validated, by their text; the least recently used go first."

@@ -46,6 +46,7 @@ class Limits:
     max_fragments: int = 200
     max_errors: int = 20
     max_parts: int = 5_000
+    max_filter_depth: int = 8
 
 
 class Invalid(BadRequest):
@@ -119,6 +120,7 @@ class Documents:
         """
         document = self.get(text)
         definition = _choose(document, name)
+        _measure(variables, self.limits)
         coerced = get_variable_values(
             self.schema, definition.variable_definitions or (), dict(variables), max_errors=self.limits.max_errors
         )
@@ -162,6 +164,22 @@ def nesting(text: str) -> int:
         elif match[2]:
             depth -= 1
     return deepest
+
+
+def _measure(variables: Mapping[str, Any], limits: Limits) -> None:
+    """Refuse variables that are nested too deep to be walked, or hold more objects than a statement has parts."""
+    waiting, objects = [(each, 1) for each in variables.values()], 0
+    while waiting:
+        value, depth = waiting.pop()
+        if not isinstance(value, dict | list):
+            continue
+        objects += isinstance(value, dict)
+        if depth > 2 * limits.max_depth:
+            raise TooLarge(f"The variables are nested more than {2 * limits.max_depth} deep.")
+        if objects > limits.max_parts:
+            raise TooLarge(f"The variables hold more than {limits.max_parts} objects; ask in several queries.")
+        below = value.values() if isinstance(value, dict) else value
+        waiting += [(each, depth + 1) for each in below if isinstance(each, dict | list)]
 
 
 def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

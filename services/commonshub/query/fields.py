@@ -22,6 +22,9 @@ from commonshub.core.dictionary import Link
 MEANING = "commonshub"
 """Key of a field's meaning in its ``extensions``."""
 
+INTERFACE_FIELDS = ("id", "submitter_id", "type", "project_id", "created_datetime", "updated_datetime")
+"""What all records have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Value:

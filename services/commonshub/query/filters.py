@@ -2,22 +2,20 @@
 
 # ruff: noqa: S608 -- statements are put together here; values are bound and names quoted, see sql.py
 
-import datetime
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
-from commonshub.core.dictionary import Property
 from commonshub.core.errors import BadRequest
 
 from . import pages
 from .access import Access
+from .equality import Equality
 from .fields import Neighbours
 from .paths import Paths
-from .sql import Statement, conjunction, disjunction, literal
+from .predicates import Predicates
+from .sql import Statement, conjunction, disjunction
+from .values import moment, pattern
 
 Args = Mapping[str, Any]
 
@@ -29,6 +27,8 @@ class Filters:
     statement: Statement
     access: Access
     paths: Paths
+    equality: Equality
+    predicates: Predicates
 
     def conditions(self, type_: str, alias: str, args: Args) -> list[str]:
         """Conditions on the rows of `type_` in the table `alias`: what the caller may see, and what was asked for.
@@ -36,7 +36,7 @@ class Filters:
         Raises
         ------
         BadRequest
-            A link or a moment in `args` makes no sense.
+            A link or a time in `args` makes no sense.
         """
         return [
             *self.access.conditions(type_, alias),
@@ -46,6 +46,7 @@ class Filters:
             *self._moments(type_, alias, args),
             *self._links(type_, alias, args),
             *self._paths(type_, alias, args),
+            *self._filter(type_, alias, args.get("filter")),
         ]
 
     def chooses(self, type_: str, args: Args) -> bool:
@@ -68,7 +69,7 @@ class Filters:
             ids = [each for each in args["project_id"] if each is not None]
             conditions.append(f"{self.access.project_id(alias)} = any({self.statement.bind(ids, 'text[]')})")
         if args.get("quick_search"):
-            text = self.statement.bind(f"%{_escaped(args['quick_search'])}%", "text")
+            text = self.statement.bind(pattern(args["quick_search"]), "text")
             conditions.append(f"({alias}.node_id ilike {text} or {alias}._props->>'submitter_id' ilike {text})")
         return conditions
 
@@ -84,55 +85,8 @@ class Filters:
                 # Lists over several types take the properties of all of them.
                 conditions.append("false")
             elif values:
-                conditions.append(self.matches(alias, each, values))
+                conditions.append(self.equality.matches(alias, each, values))
         return conditions
-
-    def matches(self, alias: str, each: Property, values: Sequence[Any]) -> str:
-        """Whether a property has one of `values`; an array, all of them. Null stands for no value."""
-        given = [value for value in values if value is not None]
-        stored = f"{alias}._props->{literal(each.name)}"
-        text = f"{alias}._props->>{literal(each.name)}"
-        if each.kind == "array":
-            return self._array_holds(stored, each, given)
-        options = []
-        if given and self._found_by_containment(each, given):
-            options += [f"{alias}._props @> {self._object(each, value)}" for value in given]
-        elif given and each.kind == "string":
-            options.append(self._equal(text, [_text(value) for value in given], "text"))
-        elif given:
-            options.append(self._equal(f"({stored})", [_scalar(each, value) for value in given], "jsonb"))
-        if len(given) < len(values):
-            options.append(f"{text} is null")
-        return disjunction(options) if len(options) != 1 else options[0]
-
-    def _found_by_containment(self, each: Property, values: Sequence[Any]) -> bool:
-        """Whether the index on all properties finds what is equal.
-
-        Containment tells texts from numbers, of which an earlier dictionary may have left some; and keys have indexes
-        of their own.
-        """
-        if each.name in _KEYS or len(values) > _MOST_CONTAINED:
-            return False
-        return each.kind != "string" or not any(_LIKE_A_NUMBER.match(_text(value)) for value in values)
-
-    def _object(self, each: Property, value: Any) -> str:
-        held = _text(value) if each.kind == "string" else orjson.Fragment(_scalar(each, value))
-        return self.statement.bind(orjson.dumps({each.name: held}).decode(), "jsonb")
-
-    def _equal(self, expression: str, values: list[str], type_: str) -> str:
-        if len(values) == 1:
-            return f"{expression} = {self.statement.bind(values[0], type_)}"
-        return f"{expression} = any({self.statement.bind(values, f'{type_}[]')})"
-
-    def _array_holds(self, stored: str, each: Property, values: Sequence[Any]) -> str:
-        if each.item_kind in ("integer", "number", "boolean"):
-            items = [_item(value) for value in values]
-        else:
-            items = [_text(value) for value in values]
-        wanted = self.statement.bind(orjson.dumps(items).decode(), "jsonb")
-        # A single value, left from an earlier dictionary, is a list of one; null is none.
-        listed = f"case jsonb_typeof({stored}) when 'array' then {stored} when 'null' then null"
-        return f"({listed} else jsonb_build_array({stored}) end @> {wanted} and {stored} is not null)"
 
     def _excluded(self, type_: str, alias: str, entries: Sequence[Args] | None) -> list[str]:
         """``not``: leave out the records that match an entry; those without a value match nothing."""
@@ -142,12 +96,17 @@ class Filters:
             found = []
             for key, value in (entry or {}).items():
                 if key in properties:
-                    found.append(self.matches(alias, properties[key], value if isinstance(value, list) else [value]))
+                    found.append(
+                        self.equality.matches(alias, properties[key], value if isinstance(value, list) else [value])
+                    )
                 else:
                     found.append("false")
             if found:
                 conditions.append(f"({' and '.join(found)}) is not true")
         return conditions
+
+    def _filter(self, type_: str, alias: str, given: Args | None) -> list[str]:
+        return [self.predicates.condition(type_, alias, given)] if given else []
 
     def _moments(self, type_: str, alias: str, args: Args) -> list[str]:
         conditions = []
@@ -157,8 +116,8 @@ class Filters:
             if column not in self.access.dictionary.nodes[type_].properties:
                 conditions.append("false")
                 continue
-            moment = self.statement.bind(_moment(key, args[key]), "timestamptz")
-            conditions.append(f"({alias}._props->>'{column}')::timestamptz {operator} {moment}")
+            bound = self.statement.bind(moment(key, args[key]), "timestamptz")
+            conditions.append(f"({alias}._props->>'{column}')::timestamptz {operator} {bound}")
         return conditions
 
     # -- what a record hangs on ------------------------------------------------
@@ -284,11 +243,8 @@ _MOMENTS = (
     ("updated_before", "updated_datetime", "<"),
 )
 
-_KEYS = frozenset(["submitter_id", "project_id"])
-_MOST_CONTAINED = 8
-_LIKE_A_NUMBER = re.compile(r"-?[0-9]|true$|false$")
 _OWN_MEANING = frozenset(
-    ["id", "ids", "quick_search", "not", "of_type", "category", *pages.ARGUMENTS]
+    ["id", "ids", "quick_search", "not", "filter", "of_type", "category", *pages.ARGUMENTS]
     + ["with_links", "with_links_any", "without_links", "with_path_to", "with_path_to_any", "without_path_to"]
     + [key for key, _, _ in _MOMENTS]
 )
@@ -300,38 +256,3 @@ def _unique(args: Args, key: str) -> list[str | None]:
 
 def _entries(args: Args, key: str) -> list[Args]:
     return [entry for entry in args.get(key) or () if entry is not None]
-
-
-def _escaped(text: str) -> str:
-    """`text` as a literal part of a LIKE pattern."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def _scalar(each: Property, value: Any) -> str:
-    """A number or boolean as JSON; jsonb compares numbers by value, so 1980 equals 1980.0."""
-    if each.kind in ("integer", "number") and isinstance(value, str):
-        value = _item(value)
-    return orjson.dumps(value).decode()
-
-
-def _item(value: Any) -> Any:
-    """A text as the JSON scalar that it spells, if it spells one."""
-    try:
-        found = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return value
-    return found if isinstance(found, int | float) else value
-
-
-def _moment(key: str, text: str) -> str:
-    try:
-        moment = datetime.datetime.fromisoformat(text.strip())
-    except ValueError as error:
-        raise BadRequest(f"{key}: {text[:40]!r} is not a date or time like 2026-11-22T10:00:00Z.") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).isoformat()

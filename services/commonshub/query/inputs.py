@@ -21,7 +21,9 @@ from graphql import (
 
 from commonshub.core.dictionary import Dictionary, NodeType, Property
 
+from .fields import INTERFACE_FIELDS
 from .pages import DEFAULT_FIRST
+from .values import TIMES
 
 STRINGS = GraphQLList(GraphQLString)
 SCALARS: Mapping[str, GraphQLScalarType] = {
@@ -36,12 +38,19 @@ _LIST_ARGUMENTS: Mapping[str, GraphQLArgument] = {
 
 Arguments = dict[str, GraphQLArgument]
 
+_FIND_TEXT = {"contains": "contains, in any case", "prefix": "begins with, in any case"}
+_EQUAL = {"eq": "equals", "ne": "does not equal; also where there is no value"}
+_AMONG = {"in": "is one of; null: has no value", "nin": "is none of"}
+_RANGE = {"lt": "less than", "lte": "at most", "gt": "more than", "gte": "at least"}
+
 
 class Inputs:
     """The arguments of one dictionary's schema."""
 
     def __init__(self, dictionary: Dictionary) -> None:
         self._dictionary = dictionary
+        self._operators = _operators()
+        self._filter = self._filter_input("NodeFilter", [_shared(name) for name in INTERFACE_FIELDS if name != "type"])
         self._base = self._base_arguments()
         self._nodes = {node.id: self._node_arguments(node) for node in dictionary.nodes.values()}
 
@@ -51,11 +60,13 @@ class Inputs:
 
     def of_any(self, types: Iterable[str]) -> Arguments:
         """Arguments of a list over several node types: what they share, and which of them to take."""
-        shared: Arguments = {}
-        for name in types:
-            shared |= {each.name: _LIST_ARGUMENTS[each.kind] for each in _filterable(self._dictionary.nodes[name])}
+        nodes = [self._dictionary.nodes[name] for name in types]
+        properties = {each.name: each for node in nodes for each in _filterable(node)}
+        shared = {name: _LIST_ARGUMENTS[each.kind] for name, each in properties.items()}
         texts = _LIST_ARGUMENTS["string"]
-        return {**shared, **self._base, "of_type": texts, "project_id": texts, "category": texts}
+        filter_ = self._filter_input("DataNodeFilter", properties.values()) if nodes else self._filter
+        own = {"of_type": texts, "project_id": texts, "category": texts, "filter": GraphQLArgument(filter_)}
+        return {**shared, **self._base, **own}
 
     def _base_arguments(self) -> Arguments:
         text, texts = GraphQLArgument(GraphQLString), GraphQLArgument(STRINGS)
@@ -78,7 +89,24 @@ class Inputs:
         own = {each.name: _LIST_ARGUMENTS[each.kind] for each in _filterable(node)}
         excluded = _not_input(f"NotPropertiesInput_{node.id}", _filterable(node))
         own |= {"project_id": _LIST_ARGUMENTS["string"], "not": GraphQLArgument(GraphQLList(excluded))}
-        return {**own, **self._base}
+        shown = [*_filterable(node), *([_shared("project_id")] if node.id == "project" else [])]
+        filter_ = GraphQLArgument(self._filter_input(f"Filter_{node.id}", shown))
+        return {**own, **self._base, "filter": filter_}
+
+    def _filter_input(self, name: str, properties: Iterable[Property]) -> GraphQLInputObjectType:
+        """What ``filter`` takes: an object of operators for each property, and what joins such objects."""
+
+        def fields() -> dict[str, GraphQLInputField]:
+            several = GraphQLInputField(GraphQLList(GraphQLNonNull(made)))
+            inputs = {"and": several, "or": several, "not": GraphQLInputField(made)}
+            inputs["id"] = GraphQLInputField(self._operators["string"])
+            for each in properties:
+                operators = self._operators["time" if each.name in TIMES else each.kind]
+                inputs.setdefault(each.name, GraphQLInputField(operators, description=each.description or None))
+            return inputs
+
+        made: GraphQLInputObjectType = GraphQLInputObjectType(name, fields)
+        return made
 
     def _path_input(self) -> GraphQLInputObjectType:
         """The input that names the far end of a path: any property of any node type, as one scalar each."""
@@ -96,6 +124,29 @@ class Inputs:
         }
         inputs = {**{name: GraphQLInputField(_scalar(each)) for name, each in sorted(kinds.items())}, **inputs}
         return GraphQLInputObjectType("WithPathToInput", inputs)
+
+
+def _operators() -> dict[str, GraphQLInputObjectType]:
+    """What a property can be compared with, by its kind."""
+
+    def made(name: str, scalar: GraphQLScalarType, one: Mapping[str, str], many: Mapping[str, str]) -> None:
+        inputs = {key: GraphQLInputField(scalar, description=told) for key, told in one.items()}
+        inputs |= {key: GraphQLInputField(GraphQLList(scalar), description=told) for key, told in many.items()}
+        inputs["exists"] = GraphQLInputField(GraphQLBoolean, description="has a value")
+        found[name] = GraphQLInputObjectType(f"{name.title()}Filter", inputs)
+
+    found: dict[str, GraphQLInputObjectType] = {}
+    made("string", GraphQLString, {**_EQUAL, **_RANGE, **_FIND_TEXT}, _AMONG)
+    made("number", GraphQLFloat, {**_EQUAL, **_RANGE}, _AMONG)
+    made("boolean", GraphQLBoolean, _EQUAL, {})
+    made("array", GraphQLString, {}, {"contains_all": "has all of them", "contains_any": "has one of them"})
+    made("time", GraphQLString, _RANGE, {})
+    return {**found, "integer": found["number"]}
+
+
+def _shared(name: str) -> Property:
+    """What all records have, as if each type had a property of it."""
+    return Property(name, "string", None, (), True, False, True, "")
 
 
 def _filterable(node: NodeType) -> list[Property]:

@@ -246,4 +246,9 @@ def _first(args: Args) -> int:
 def _selective(args: Args) -> bool:
     """Whether few records can match."""
     paths = [entry for entry in args.get("with_path_to") or () if entry is not None]
-    return any(args.get(key) for key in ("id", "ids", "submitter_id")) or any(len(entry) > 1 for entry in paths)
+    filtered = [args.get("filter", {}).get(key, {}) for key in ("id", "submitter_id")] if args.get("filter") else []
+    return (
+        any(args.get(key) for key in ("id", "ids", "submitter_id"))
+        or any(len(entry) > 1 for entry in paths)
+        or any(key in ("eq", "in", "prefix") for operators in filtered for key in operators or ())
+    )

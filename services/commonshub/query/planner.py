@@ -20,11 +20,14 @@ from commonshub.core.dictionary import Dictionary
 from commonshub.core.errors import BadRequest
 
 from .access import Access
+from .document import Limits
+from .equality import Equality
 from .fields import AnyNeighbours, Count, Cursor, Listing, Neighbours, NodeTypes, Transactions, Value, Viewer
 from .filters import Filters, ends
 from .logbook import Logbook
 from .pages import ARGUMENTS, Order, Pages
 from .paths import Paths
+from .predicates import Predicates
 from .scope import Scope
 from .selection import Selected
 from .sql import MAX_NAME_BYTES, Statement, Tables, conjunction, literal, name
@@ -68,14 +71,14 @@ class Planner:
 
     Parameters
     ----------
-    max_parts
-        Most parameters, table aliases and path steps of a statement.
+    limits
+        Bounds of a statement.
     """
 
     dictionary: Dictionary
     tables: Tables
     paths: Paths
-    max_parts: int
+    limits: Limits
 
     def plan(self, selection: Sequence[Selected], scope: Scope, constant: Constant) -> Plan:
         """The plan for the root fields `selection` and a caller who may read `scope`.
@@ -94,9 +97,11 @@ class _Compiler:
         self.planner = planner
         self.dictionary = planner.dictionary
         self.tables = planner.tables
-        self.statement = Statement(planner.max_parts)
+        self.statement = Statement(planner.limits.max_parts)
         self.access = Access(planner.dictionary, planner.tables, scope, self.statement)
-        self.filters = Filters(self.statement, self.access, planner.paths)
+        equality = Equality(self.statement)
+        predicates = Predicates(self.statement, self.access, equality, planner.limits.max_filter_depth)
+        self.filters = Filters(self.statement, self.access, planner.paths, equality, predicates)
         self.pages = Pages(self.statement, self.access)
         self.logbook = Logbook(self.statement, self.tables, self.access, self._aggregated)
         self.columns: list[str] = []

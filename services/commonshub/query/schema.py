@@ -23,12 +23,23 @@ from graphql import (
 from commonshub.core.dictionary import Dictionary, NodeType, Property
 from commonshub.core.errors import ValidationFailed
 
-from .fields import AnyNeighbours, Count, Cursor, Entry, Listing, Meaning, Neighbours, NodeTypes, Value, Viewer, means
+from .fields import (
+    INTERFACE_FIELDS,
+    AnyNeighbours,
+    Count,
+    Cursor,
+    Entry,
+    Listing,
+    Meaning,
+    Neighbours,
+    NodeTypes,
+    Value,
+    Viewer,
+    means,
+)
 from .inputs import SCALARS, STRINGS, Arguments, Inputs
 from .pages import DEFAULT_FIRST
 from .transactions import TransactionFields
-
-INTERFACE_FIELDS = ("id", "submitter_id", "type", "project_id", "created_datetime", "updated_datetime")
 
 Fields = dict[str, GraphQLField]
 

@@ -2,7 +2,10 @@
 
 # ruff: noqa: S608 -- statements are put together here; names are quoted, see sql.py
 
+import datetime
+
 from commonshub.core.dictionary import Property
+from commonshub.core.errors import BadRequest
 
 from .sql import literal
 
@@ -40,3 +43,28 @@ def ordered(alias: str, each: Property) -> str:
 def ordered_type(each: Property) -> str:
     """PostgreSQL's type of :func:`ordered`."""
     return "text" if each.kind == "string" else "jsonb"
+
+
+TIMES = frozenset(["created_datetime", "updated_datetime"])
+"""Properties that are compared as moments; the commons itself sets them."""
+
+
+def moment(place: str, given: str) -> str:
+    """A time that a client gives, as PostgreSQL reads it: in UTC unless it says otherwise.
+
+    Raises
+    ------
+    BadRequest
+        What is given at `place` is none.
+    """
+    try:
+        found = datetime.datetime.fromisoformat(given.strip())
+    except ValueError as error:
+        raise BadRequest(f"{place}: {given[:40]!r} is not a date or time like 2026-11-22T10:00:00Z.") from error
+    return (found if found.tzinfo else found.replace(tzinfo=datetime.UTC)).isoformat()
+
+
+def pattern(part: str, anywhere: bool = True) -> str:
+    """A LIKE pattern for texts that contain `part`, or begin with it."""
+    escaped = part.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%" if anywhere else f"{escaped}%"

@@ -1,7 +1,8 @@
 """The meaning of a query, spelled out in plain Python over a list of records: slow and obvious."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import ge, gt, le, lt
 from typing import Any
 
 from tests.integration.query.model import Record
@@ -137,8 +138,48 @@ class World:
                 all(paths["with_path_to"]),
                 any(paths["with_path_to_any"]) or "with_path_to_any" not in args,
                 not any(paths["without_path_to"]),
+                self.holds(record, args.get("filter", {})),
             ]
         )
+
+    def holds(self, record: Record, given: Args) -> bool:
+        """Whether a ``filter`` is true of a record."""
+        return all(self._term(record, key, value) for key, value in given.items())
+
+    def _term(self, record: Record, key: str, value: Any) -> bool:
+        match key:
+            case "and":
+                return all(self.holds(record, each) for each in value)
+            case "or":
+                return any(self.holds(record, each) for each in value)
+            case "not":
+                return not self.holds(record, value)
+        stored = record.id if key == "id" else record.props.get(key)
+        return all(self._compare(stored, operator, wanted) for operator, wanted in value.items())
+
+    def _compare(self, stored: Any, operator: str, wanted: Any) -> bool:
+        match operator:
+            case "exists":
+                return (stored is not None) == wanted
+            case "ne" | "nin":
+                return not self._compare(stored, {"ne": "eq", "nin": "in"}[operator], wanted)
+            case "in":
+                return stored in wanted
+        if stored is None:
+            return False
+        match operator:
+            case "eq":
+                return bool(stored == wanted)
+            case "contains_all":
+                return set(wanted) <= set(stored)
+            case "contains_any":
+                return bool(set(wanted) & set(stored))
+            case "contains":
+                return wanted.lower() in stored.lower()
+            case "prefix":
+                return bool(stored.lower().startswith(wanted.lower()))
+        compared: dict[str, Callable[[Any, Any], bool]] = {"lt": lt, "lte": le, "gt": gt, "gte": ge}
+        return compared[operator](stored, wanted)
 
     def page(self, records: Iterable[Record], args: Args) -> list[Record]:
         found = sorted(records, key=lambda each: each.id)

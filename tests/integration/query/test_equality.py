@@ -67,3 +67,26 @@ def test_a_text_equals_what_is_stored_as_it(odd: Client, asked: str, found: set[
 def test_a_number_equals_what_has_its_value(odd: Client, asked: str, found: set[str]) -> None:
     rows = odd.ask(f"{{ case(age: {asked}, first: 0) {{ id }} }}")["case"]
     assert {row["id"] for row in rows} == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("{gt: 4}", {"number", "decimal"}),
+        ("{lt: 6}", {"number", "decimal"}),
+        ("{gte: 5, lte: 5}", {"number", "decimal"}),
+        ("{gt: 5}", set()),
+        ("{exists: false}", {"null"}),
+    ],
+)
+def test_a_range_of_numbers_holds_numbers_alone(odd: Client, asked: str, found: set[str]) -> None:
+    rows = odd.ask(f"{{ case(filter: {{age: {asked}}}, first: 0) {{ id }} }}")["case"]
+    assert {row["id"] for row in rows} == found
+
+
+def test_part_of_a_text_is_found_literally(odd: Client) -> None:
+    for part, found in (("50%", {"quote"}), ("\\ OF", {"quote"}), ("ale", {"text", "upper"}), ("_", set())):
+        query = "query ($part: String) { study(filter: {topic: {contains: $part}}, first: 0) { id } }"
+        rows = odd.ask(query, {"part": part})["study"]
+        # A list and an object are stored as text, too, where a text should be.
+        assert {row["id"] for row in rows} - {"list", "object"} == found

@@ -75,10 +75,41 @@ def a_path(random: Random) -> dict[str, Any]:
     return {"type": type_, **{key: random.choice(SCALARS[type_][key]) for key in chosen}}
 
 
+def a_filter(random: Random, type_: str, depth: int = 2) -> dict[str, Any]:
+    """An expression of a few terms, also of none."""
+    known = {**SCALARS[type_], "id": [f"{type_}{number}" for number in range(4)]}
+    terms: dict[str, Any] = {}
+    for key in some(random, [*known, "and", "or", "not"] if depth else sorted(known), 2):
+        match key:
+            case "and" | "or":
+                terms[key] = [a_filter(random, type_, depth - 1) for _ in range(random.choice([0, 1, 2, 2]))]
+            case "not":
+                terms[key] = a_filter(random, type_, depth - 1)
+            case _:
+                terms[key] = a_comparison(random, known[key])
+    if type_ == "case" and random.random() < 0.2:
+        operator = random.choice(["contains_all", "contains_any"])
+        terms["consent_codes"] = {operator: some(random, ["cc1", "xcc1", "cc2"], 2)}
+    return terms
+
+
+def a_comparison(random: Random, values: Sequence[Any]) -> dict[str, Any]:
+    value = random.choice(values)
+    operators: dict[str, Any] = {"eq": value, "ne": value, "exists": random.random() < 0.5}
+    if not isinstance(value, bool):
+        operators |= dict.fromkeys(("lt", "lte", "gt", "gte"), value)
+        operators |= {key: some(random, [*values, None], 3) for key in ("in", "nin")}
+    if isinstance(value, str):
+        operators |= dict.fromkeys(("contains", "prefix"), value[: random.randint(0, 3)].upper())
+    return {key: operators[key] for key in some(random, sorted(operators), 2)}
+
+
 def an_argument(random: Random, dictionary: Dictionary, type_: str) -> dict[str, Any]:
     links = sorted(steps(dictionary, type_))
     key = random.choice([*_ARGUMENTS, *SCALARS.get(type_, {})])
     match key:
+        case "filter":
+            return {key: a_filter(random, type_)} if type_ in SCALARS else {}
         case "ids":
             return {key: some(random, [f"{type_}{number}" for number in range(4)], 3)}
         case "quick_search":
@@ -127,6 +158,7 @@ def a_query(random: Random, dictionary: Dictionary) -> Field:
 
 _ARGUMENTS = (
     *("ids", "quick_search", "with_links", "with_links_any", "without_links", "not", "consent_codes"),
+    *("filter", "filter", "filter"),
     *("with_path_to", "with_path_to", "with_path_to_any", "without_path_to"),
 )
 QUERIES = 20

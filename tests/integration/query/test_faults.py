@@ -28,6 +28,16 @@ FAULTS: list[tuple[str, str]] = [
     ("mutation { case { id } }", "answers queries, no mutations"),
     ("query ($x: Int!) { case(first: $x) { id } }", "'$x' of required type 'Int!' was not provided"),
     ("{ _node_type(order_by_asc: \"x\") { id } }", "Cannot order by x on _node_type"),
+    ('{ case(filter: {age: {gt: "old"}}) { id } }', 'Float cannot represent non numeric value: "old"'),
+    ('{ case(filter: {age: {contains: "1"}}) { id } }', "Field 'contains' is not defined by type 'NumberFilter'"),
+    ("{ case(filter: {zzz: {eq: 1}}) { id } }", "Field 'zzz' is not defined by type 'Filter_case'"),
+    ("{ case(filter: {age: 61}) { id } }", "Expected value of type 'NumberFilter', found 61"),
+    ("{ case(filter: {or: [null]}) { id } }", "Expected value of type 'Filter_case!', found null"),
+    (
+        '{ case(filter: {or: [{}, {created_datetime: {gt: "soon"}}]}) { id } }',
+        "filter.or[1].created_datetime.gt: 'soon' is not a date or time",
+    ),
+    ("{ case(filter: %s) { id } }" % ("{not: " * 9 + "{}" + "}" * 9), "nested more than 8 deep"),
 ]  # fmt: skip
 
 
@@ -46,6 +56,17 @@ def test_a_fault_in_one_root_field_leaves_the_others(client: Client) -> None:
     }
 
 
+FILTERED = "query ($f: Filter_case) { case(filter: $f) { id } }"
+
+
+def nested(depth: int) -> Any:
+    """A filter of so many negations."""
+    inner: Any = {}
+    for _ in range(depth):
+        inner = {"not": inner}
+    return inner
+
+
 BODIES: list[tuple[Any, str]] = [
     ({}, "query must be a text"),
     ({"query": 5}, "query must be a text"),
@@ -54,10 +75,17 @@ BODIES: list[tuple[Any, str]] = [
     ({"query": "{ __typename }", "variables": [1]}, "Unable to parse variables"),
     ({"query": "{ __typename }", "operationName": "x"}, 'Unknown operation named "x".'),
     ({"query": "{ __typename }", "operationName": 5}, "operationName must be a text"),
+    (
+        {"query": FILTERED, "variables": {"f": {"or": [{}, {"age": {"gt": "old"}}]}}},
+        "got invalid value 'old' at 'f.or[1].age.gt'; Float cannot",
+    ),
+    ({"query": FILTERED, "variables": {"f": {"zzz": {"eq": 1}}}}, "'zzz' is not defined by type 'Filter_case'"),
+    ({"query": FILTERED, "variables": {"f": nested(9)}}, "filter.not.not.not.not.not.not.not.not: and, or and not"),
+    ({"query": FILTERED, "variables": {"f": nested(400)}}, "The variables are nested more than 64 deep."),
 ]
 
 
-@pytest.mark.parametrize(("body", "told"), BODIES, ids=[str(body) for body, _ in BODIES])
+@pytest.mark.parametrize(("body", "told"), BODIES, ids=[told for _, told in BODIES])
 def test_faults_of_a_body_are_told(client: Client, body: Any, told: str) -> None:
     answer = client.post(body)
     assert answer.status_code == 400
@@ -107,12 +135,13 @@ FLOODS: dict[str, Any] = {
     "with_path_to_any": [PATH] * 10_000,
     "not": [{"age": number} for number in range(10_000)],
     "with_links": [f"x{number}" for number in range(100_000)],
+    "filter": {"or": [{"age": {"gt": number}} for number in range(10_000)]},
 }
 
 
 @pytest.mark.parametrize("argument", FLOODS)
 def test_a_flood_in_the_variables_is_refused_too(client: Client, argument: str) -> None:
-    types = {"not": "[NotPropertiesInput_case]", "with_links": "[String]"}
+    types = {"filter": "Filter_case", "not": "[NotPropertiesInput_case]", "with_links": "[String]"}
     query = f"query ($x: {types.get(argument, '[WithPathToInput]')}) {{ case({argument}: $x) {{ id }} }}"
     start = time.process_time()
     client.faults(query, {"x": FLOODS[argument]})

@@ -69,6 +69,57 @@ ARGUMENTS: list[tuple[str, list[str]]] = [
     ('datanode(object_id: "o1")', ["r1"]),
     ('datanode(file_name: ["i1.dcm", "r3.csv"])', ["i1", "r3"]),
     ('datanode(of_type: "image")', ["i1", "i3"]),
+    ("case(filter: {})", ["c1", "c2", "c3"]),
+    ("case(filter: null)", ["c1", "c2", "c3"]),
+    ("case(filter: {age: {}, weight: null, alive: {eq: null}, and: null})", ["c1", "c2", "c3"]),
+    ('case(filter: {primary_site: {eq: "Lung"}})', ["c1", "c3"]),
+    ('case(filter: {primary_site: {ne: "Lung"}})', ["c2"]),
+    ('case(filter: {primary_site: {in: ["Lung", "Skin"], nin: ["Skin"]}})', ["c1", "c3"]),
+    ("case(filter: {primary_site: {in: []}})", []),
+    ("case(filter: {primary_site: {nin: []}})", ["c1", "c2", "c3"]),
+    ("case(filter: {weight: {in: [null]}})", ["c2", "c3"]),
+    ("case(filter: {weight: {nin: [null]}})", ["c1"]),
+    ("case(filter: {weight: {ne: 70.5}})", ["c2", "c3"]),
+    ("case(filter: {weight: {exists: true}})", ["c1"]),
+    ("case(filter: {weight: {exists: false}})", ["c2", "c3"]),
+    ("case(filter: {age: {gt: 9}})", ["c1", "c3"]),
+    ("case(filter: {age: {gte: 9, lt: 100}})", ["c1", "c2"]),
+    ("case(filter: {age: {lte: 61}})", ["c1", "c2"]),
+    ("case(filter: {alive: {eq: false}})", ["c2"]),
+    ("case(filter: {alive: {ne: false}})", ["c1", "c3"]),
+    ('case(filter: {primary_site: {lt: "M"}})', ["c1", "c3"]),
+    ('case(filter: {primary_site: {contains: "UN"}})', ["c1", "c3"]),
+    ('case(filter: {primary_site: {prefix: "s"}})', ["c2"]),
+    ('case(filter: {primary_site: {contains: "%"}})', []),
+    ('case(filter: {primary_site: {prefix: "_"}})', []),
+    ('case(filter: {odd: {eq: "5"}})', ["c1", "c2"]),
+    ('case(filter: {consent_codes: {contains_any: ["cc1", "xcc1"]}})', ["c1", "c2"]),
+    ('case(filter: {consent_codes: {contains_all: ["cc1", "cc2"]}})', ["c1"]),
+    ("case(filter: {consent_codes: {contains_any: []}})", []),
+    ("case(filter: {consent_codes: {exists: false}})", ["c3"]),
+    ('case(filter: {scores: {contains_any: ["2.50", "7"]}})', ["c1"]),
+    ('case(filter: {id: {in: ["c1", "zz", null]}})', ["c1"]),
+    ('case(filter: {id: {ne: "c1"}})', ["c2", "c3"]),
+    ('case(filter: {submitter_id: {prefix: "c"}, project_id: {eq: "P-R"}})', ["c3"]),
+    ('case(filter: {created_datetime: {gt: "2026-01-15"}})', ["c2"]),
+    ('case(filter: {created_datetime: {lte: "2026-01-02T01:00:00+01:00", exists: true}})', ["c1", "c3"]),
+    ('case(filter: {not: {primary_site: {eq: "Lung"}}})', ["c2"]),
+    ("case(filter: {not: {weight: {gt: 1}}})", ["c2", "c3"]),
+    ("case(filter: {not: {}})", []),
+    ("case(filter: {or: []})", []),
+    ("case(filter: {and: []})", ["c1", "c2", "c3"]),
+    ('case(filter: {or: [{age: {lt: 10}}, {age: {gt: 99}, primary_site: {eq: "Lung"}}]})', ["c2", "c3"]),
+    ("case(filter: {or: {age: {lt: 10}}, and: [{alive: {eq: false}}, {not: {age: {eq: 61}}}]})", ["c2"]),
+    ("case(filter: {not: {or: [{age: {lt: 10}}, {not: {age: {lt: 100}}}]}})", ["c1"]),
+    ('project(filter: {project_id: {in: ["P-Q", "X-Y"]}})', ["project-Q", "project-Y"]),
+    ('project(filter: {project_id: {prefix: "p-"}, code: {gt: "Q"}})', ["project-R"]),
+    ('node(filter: {id: {eq: "c1"}})', ["c1"]),
+    ('node(filter: {project_id: {eq: "P-R"}, submitter_id: {lt: "D"}})', ["a3", "c3"]),
+    ("node(filter: {submitter_id: {exists: false}, project_id: {in: [null]}})", ["program-P", "program-X", "std1"]),
+    ('node(of_type: "case", filter: {created_datetime: {gt: "2026-01-15"}})', ["c2"]),
+    ('node(of_type: ["standard", "case"], filter: {submitter_id: {nin: ["C1", "C2"]}})', ["c3", "std1"]),
+    ("datanode(filter: {file_size: {gt: 10}})", ["r1", "r2"]),
+    ("datanode(filter: {or: [{dose: {exists: true}}, {file_size: {lte: 7}}]})", ["i1", "r3"]),
 ]
 
 
@@ -173,7 +224,9 @@ def test_arguments_of_a_link_choose_among_the_neighbours(client: Client) -> None
     (case,) = client.ask(
         """{ case(id: "c1") { samples(kind: "tissue") { id } first: samples(first: 1) { id }
              second: samples(first: 1, offset: 1) { id } _samples_count(kind: "blood")
-             read: samples(with_path_to: {type: "reading", file_name: "r1.csv"}) { id } } }"""
+             read: samples(with_path_to: {type: "reading", file_name: "r1.csv"}) { id }
+             compared: samples(filter: {kind: {gt: "c"}}) { id } few: _samples_count(filter: {kind: {lt: "c"}})
+             any: _links(filter: {submitter_id: {prefix: "S1"}}) { id } } }"""
     )["case"]
     assert case == {
         "samples": [{"id": "s2"}],
@@ -181,6 +234,9 @@ def test_arguments_of_a_link_choose_among_the_neighbours(client: Client) -> None
         "second": [{"id": "s2"}],
         "_samples_count": 1,
         "read": [{"id": "s1"}, {"id": "s2"}],
+        "compared": [{"id": "s2"}],
+        "few": 1,
+        "any": [{"id": "s1"}],
     }
 
 

@@ -29,7 +29,8 @@ def prop(name_: str, kind: Any = "string", item_kind: str | None = None) -> Prop
 def node(id_: str, links: tuple[Link, ...] = (), *props: Property) -> NodeType:
     common = (prop("id"), prop("type"), prop("submitter_id"), prop("project_id"), *props)
     properties = {each.name: each for each in common}
-    return NodeType(id_, id_, "clinical", "", {"id": id_}, properties, links, (), frozenset(), frozenset(), ())
+    category = "data_file" if id_ == "file" else "clinical"
+    return NodeType(id_, id_, category, "", {"id": id_}, properties, links, (), frozenset(), frozenset(), ())
 
 
 def link(source: str, target: str, name_: str, backref: str) -> Link:
@@ -46,7 +47,13 @@ def dictionary(*nodes: NodeType) -> Dictionary:
 SMALL = dictionary(
     node("program"),
     node("project", (link("project", "program", "programs", "projects"),)),
-    node("case", (link("case", "project", "projects", "cases"),), prop("age", "integer"), prop("tags", "array")),
+    node(
+        "case",
+        (link("case", "project", "projects", "cases"),),
+        prop("age", "integer"),
+        prop("tags", "array"),
+        prop("alive", "boolean"),
+    ),
     node("sample", (link("sample", "case", "cases", "samples"), link("sample", "sample", "parents", "children"))),
     node("file", (link("file", "sample", "samples", "files"), link("file", "case", "cases", "files"))),
 )
@@ -102,6 +109,7 @@ def test_paths_end_where_a_type_links_to_itself() -> None:
 def test_values_are_bound_and_never_part_of_the_statement(text: str) -> None:
     query = """query ($t: String, $l: [String]) {
         case(id: $t, ids: $l, submitter_id: $l, tags: $l, project_id: $l, quick_search: $t, not: [{submitter_id: $t}],
+             filter: {submitter_id: {eq: $t, in: $l, lt: $t, contains: $t}, id: {nin: $l}, tags: {contains_any: $l}},
              with_path_to: {type: "file", submitter_id: $t}) { id }
         node(of_type: $l, category: $l) { id } transaction_log(state: $t, project_id: $l) { id } }"""
     first = plan(query, {"t": text, "l": [text]}, Scope(projects=frozenset([(text, text)])))

@@ -12,7 +12,8 @@ RESERVED = frozenset(
         "Root", "Node", "DataNode", "NodeType", "WithPathToInput", "NotPropertiesInput", "String", "Int", "Float",
         "Boolean", "ID", "node", "datanode", "viewer", "transaction_log", "TransactionLog", "TransactionSnapshot",
         "TransactionDocument", "TransactionDependent", "TransactionResponse", "TransactionResponseEntity",
-        "TransactionResponseError",
+        "TransactionResponseError", "StringFilter", "NumberFilter", "BooleanFilter", "ArrayFilter", "TimeFilter",
+        "NodeFilter", "DataNodeFilter",
     }
 )  # fmt: skip
 """Ids that no node type may have: types and root fields of every commons' GraphQL schema."""
