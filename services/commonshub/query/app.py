@@ -51,6 +51,9 @@ class QueryApp(ServiceApplication):
         max=16,  # what a text of the deepest nesting can hold
         help="Deepest nesting of and, or and not in an argument filter.",
     ).tag(config=True)
+    max_buckets = Integer(_DEFAULTS.max_buckets, min=1, help="Most buckets of one histogram of an aggregation.").tag(
+        config=True
+    )
     max_errors = Integer(_DEFAULTS.max_errors, help="Most faults of a query that one answer tells.").tag(config=True)
     kept_documents = Integer(
         256, help="Queries that are kept parsed and validated, by their text; the least recently used go first."

@@ -47,6 +47,7 @@ class Limits:
     max_errors: int = 20
     max_parts: int = 5_000
     max_filter_depth: int = 8
+    max_buckets: int = 1_000
 
 
 class Invalid(BadRequest):

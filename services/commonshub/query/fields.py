@@ -74,6 +74,44 @@ class Count:
 
 
 @dataclass(frozen=True, slots=True)
+class Aggregate:
+    """Figures of all the records of `type` that are chosen."""
+
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Figures of one property of these records."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number: of all records, or of a summary, or of a bucket of a histogram."""
+
+    name: Literal["total", "values", "missing", "distinct", "min", "max", "avg", "sum"]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The figures of a summary of numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many records there are of each value or range of values; with `groups`, of several properties."""
+
+    of: Literal["values", "ranges", "groups"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The value, the range or the values of one bucket."""
+
+
+@dataclass(frozen=True, slots=True)
 class Viewer:
     """The root fields once more."""
 
@@ -128,6 +166,12 @@ Meaning = (
     | Neighbours
     | AnyNeighbours
     | Count
+    | Aggregate
+    | Summary
+    | Figure
+    | Statistics
+    | Histogram
+    | Bucket
     | Viewer
     | NodeTypes
     | Entry

@@ -58,6 +58,11 @@ class Inputs:
         """Arguments of a list of records of one node type."""
         return self._nodes[type_]
 
+    def properties(self, type_: str) -> list[Property]:
+        """What records of a node type can be filtered and counted by, but for their id."""
+        node = self._dictionary.nodes[type_]
+        return [*_filterable(node), *([_shared("project_id")] if type_ == "project" else [])]
+
     def of_any(self, types: Iterable[str]) -> Arguments:
         """Arguments of a list over several node types: what they share, and which of them to take."""
         nodes = [self._dictionary.nodes[name] for name in types]
@@ -89,8 +94,7 @@ class Inputs:
         own = {each.name: _LIST_ARGUMENTS[each.kind] for each in _filterable(node)}
         excluded = _not_input(f"NotPropertiesInput_{node.id}", _filterable(node))
         own |= {"project_id": _LIST_ARGUMENTS["string"], "not": GraphQLArgument(GraphQLList(excluded))}
-        shown = [*_filterable(node), *([_shared("project_id")] if node.id == "project" else [])]
-        filter_ = GraphQLArgument(self._filter_input(f"Filter_{node.id}", shown))
+        filter_ = GraphQLArgument(self._filter_input(f"Filter_{node.id}", self.properties(node.id)))
         return {**own, **self._base, "filter": filter_}
 
     def _filter_input(self, name: str, properties: Iterable[Property]) -> GraphQLInputObjectType:

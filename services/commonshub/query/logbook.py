@@ -10,11 +10,11 @@ from commonshub.core.errors import BadRequest
 
 from .access import Access
 from .fields import Column, Parts, Stored
+from .rendering import array_of
 from .selection import Selected
 from .sql import Statement, Tables, conjunction, literal
 
 Args = Mapping[str, Any]
-Aggregate = Callable[[Mapping[str, str], str], str]
 
 DEFAULT_FIRST = 10
 """Transactions that a list gives when neither ``first`` nor ``last`` is sent."""
@@ -26,18 +26,11 @@ _SORTABLE = frozenset(_COLUMN_NAMES.split(", "))
 
 @dataclass(frozen=True)
 class Logbook:
-    """Compiles what is asked about transactions, for one statement.
-
-    Parameters
-    ----------
-    aggregate
-        Makes a JSON list of the columns of a subquery.
-    """
+    """Compiles what is asked about transactions, for one statement."""
 
     statement: Statement
     tables: Tables
     access: Access
-    aggregate: Aggregate
 
     def rows(self, selected: Selected, record: str | None = None) -> str:
         """A JSON list of transactions, or of those that touched the record of the alias `record`."""
@@ -45,7 +38,7 @@ class Logbook:
         columns = {each.key: self._field(alias, each) for each in selected.fields}
         conditions = self._conditions(alias, selected.args, record)
         source = f"{self.tables.log('transaction_logs')} {alias}{conjunction(conditions)}"
-        return self.aggregate(columns, source + self._page(alias, selected.args))
+        return array_of(columns, source + self._page(alias, selected.args))
 
     def count(self, args: Args, record: str | None = None) -> str:
         """How many transactions there are."""
@@ -112,7 +105,7 @@ class Logbook:
         part = self.statement.alias()
         columns = {each.key: self._field(part, each) for each in fields}
         table = self.tables.log(f"transaction_{of}")
-        return self.aggregate(columns, f"{table} {part} where {part}.transaction_id = {alias}.id order by {part}.id")
+        return array_of(columns, f"{table} {part} where {part}.transaction_id = {alias}.id order by {part}.id")
 
     def _stored(self, value: str, selected: Selected) -> str:
         """An object or a list of objects inside a JSON document, with the selected keys alone."""
@@ -131,10 +124,10 @@ class Logbook:
                 case _:
                     columns[each.key] = f"{literal(each.type)}::text"
         if stored.kind == "object":
-            one = self.aggregate(columns, f"(select {value} as o) {alias} where jsonb_typeof({alias}.o) = 'object'")
+            one = array_of(columns, f"(select {value} as o) {alias} where jsonb_typeof({alias}.o) = 'object'")
             return f"(({one})->0)"
         items = f"case jsonb_typeof({value}) when 'array' then {value} else '[]' end"
-        return f"({self.aggregate(columns, f'(select jsonb_array_elements({items}) as o) {alias}')})"
+        return f"({array_of(columns, f'(select jsonb_array_elements({items}) as o) {alias}')})"
 
 
 def _project_id(alias: str) -> str:

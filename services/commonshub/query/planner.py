@@ -22,15 +22,17 @@ from commonshub.core.errors import BadRequest
 from .access import Access
 from .document import Limits
 from .equality import Equality
-from .fields import AnyNeighbours, Count, Cursor, Listing, Neighbours, NodeTypes, Transactions, Value, Viewer
+from .fields import Aggregate, AnyNeighbours, Count, Cursor, Listing, Neighbours, NodeTypes, Transactions, Value, Viewer
 from .filters import Filters, ends
 from .logbook import Logbook
 from .pages import ARGUMENTS, Order, Pages
 from .paths import Paths
 from .predicates import Predicates
+from .rendering import array_of, object_of
 from .scope import Scope
 from .selection import Selected
-from .sql import MAX_NAME_BYTES, Statement, Tables, conjunction, literal, name
+from .sql import Statement, Tables, conjunction, literal
+from .summaries import Summaries
 from .values import NULL, shown
 
 Args = Mapping[str, Any]
@@ -103,7 +105,8 @@ class _Compiler:
         predicates = Predicates(self.statement, self.access, equality, planner.limits.max_filter_depth)
         self.filters = Filters(self.statement, self.access, planner.paths, equality, predicates)
         self.pages = Pages(self.statement, self.access)
-        self.logbook = Logbook(self.statement, self.tables, self.access, self._aggregated)
+        self.logbook = Logbook(self.statement, self.tables, self.access)
+        self.summaries = Summaries(self.filters, planner.limits.max_buckets)
         self.columns: list[str] = []
         self.errors: list[str] = []
 
@@ -145,6 +148,8 @@ class _Compiler:
                 return self._listing(types, separate_pages, selected)
             case Count(Listing() as of):
                 return self._count(of.types, selected.args)
+            case Aggregate(type_):
+                return self.summaries.column(type_, selected)
             case Transactions(count):
                 return self.logbook.count(selected.args) if count else self.logbook.rows(selected)
         raise LookupError(f"{selected.name} is no root field.")
@@ -180,16 +185,7 @@ class _Compiler:
         order = self.pages.order([type_], alias, selected.args, marked=_shows_cursors(selected))
         conditions = [*joined, *self.filters.conditions(type_, alias, selected.args)]
         columns = self._fields(type_, alias, selected.children.get(type_, ()), order)
-        return self._aggregated(columns, self.pages.rows(order, alias, source, conditions, selected.args))
-
-    def _aggregated(self, columns: Mapping[str, str], source: str) -> str:
-        """A JSON list of objects with `columns`, over the rows of `source`."""
-        if all(len(key) <= MAX_NAME_BYTES for key in columns):
-            listed = ", ".join(f"{expression} as {name(key)}" for key, expression in columns.items())
-            return f"select coalesce(json_agg(r), '[]') from (select {listed} from {source}) r"
-        listed = ", ".join(f"{expression} as c{number}" for number, expression in enumerate(columns.values()))
-        row = _object_of({key: f"r.c{number}" for number, key in enumerate(columns)})
-        return f"select coalesce(json_agg({row}), '[]') from (select {listed} from {source}) r"
+        return array_of(columns, self.pages.rows(order, alias, source, conditions, selected.args))
 
     def _fields(self, type_: str, alias: str, fields: Sequence[Selected], order: Order) -> dict[str, str]:
         return {each.key: self._field(type_, alias, each, order) for each in fields}
@@ -278,11 +274,11 @@ class _Compiler:
         same = selected.children.get("Node") or selected.children.get("DataNode")
         if same is not None:
             columns = {each.key: self._shared(types, alias, each, order) for each in same}
-            return self._aggregated(columns, f"{united}{page}")
+            return array_of(columns, f"{united}{page}")
         cases = []
         for type_ in types:
             fields = self._fields(type_, alias, selected.children.get(type_, ()), order)
-            cases.append(f"when {literal(type_)} then {_object_of(fields)}")
+            cases.append(f"when {literal(type_)} then {object_of(fields)}")
         rows = f"select case {alias}.type {' '.join(cases)} end as o from {united}{page}"
         return f"select coalesce(json_agg(r.o), '[]') from ({rows}) r"
 
@@ -315,16 +311,6 @@ def _shows_cursors(selected: Selected) -> bool:
 
 def _rows(type_: str, alias: str) -> str:
     return f"select {alias}.node_id, {literal(type_)}::text as type, {alias}._props"
-
-
-def _object_of(columns: Mapping[str, str]) -> str:
-    """A JSON object of any number of keys of any length (a row's column names are cut, a function's arguments few)."""
-    pairs = [
-        f"{literal(orjson.dumps(key).decode() + ':')} || coalesce(to_json({expression})::text, 'null')"
-        for key, expression in columns.items()
-    ]
-    # An array is flat, where a chain of `||` nests deeper with each key.
-    return f"('{{' || array_to_string(array[{', '.join(pairs)}], ',') || '}}')::json" if pairs else "'{}'::json"
 
 
 def _joined(pieces: Template) -> Template:

@@ -23,6 +23,7 @@ from graphql import (
 from commonshub.core.dictionary import Dictionary, NodeType, Property
 from commonshub.core.errors import ValidationFailed
 
+from .aggregates import AggregateFields
 from .fields import (
     INTERFACE_FIELDS,
     AnyNeighbours,
@@ -76,6 +77,7 @@ class _Builder:
         self.dictionary = dictionary
         self.inputs = Inputs(dictionary)
         self.transactions = TransactionFields()
+        self.aggregates = AggregateFields()
         self.interface = GraphQLInterfaceType(
             "Node", _interface_fields, description="What all records have in common.", resolve_type=lambda *_: None
         )
@@ -124,6 +126,9 @@ class _Builder:
         for name, type_ in self.types.items():
             fields[name] = field(GraphQLList(type_), Listing((name,)), self.inputs.of(name))
             fields[f"_{name}_count"] = field(GraphQLInt, Count(Listing((name,))), self.inputs.of(name))
+            fields[f"_{name}_aggregate"] = self.aggregates.root(
+                self.dictionary.nodes[name], self.inputs.properties(name), self.inputs.of(name)
+            )
         fields["node"] = field(GraphQLList(self.interface), Listing(everything), self.inputs.of_any(()))
         fields["datanode"] = field(
             GraphQLList(self._data_node()), Listing(self.files, separate_pages=True), self.inputs.of_any(self.files)

@@ -1,7 +1,9 @@
 """The meaning of a query, spelled out in plain Python over a list of records: slow and obvious."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import floor
 from operator import ge, gt, le, lt
 from typing import Any
 
@@ -202,6 +204,10 @@ class World:
     # -- answers ---------------------------------------------------------------
 
     def root(self, field: Field) -> Any:
+        if field.name.endswith("_aggregate"):
+            type_ = field.name.removeprefix("_").removesuffix("_aggregate")
+            found = [each for each in self.records if each.type == type_ and self.keeps(each, field.args)]
+            return {each.name: _figure(found, each) for each in field.below or ()}
         counting = field.name.startswith("_")
         type_ = field.name.removeprefix("_").removesuffix("_count") if counting else field.name
         found = [each for each in self.records if each.type == type_ and self.keeps(each, field.args)]
@@ -226,6 +232,55 @@ class World:
         ]
 
 
+def _figure(found: list[Record], field: Field) -> Any:
+    """One field of an aggregation of records."""
+    if field.name == "_totalCount":
+        return len(found)
+    if field.name == "_groups":
+        groups = Counter(tuple(_key(each.props.get(key)) for key in field.args["by"]) for each in found)
+        # Without an order of keys: there are null ones, and numbers and texts.
+        return sorted(({"key": list(key), "count": count} for key, count in groups.items()), key=repr)
+    values = [each.props.get(field.name) for each in found]
+    return {each.name: _summary(values, each) for each in field.below or ()}
+
+
+def _summary(values: list[Any], field: Field) -> Any:
+    present = [each for each in values if each is not None]
+    items = [item for each in present for item in (each if isinstance(each, list) else [each])]
+    match field.name:
+        case "_totalCount":
+            return len(present)
+        case "_missing":
+            return len(values) - len(present)
+        case "_cardinalityCount":
+            return len(set(items))
+        case "stats":
+            return {"min": min(present, default=None), "max": max(present, default=None), "count": len(present)}
+    if "width" in field.args or "buckets" in field.args:
+        return _ranges(present, field.args)
+    counted = sorted(Counter(items).items(), key=lambda pair: (-pair[1], pair[0]))
+    return [{"key": _key(key), "count": count} for key, count in counted]
+
+
+def _ranges(present: list[Any], args: Args) -> list[dict[str, Any]]:
+    if not present:
+        return []
+    start = 0 if "width" in args else min(present)
+    width = args.get("width") or (max(present) - min(present)) / args["buckets"]
+    places = [floor((each - start) / width) if width else 0 for each in present]
+    if "buckets" in args:
+        last = args["buckets"] - 1 if width else 0
+        places = [min(each, last) for each in places]
+        shown = range(last + 1)
+    else:
+        shown = range(min(places), max(places) + 1)
+    return [{"key": [start + n * width, start + (n + 1) * width], "count": places.count(n)} for n in shown]
+
+
+def _key(value: Any) -> str | None:
+    return None if value is None else literal(value).strip('"')
+
+
 def _stable_by_id(found: list[Record], key: str) -> list[Record]:
     """A descending sort with equal keys still by rising id."""
     groups: dict[Any, list[Record]] = {}
@@ -236,6 +291,8 @@ def _stable_by_id(found: list[Record], key: str) -> list[Record]:
 
 def settled(answer: Any, field: Field) -> Any:
     """An answer with the lists sorted that have no order of their own."""
+    if isinstance(answer, dict) and "_groups" in answer:
+        return {**answer, "_groups": sorted(answer["_groups"], key=repr)}
     if not isinstance(answer, list):
         return answer
     below = {each.name: each for each in field.below or ()}

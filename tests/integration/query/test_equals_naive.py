@@ -149,8 +149,30 @@ def a_selection(random: Random, dictionary: Dictionary, type_: str, depth: int) 
     return tuple(fields)
 
 
+KEY_AND_COUNT = (Field("key", {}), Field("count", {}))
+STATS = Field("stats", {}, tuple(Field(each, {}) for each in ("min", "max", "count")))
+
+
+def an_aggregate(random: Random, dictionary: Dictionary, type_: str) -> Field:
+    below = [Field("_totalCount", {})]
+    known = SCALARS.get(type_, {})
+    for name in some(random, sorted(known), 2) + (["consent_codes"] if type_ == "case" else []):
+        figures = [Field(each, {}) for each in ("_totalCount", "_missing", "_cardinalityCount")]
+        if isinstance(known.get(name, [""])[0], int | float) and name != "alive":
+            args = random.choice([{"width": 0.5}, {"width": 7}, {"buckets": 1}, {"buckets": 4}])
+            figures += [STATS, Field("histogram", args, KEY_AND_COUNT), Field("asTextHistogram", {}, KEY_AND_COUNT)]
+        else:
+            figures.append(Field("histogram", {}, KEY_AND_COUNT))
+        below.append(Field(name, {}, tuple(figures)))
+    if known:
+        below.append(Field("_groups", {"by": some(random, sorted(known), 2, least=1)}, KEY_AND_COUNT))
+    return Field(f"_{type_}_aggregate", arguments(random, dictionary, type_, listed=False), tuple(below))
+
+
 def a_query(random: Random, dictionary: Dictionary) -> Field:
     type_ = random.choice([*PARENTS, "project", "program"])
+    if random.random() < 0.2:
+        return an_aggregate(random, dictionary, type_)
     if random.random() < 0.25:
         return Field(f"_{type_}_count", arguments(random, dictionary, type_, listed=False))
     return Field(type_, arguments(random, dictionary, type_, listed=True), a_selection(random, dictionary, type_, 2))

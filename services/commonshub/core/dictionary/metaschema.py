@@ -13,7 +13,8 @@ RESERVED = frozenset(
         "Boolean", "ID", "node", "datanode", "viewer", "transaction_log", "TransactionLog", "TransactionSnapshot",
         "TransactionDocument", "TransactionDependent", "TransactionResponse", "TransactionResponseEntity",
         "TransactionResponseError", "StringFilter", "NumberFilter", "BooleanFilter", "ArrayFilter", "TimeFilter",
-        "NodeFilter", "DataNodeFilter",
+        "NodeFilter", "DataNodeFilter", "TextSummary", "NumberSummary", "NumberStats", "TextBucket", "NumberBucket",
+        "GroupBucket",
     }
 )  # fmt: skip
 """Ids that no node type may have: types and root fields of every commons' GraphQL schema."""
