@@ -253,6 +253,9 @@ def _integer(cell: str) -> Any:
 
 
 def _number(cell: str) -> Any:
+    # A whole number may have more digits than a float keeps.
+    if isinstance(whole := _integer(cell), int):
+        return whole
     try:
         value = float(cell)
     except ValueError:

@@ -62,6 +62,7 @@ def test_the_content_type_gives_the_format(content_type: str, kind: str) -> None
         ("year_of_birth", str(2**63), str(2**63)),
         ("age", "1_0", "1_0"),
         ("age", "2.0", 2),
+        ("age", str(2**53 + 1), 2**53 + 1),
         ("age", "2.5", 2.5),
         ("age", "nan", "nan"),
         ("age", "inf", "inf"),
