@@ -55,6 +55,7 @@ class QueryApp(ServiceApplication):
         config=True
     )
     max_errors = Integer(_DEFAULTS.max_errors, help="Most faults of a query that one answer tells.").tag(config=True)
+    max_batch = Integer(50, min=1, help="Most queries that one request asks, as a list.").tag(config=True)
     kept_documents = Integer(
         256, help="Queries that are kept parsed and validated, by their text; the least recently used go first."
     ).tag(config=True)

@@ -1,6 +1,7 @@
 """HTTP of the query service, in Peregrine's forms: errors are texts, and any error makes the status 400."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
@@ -8,8 +9,9 @@ import orjson
 from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError
 from commonshub.core.web import BaseHandler
 
-from . import datasets, store
+from . import datasets, requests, store
 from .document import Invalid
+from .planner import Plan
 from .scope import Scope, scope_of
 
 if TYPE_CHECKING:
@@ -42,30 +44,58 @@ class QueryHandler(BaseHandler):
 
 
 class GraphQLHandler(QueryHandler):
-    """``POST /api/v0/submission/graphql``."""
+    """``GET`` and ``POST /api/v0/submission/graphql``."""
+
+    async def get(self) -> None:
+        scope = self.scope()
+        given = {key: self.get_query_argument(key) for key in self.request.query_arguments}
+        plan = await self._plan(requests.read(given), scope)
+        # What somebody may read is nobody else's to keep.
+        self.set_header("Cache-Control", "private, no-store")
+        self._answer(plan, await self._data([plan]))
 
     async def post(self) -> None:
-        scope = self.scope()
-        body = self.json_object()
-        text, name = body.get("query"), body.get("operationName")
-        if not isinstance(text, str):
-            raise BadRequest("query must be a text.")
-        if name is not None and not isinstance(name, str):
-            raise BadRequest("operationName must be a text.")
-        variables, answers, tables = _variables(body.get("variables")), self.service.answers, None
-        release = body.get("release", self.get_query_argument("release", None))
-        if release is not None:
-            if not isinstance(release, str):
-                raise BadRequest("release must be a text.")
+        scope, body = self.scope(), self.json()
+        if isinstance(body, list):
+            await self._post_batch(requests.read_batch(body, self.service.max_batch), scope)
+            return
+        plan = await self._plan(requests.read(self.json_object(), self.get_query_argument("release", None)), scope)
+        self._answer(plan, await self._data([plan]))
+
+    async def _post_batch(self, entries: Sequence[Mapping[str, Any]], scope: Scope) -> None:
+        """Answer several queries from one state of the database; what is wrong with one is no matter to the others."""
+        planned: list[Plan | CommonsError] = []
+        release = self.get_query_argument("release", None)
+        for entry in entries:
+            try:
+                planned.append(await self._plan(requests.read(entry, release), scope))
+            except CommonsError as error:
+                planned.append(error)
+        plans = [each for each in planned if isinstance(each, Plan)]
+        data = iter(await self._data(plans))
+        told = [
+            _told(next(data), each.errors) if isinstance(each, Plan) else orjson.dumps(self.error_body(each))
+            for each in planned
+        ]
+        self.finish(b"[" + b",".join(told) + b"]")
+
+    async def _plan(self, asked: requests.Asked, scope: Scope) -> Plan:
+        answers, tables = self.service.answers, None
+        if asked.release is not None:
             # Nothing but the release can be read from its tables, and the caller may read all of that.
-            answers, tables = await self.service.shelf.find(release, scope, answers)
+            answers, tables = await self.service.shelf.find(asked.release, scope, answers)
             scope = Scope(everything=True)
         # Parsing and planning can take a while for a large query, and must not hold up the others.
-        plan = await asyncio.to_thread(answers.plan, text, variables, name, scope, tables)
-        data = plan.render(()) if plan.statement is None else await self.service.database.run(store.answer, plan)
+        return await asyncio.to_thread(answers.plan, asked.text, asked.variables, asked.name, scope, tables)
+
+    async def _data(self, plans: Sequence[Plan]) -> list[bytes]:
+        if all(plan.statement is None for plan in plans):
+            return [plan.render(()) for plan in plans]
+        return await self.service.database.run(store.answers, plans)
+
+    def _answer(self, plan: Plan, data: Sequence[bytes]) -> None:
         self.set_status(400 if plan.errors else 200)
-        errors = b',"errors":' + orjson.dumps(plan.errors) if plan.errors else b""
-        self.finish(b'{"data":' + data + errors + b"}")
+        self.finish(_told(data[0], plan.errors))
 
     def error_body(self, error: CommonsError) -> Any:
         """``{"data": null, "errors": [text, …]}``; also ``message``, which Gen3's clients print."""
@@ -78,6 +108,10 @@ class GraphQLHandler(QueryHandler):
         if isinstance(error, CommonsError) and error.status == 413:
             error.status = 400
         super().write_error(status_code, **kwargs)
+
+
+def _told(data: bytes, errors: Sequence[str]) -> bytes:
+    return b'{"data":' + data + (b',"errors":' + orjson.dumps(errors) if errors else b"") + b"}"
 
 
 class SchemaHandler(QueryHandler):
@@ -121,17 +155,3 @@ class DatasetProjectsHandler(DatasetsHandler):
         statement, parameters = datasets.projects(answers.dictionary, answers.tables, self.scope())
         rows = await self.service.database.run(store.rows, statement, parameters)
         self.reply({"projects": [dict(zip(datasets.PROJECT_KEYS, row, strict=True)) for row in rows]})
-
-
-def _variables(given: Any) -> dict[str, Any]:
-    """The variables of a request: an object, or its JSON as a text, or none."""
-    if isinstance(given, str) and given.strip():
-        try:
-            given = orjson.loads(given)
-        except orjson.JSONDecodeError as error:
-            raise Invalid(["Unable to parse variables", f"variables: {error}"]) from error
-    if not given:
-        return {}
-    if not isinstance(given, dict):
-        raise Invalid(["Unable to parse variables", "variables must be a JSON object."])
-    return given

@@ -25,17 +25,25 @@ def tune(engine: sa.Engine) -> None:
         connection.commit()
 
 
-def answer(connection: sa.Connection, plan: Plan) -> bytes:
-    """The ``data`` object of `plan`.
+def answers(connection: sa.Connection, plans: Sequence[Plan]) -> list[bytes]:
+    """The ``data`` objects of plans, all from one state of the database.
 
     Raises
     ------
     TooLarge
-        The statement took longer than the time limit, or its answer does not fit into one value.
+        A statement took longer than the time limit, or its answer does not fit into one value.
     """
-    assert plan.statement is not None
+    asking = sum(plan.statement is not None for plan in plans)
+    if asking > 1:
+        connection.exec_driver_sql("set transaction isolation level repeatable read")
+    return [plan.render(_row(connection, plan)) for plan in plans]
+
+
+def _row(connection: sa.Connection, plan: Plan) -> Sequence[Any]:
+    if plan.statement is None:
+        return ()
     (row,) = rows(connection, plan.statement, plan.parameters)
-    return plan.render(row)
+    return row
 
 
 def rows(connection: sa.Connection, statement: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
