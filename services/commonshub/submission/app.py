@@ -98,9 +98,9 @@ class SubmissionApp(ServiceApplication):
         config=True
     )
 
-    large_timeout_s = Integer(3600, help="Time that one statement of a large submission may take, in seconds.").tag(
-        config=True
-    )
+    large_timeout_s = Integer(
+        3600, help="Time that a statement of a large submission or export may take, in seconds."
+    ).tag(config=True)
 
     project_wait_s = Float(
         5, help="How long a step or the end of a project waits for submissions that are under way to it, in seconds."

@@ -44,6 +44,8 @@ class Wanted(NamedTuple):
         Whether with all records below those of `ids`, of types of `category` where one is given.
     page_rows
         Records that are read at a time.
+    timeout_s
+        Time that one step down may take, in seconds.
     """
 
     label: str
@@ -53,6 +55,7 @@ class Wanted(NamedTuple):
     below: bool
     category: str
     page_rows: int
+    timeout_s: int = 3600
 
 
 class Packed(NamedTuple):
@@ -125,6 +128,7 @@ def _parts(connection: sa.Connection, store: Store, program: str, code: str, wan
     project, rows = rows_by_type(connection, store, program, code, wanted.ids)
     if not wanted.below or not rows:
         return [Part(nodes[kind], [those]) for kind, those in rows.items() if those]
+    connection.execute(sa.text(f"set local statement_timeout = {1000 * wanted.timeout_s}"))
     picked = {kind: [row.id for row in those] for kind, those in rows.items()}
     below = Descent(connection, graph, project, picked, wanted.category)
     return [Part(nodes[kind], below.pages(nodes[kind], wanted.page_rows)) for kind in below.kinds()]

@@ -106,7 +106,8 @@ class ExportHandler(SendingHandler):
     def _wanted(
         self, label: str, ids: Sequence[str], form: str, without_id: bool, below: bool = False, category: str = ""
     ) -> Wanted:
-        return Wanted(label, ids, form, without_id, below, category, self.app.export_page_rows)
+        rows, timeout_s = self.app.export_page_rows, self.app.large_timeout_s
+        return Wanted(label, ids, form, without_id, below, category, rows, timeout_s)
 
     async def _send_type(self, program: str, code: str, writer: export.Writer) -> None:
         store = self.model.tools.store
