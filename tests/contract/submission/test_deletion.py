@@ -1,11 +1,13 @@
 """Deleting records, and properties of records."""
 
+import json
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.submission_service import POLICIES, SNAPSHOT, Api, case, ids, only_error, sample
+from tests.submission_service import POLICIES, SNAPSHOT, Api, aliquot, case, ids, only_error, sample
 from tests.tokens import bearer
 
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
@@ -201,3 +203,32 @@ def test_what_cannot_be_marked_is_refused(api: Any, caller: Callable[[str | None
     assert asked == [401, 403, 403]
     assert mark(caller("alice"), other, "true", "two").status_code == 403
     assert sql("select _sysan from graph.node_case where node_id = any(:i)", i=[id_, other]) == [({},), ({},)]
+
+
+def test_what_was_saved_with_its_children_comes_back_under_its_ids(api: Any, name: str) -> None:
+    """As the page about taking back tells it."""
+    file = {"type": "reads_file", "submitter_id": name, "file_name": "x", "file_size": 1, "md5sum": uuid.uuid4().hex}
+    one, *_ = ids(
+        api.put(
+            case(name, consent_codes=["a", "b"]),
+            sample(name, name, is_ffpe=True),
+            aliquot(name, name),
+            {**file, "aliquots": {"submitter_id": name}},
+        )
+    )
+    saved = api("GET", f"/P/one/export?ids={one}&with_children=true&format=json").content
+    tried = api("DELETE", f"/P/one/entities/_dry_run/{one}").json()
+    # A file can be without its aliquot, and is left.
+    kinds = {each["type"] for error in tried["entities"][0]["errors"] for each in error["dependents"]}
+    assert kinds == {"sample", "aliquot"}
+    assert api("DELETE", f"/P/one/entities/{one},{tried['dependent_ids']}").status_code == 200
+    assert name not in api.export("case")
+    answer = api("PUT", "/P/one", data=saved).json()
+    assert (answer["created_entity_count"], answer["updated_entity_count"]) == (3, 1), answer
+    again = api("GET", f"/P/one/export?ids={one}&with_children=true&format=json").json()
+
+    def told(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        dates = ("created_datetime", "updated_datetime")
+        return [{key: value for key, value in each.items() if key not in dates} for each in records]
+
+    assert told(again) == told(json.loads(saved))
