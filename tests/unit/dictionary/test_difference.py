@@ -85,7 +85,7 @@ def test_a_dictionary_does_not_differ_from_itself(small: Dictionary) -> None:
         ("sample.yaml", "backref: samples", "backref: specimens", [("sample.cases", "backref", "wider")]),
         ("aliquot.yaml", "exclusive: true", "exclusive: false",
          [("aliquot.samples+cases", "link_group", "wider"), ("aliquot.samples+cases", "link_group", "wider")]),
-        ("sample.yaml", "required: true", "required: false", []),
+        ("sample.yaml", "required: true", "required: false", [("sample", "documentation", "documentation")]),
         ("case.yaml", "knows, target_type: experiment, multiplicity: many_to_one, required: false",
          "knows, target_type: experiment, multiplicity: many_to_one, required: true",
          [("case.friends_of", "required", "tighter")]),

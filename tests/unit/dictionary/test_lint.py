@@ -11,13 +11,16 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema_rs import Draft4Validator
 from tests.dictionaries import FOLDERS, SMALL, folder
 
-from commonshub.core.dictionary import Source, compiled, load
+from commonshub.core.dictionary import Source, compiled, load, validation_schema
 from commonshub.core.dictionary.content import MAX_DEPTH
+from commonshub.core.dictionary.difference import difference
 from commonshub.core.dictionary.faults import MAX_FAULTS, MAX_MESSAGE_CHARS, Fault
 from commonshub.core.dictionary.lint import lint
 from commonshub.core.errors import ValidationFailed
+from commonshub.core.graph import Graph
 
 SITE = "primary_site: {type: string}"
 TYPE = "type: {enum: [case]}"
@@ -45,6 +48,10 @@ ERRORS = [
     ("case.yaml", "title: Case", f"note: {10**30}", 3, "/note", "too large", "18 digits"),
     ("case.yaml", "title: Case", 'title: "a\\0b"', 3, "/title", "character", "Take it out."),
     ("case.yaml", "title: Case", f"note: {'[' * 80}{']' * 80}", 3, "/note/", f"{MAX_DEPTH} levels", "Nest less."),
+    ("case.yaml", "additionalProperties: false", "additionalProperties: no thing", 6, "/additionalProperties",
+     "boolean", "Write true or false."),
+    ("case.yaml", "additionalProperties: false", "additionalProperties: {type: txt}", 6, "/additionalProperties/type",
+     "JSON Schema", "Write one of"),
     # References.
     ("case.yaml", SITE, 'primary_site: {$ref: "#/no"}', 16, "/properties/primary_site/$ref", "no object", "Define it"),
     ("case.yaml", SITE, 'primary_site: {$ref: "_definitions.yaml#/sate"}', 16, "/properties/primary_site/$ref",
@@ -128,6 +135,7 @@ WARNINGS = [
      "Take it"),
     ("case.yaml", SITE, 'primary_site: {$ref: "_definitions.yaml#/state", enum: [a]}', 16,
      "/properties/primary_site/enum", "gives way to _definitions.yaml#/state/enum", "Take it"),
+    ("case.yaml", "required: [type", "required: [type, type", 8, "/required/1", "listed twice", "Take one"),
     ("case.yaml", "[project_id, submitter_id]", "[project_id, submiter_id]", 9, "/uniqueKeys/1", "holds for nothing",
      "Write submitter_id."),
     ("aliquot.yaml", "exclusive: true\n    required: true", "exclusive: false", 11, "/links/0", "demands nothing",
@@ -286,5 +294,13 @@ def test_any_dictionary_is_used_or_refused_with_all_its_faults(files: dict[str, 
     errors = [each.document() for each in found if each.severity == "error"]
     assert [each for each in found if not (each.message.endswith(".") and each.fix.endswith((".", "?")))] == []
     with pytest.raises(ValidationFailed) if errors else nullcontext() as refused:
-        compiled(Source.of(files, "the test"))
-    assert not errors or (refused and refused.value.details == errors)
+        dictionary = compiled(Source.of(files, "the test"))
+    if refused is not None:
+        assert refused.value.details == errors
+        return
+    # What is not refused can be used: records are checked by it, have tables, and it can be compared.
+    assert Graph(dictionary, "graph").metadata.tables
+    assert all(Draft4Validator(validation_schema(node)) for node in dictionary.nodes.values())
+    before = compiled(Source.of(FILES, "the test"))
+    for old, new in ((before, dictionary), (dictionary, before)):
+        assert (difference(old, new).changes == ()) == (old.digest == new.digest)

@@ -171,6 +171,19 @@ def test_a_dictionary_without_faults_loads_nothing_to_guess_what_was_meant() -> 
             assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
 
 
+@pytest.mark.parametrize("required", ["[]", "[type, type, submitter_id, submitter_id]"])
+def test_a_list_of_required_names_that_draft_4_would_not_take_is_taken(
+    edited: Callable[..., str], required: str
+) -> None:
+    from jsonschema_rs import Draft4Validator
+
+    node = load(edited("case.yaml", "required: [type, submitter_id, experiments]", f"required: {required}")).nodes[
+        "case"
+    ]
+    takes = Draft4Validator(validation_schema(node)).is_valid
+    assert (takes({}), takes({"type": "case", "submitter_id": "x"})) == (required == "[]", True)
+
+
 def test_what_is_referred_to_wins_over_what_stands_beside(edited: Callable[..., str]) -> None:
     folder = edited("case.yaml", SITE, 'primary_site: {$ref: "_definitions.yaml#/state", default: x}')
     assert load(folder).document["case"]["properties"]["primary_site"]["default"] == "validated"

@@ -125,7 +125,10 @@ class _Node:
             if key not in self.properties:
                 fix = instead(key, self.properties.keys() - self.system, "Take it out.")
                 yield self.told(("systemProperties", index), f"{key!r} is not among the properties.", fix)
-        for index, key in enumerate(self.schema.get("required", ())):
+        required = self.schema.get("required", [])
+        for index, key in enumerate(required):
+            if required.index(key) != index:
+                yield self.told(("required", index), f"{key!r} is listed twice.", "Take one of them out.")
             if key in self.system - _SET and self.properties.get(key, {}).get("default") is None:
                 message = f"{key!r} is required, yet submitters may not set it, and it has no default."
                 yield self.told(("required", index), message, "Give it a default, or take it out here.")

@@ -197,6 +197,9 @@ class _Whole:
                 fix = f"Write {re.sub('[^a-zA-Z0-9]+', '_', key).strip('_') or 'another name'}."
                 yield self._fault(name, path, f"{key!r} is no name: letters, digits and single _ only.", fix)
             yield from self._schema(name, path, each)
+        others = schema.get("additionalProperties")
+        if isinstance(others, dict):
+            yield from self._schema(name, ("additionalProperties",), others)
 
     def _schema(self, name: str, path: Steps, schema: Mapping[str, Any]) -> Iterator[Fault]:
         from jsonschema_rs import Draft4Validator, ValidationError

@@ -37,6 +37,7 @@ METASCHEMA: dict[str, Any] = {
         "type": {"enum": ["object"]},
         "category": _TEXT,
         "description": {"type": ["string", "null"]},
+        "additionalProperties": {"type": ["boolean", "object"]},
         "required": _TEXTS,
         "systemProperties": _TEXTS,
         "uniqueKeys": {"type": "array", "items": {**_TEXTS, "minItems": 1}},

@@ -16,8 +16,10 @@ def validation_schema(node: NodeType) -> dict[str, Any]:
     properties = {
         name: schema if name in must else _allow_null(schema) for name, schema in node.schema["properties"].items()
     }
-    kept = {key: node.schema[key] for key in ("$schema", "additionalProperties", "required") if key in node.schema}
-    return {"type": "object", **kept, "properties": properties}
+    kept = {key: node.schema[key] for key in ("additionalProperties",) if key in node.schema}
+    # Draft 4 takes neither an empty list nor a name twice.
+    required = list(dict.fromkeys(node.schema.get("required", ())))
+    return {"type": "object", **kept, **({"required": required} if required else {}), "properties": properties}
 
 
 def takes_null(schema: Mapping[str, Any]) -> bool:
