@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from ..core import audit, versions
 from ..core.dictionary import Dictionary
@@ -95,6 +95,8 @@ class Preview:
         What stays stored and would be out of sight: of node types, properties and links that are gone.
     duplicates
         Unique keys that stored records break: these make it impossible.
+    looked
+        How many records were looked at.
     """
 
     draft: Draft
@@ -104,6 +106,7 @@ class Preview:
     findings: list[Finding] = field(default_factory=list)
     unseen: list[dict[str, Any]] = field(default_factory=list)
     duplicates: list[dict[str, Any]] = field(default_factory=list)
+    looked: int = 0
     seconds: float = 0.0
 
     @property
@@ -130,7 +133,7 @@ class Preview:
             "after": self.after,
             "whence": self.draft.whence,
             "difference": difference(self.old, self.draft.dictionary).document(),
-            "records_looked_at": sum(finding.records for finding in self.findings),
+            "records_looked_at": self.looked,
             "invalid_record_count": self.invalid,
             "invalid": [finding.document() for finding in self.findings if finding.invalid],
             "unseen": self.unseen,
@@ -179,17 +182,20 @@ def preview(
     made.unseen = list(_unseen(stored, old, new))
     made.duplicates = list(_duplicates(stored, old, new, schema))
     wanted = looks(old, new)
-    counts = {look.new.id: stored.count(node_table(look.new.id)) for look in wanted}
+    # Of what is only fresh the few that hold it are found by an index.
+    counts = {look.new.id: stored.count(node_table(look.new.id)) for look in wanted if look.properties or look.rules}
     looking.total = sum(counts.values())
     for look in wanted:
         looking.type = look.new.id
-        judge = Judge(look, counts[look.new.id], bounds.shown)
+        judge = Judge(look, counts.get(look.new.id, 0), bounds.shown)
         for rows in stored.records(look):
             looking.check()
             for node_id, properties, *broken in rows:
                 judge.judge(node_id, properties, broken)
             looking.done += len(rows)
+            looking.total = max(looking.total, looking.done)
         made.findings.append(judge.finding)
+    made.looked = looking.done
     made.seconds = time.monotonic() - start
     return made
 
@@ -280,9 +286,12 @@ class _Stored:
             sa.type_coerce(nodes.c._props, JSONB),
             *(each.label(f"broken_{place}") for place, each in enumerate(broken)),
         ).select_from(joined.tables)
-        if since is not None or not look.properties:
-            young = [] if since is None or not look.properties else [self._young(nodes, since)]
+        if since is not None:
+            young = [self._young(nodes, since)] if look.properties else []
             query = query.where(sa.or_(sa.false(), *young, *broken))
+        elif not look.properties:
+            held = [sa.type_coerce(nodes.c._props, JSONB).has_any(sa.cast(look.fresh, ARRAY(sa.Text)))]
+            query = query.where(sa.or_(*(held if look.fresh else []), *broken))
         options = {"stream_results": True, "max_row_buffer": PAGE_ROWS}
         # All rows are wanted, and not the first of them soon.
         self.connection.execute(sa.text("set local cursor_tuple_fraction = 1"))
@@ -366,8 +375,8 @@ def _unseen_values(stored: _Stored, name: str, gone: Sequence[str]) -> Iterator[
 def _duplicates(stored: _Stored, old: Dictionary, new: Dictionary, schema: str) -> Iterator[dict[str, Any]]:
     """New unique keys that stored records have more than once, by the indexes that will enforce them."""
     graph = Graph(new, schema)
-    for name in sorted(old.nodes.keys() & new.nodes.keys()):
-        known = old.nodes[name].unique_keys
+    for name in sorted(new.nodes):
+        known = old.nodes[name].unique_keys if name in old.nodes else ()
         keys = [key for key in new.nodes[name].unique_keys if key not in known]
         if not keys or node_table(name) not in stored.present:
             continue

@@ -4,7 +4,8 @@ Vocabulary
 ----------
 look
     What has to be looked at of one node type: its properties, some rules of its links, or both. Only what is tighter
-    than before is looked at.
+    than before is looked at, and what an earlier dictionary has left behind: records of a node type, and values of a
+    property, that are new to the one in force.
 newly broken
     A rule that a record breaks under the new dictionary and did not break under the old one. A record as it is stored
     need not be what somebody would be let submit today, so what was wrong before is no news.
@@ -61,12 +62,23 @@ class LinkRule:
 
 @dataclass(frozen=True)
 class Look:
-    """What has to be looked at of one node type's records."""
+    """What has to be looked at of one node type's records.
 
-    old: NodeType
+    Attributes
+    ----------
+    old
+        None where the node type is new.
+    properties
+        Whether all records have to be checked.
+    fresh
+        Properties that are new: records that hold one have to be checked.
+    """
+
+    old: NodeType | None
     new: NodeType
     properties: bool
     rules: tuple[LinkRule, ...]
+    fresh: tuple[str, ...] = ()
 
 
 def link_rules(node: NodeType) -> Iterator[LinkRule]:
@@ -106,13 +118,17 @@ def looks(old: Dictionary, new: Dictionary) -> list[Look]:
     for change in difference(old, new).tighter:
         tighter.setdefault(change.node, []).append(change)
     found = []
-    for name in sorted(tighter.keys() & old.nodes.keys() & new.nodes.keys()):
-        before, after = old.nodes[name], new.nodes[name]
+    for name, after in sorted(new.nodes.items()):
+        before = old.nodes.get(name)
+        if before is None:
+            found.append(Look(None, after, True, tuple(link_rules(after))))
+            continue
         known = set(link_rules(before))
         rules = tuple(rule for rule in link_rules(after) if rule not in known)
-        properties = any(_of_values(change, after) for change in tighter[name])
-        if properties or rules:
-            found.append(Look(before, after, properties, rules))
+        properties = any(_of_values(change, after) for change in tighter.get(name, ()))
+        fresh = tuple(sorted(after.properties.keys() - before.properties.keys()))
+        if properties or rules or fresh:
+            found.append(Look(before, after, properties, rules, fresh))
     return found
 
 
@@ -167,7 +183,8 @@ class Judge:
         self.look = look
         self.finding = Finding(look.new.id, records)
         self._shown = shown
-        self._old, self._new = Checker(_without_links(look.old)), Checker(_without_links(look.new))
+        self._old = Checker(_without_links(look.old)) if look.old else None
+        self._new = Checker(_without_links(look.new))
         self._names: dict[Broken, Broken] = {}
 
     def judge(self, node_id: str, properties: Mapping[str, Any], broken: Sequence[bool]) -> None:
@@ -181,9 +198,8 @@ class Judge:
         faults = [rule.fault() for rule, is_broken in zip(self.look.rules, broken, strict=True) if is_broken]
         found = {rule.broken for rule, is_broken in zip(self.look.rules, broken, strict=True) if is_broken}
         document = _document(node_id, properties, self.look.new)
-        if self.look.properties and not self._new.is_valid(document):
-            before = set(self._new_breaks(self._old, _document(node_id, properties, self.look.old)))
-            news = set(self._new_breaks(self._new, document)) - before
+        if (self.look.properties or self.look.fresh) and not self._new.is_valid(document):
+            news = set(self._breaks(self._new, document)) - self._broken_before(node_id, properties)
             found |= news
             if news and len(self.finding.examples) < self._shown:
                 names = {name for name, _ in news}
@@ -196,7 +212,12 @@ class Judge:
             told = {"id": node_id, "submitter_id": properties.get("submitter_id") or properties.get("code")}
             self.finding.examples.append({**told, "project_id": properties.get("project_id"), "errors": faults})
 
-    def _new_breaks(self, checker: Checker, document: Document) -> Iterable[Broken]:
+    def _broken_before(self, node_id: str, properties: Mapping[str, Any]) -> set[Broken]:
+        if self._old is None:
+            return set()
+        return set(self._breaks(self._old, _document(node_id, properties, self._old.node)))
+
+    def _breaks(self, checker: Checker, document: Document) -> Iterable[Broken]:
         return [self._named(checker, document, each) for each in checker.broken(document)]
 
     def _named(self, checker: Checker, document: Document, broken: Broken) -> Broken:

@@ -230,6 +230,29 @@ def test_memory_does_not_grow_with_what_is_looked_at(changes: Changes, files: Fi
     sql("delete from graph.node_case where _props->>'submitter_id' like :t", t=f"%{tag}")
 
 
+def test_what_an_earlier_dictionary_has_left_is_looked_at_when_it_comes_back(
+    api: Api, changes: Changes, files: Files, sql: Any, tag: str
+) -> None:
+    original = copy.deepcopy(files)
+    aliquot = {"type": "aliquot", "submitter_id": tag, "cases": {"submitter_id": tag}}
+    sample = {"type": "sample", "submitter_id": tag, "is_ffpe": True, "cases": {"submitter_id": tag}}
+    assert api.put(case(tag), sample, aliquot)["success"]
+    del files["sample.yaml"]["properties"]["is_ffpe"]
+    del files["aliquot.yaml"], files["reads_file.yaml"]
+    changes.apply(files)
+    assert changes.seen(original)["invalid"] == []
+    original["sample.yaml"]["properties"]["is_ffpe"] = {"type": "integer"}
+    original["aliquot.yaml"]["properties"]["amount"] = {"type": "integer"}
+    original["aliquot.yaml"]["required"].append("amount")
+    found = {each["type"]: each["rules"] for each in changes.seen(original)["invalid"]}
+    assert found == {
+        "aliquot": [{"property": "amount", "rule": "required", "records": 1}],
+        "sample": [{"property": "is_ffpe", "rule": "type", "records": 1}],
+    }
+    for node in ("aliquot", "sample"):
+        sql(f"delete from graph.node_{node} where _props->>'submitter_id' = :t", t=tag)
+
+
 def test_what_would_be_out_of_sight_is_told(api: Api, changes: Changes, files: Files, tag: str) -> None:
     aliquot = {"type": "aliquot", "submitter_id": tag, "samples": {"submitter_id": tag}}
     sample = {"type": "sample", "submitter_id": tag, "is_ffpe": True, "cases": {"submitter_id": tag}}
