@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,9 @@ from tests.tokens import bearer
 
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.submission.app import PREFIX, SubmissionApp
+
+HELD_S = 60
+"""By when whoever holds a submission lets it go, in seconds."""
 
 SMALL = Path(__file__).parent / "data" / "dictionary"
 
@@ -107,6 +111,22 @@ def sql(database_url: str) -> Iterator[Callable[..., list[Any]]]:
 
     yield run
     engine.dispose()
+
+
+@pytest.fixture
+def held(running: Any) -> Iterator[threading.Event]:
+    """Nothing that is submitted is committed before this is set."""
+    store, event = running.app.model.tools.store, threading.Event()
+    announce = store.announce
+
+    def wait(*arguments: Any) -> None:
+        assert event.wait(HELD_S)
+        announce(*arguments)
+
+    store.announce = wait
+    yield event
+    event.set()
+    del store.announce
 
 
 # -- records -----------------------------------------------------------------------

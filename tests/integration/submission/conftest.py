@@ -1,3 +1,3 @@
-from tests.submission_service import api, caller, name, running, sql
+from tests.submission_service import api, caller, held, name, running, sql
 
-__all__ = ["api", "caller", "name", "running", "sql"]
+__all__ = ["api", "caller", "held", "name", "running", "sql"]

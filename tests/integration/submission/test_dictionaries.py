@@ -328,22 +328,6 @@ def test_what_was_not_previewed_is_not_applied(api: Api, changes: Changes, files
     assert api("PUT", "/_dictionary", files).status_code == 400
 
 
-@pytest.fixture
-def held(running: Any) -> Iterator[threading.Event]:
-    """Nothing is committed before this is set."""
-    store, event = running.app.model.tools.store, threading.Event()
-    announce = store.announce
-
-    def wait(*arguments: Any) -> None:
-        assert event.wait(WITHIN_S)
-        announce(*arguments)
-
-    store.announce = wait
-    yield event
-    event.set()
-    del store.announce
-
-
 def large(tag: str, site: str = "x") -> bytes:
     rows = "".join(f"case\t{n}{tag}\te\t{site}\n" for n in range(300))
     return f"type\tsubmitter_id\texperiments.submitter_id\tprimary_site\n{rows}".encode()

@@ -48,22 +48,6 @@ def _no_file_is_left(running: Any, api: Any) -> Iterator[None]:
     eventually(lambda: not list(folder.glob("*")), WITHIN_S)
 
 
-@pytest.fixture
-def held(running: Any) -> Iterator[threading.Event]:
-    """Nothing large is committed before this is set."""
-    store, event = running.app.model.tools.store, threading.Event()
-    announce = store.announce
-
-    def wait(*arguments: Any) -> None:
-        assert event.wait(WITHIN_S)
-        announce(*arguments)
-
-    store.announce = wait
-    yield event
-    event.set()
-    del store.announce
-
-
 def rows(count: int, tag: str) -> str:
     return HEADER + "".join(f"case\t{n}{tag}\te\n" for n in range(count))
 

@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -238,22 +238,6 @@ def test_two_who_freeze_at_once_get_a_release_each(project: Project) -> None:
         made = list(pool.map(lambda _: project.freeze(), range(4)))
     assert sorted(each["number"] for each in made) == [1, 2, 3, 4]
     assert len({each["checksum"] for each in made}) == 1
-
-
-@pytest.fixture
-def held(running: Any) -> Iterator[threading.Event]:
-    """No submission is committed before this is set."""
-    store, event = running.app.model.tools.store, threading.Event()
-    announce = store.announce
-
-    def wait(*arguments: Any) -> None:
-        assert event.wait(WITHIN_S)
-        announce(*arguments)
-
-    store.announce = wait
-    yield event
-    event.set()
-    del store.announce
 
 
 def test_of_a_submission_under_way_a_release_has_nothing(project: Project, sql: Any, held: threading.Event) -> None:
