@@ -212,7 +212,7 @@ def _valid(schema: Mapping[str, Any], value: Any) -> bool:
     return bool(Draft4Validator(schema, format_checker=FormatChecker()).is_valid(value))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_schema_that_includes_another_one_allows_all_that_it_allows(data: st.DataObject) -> None:
     narrow = data.draw(SCHEMAS)

@@ -287,7 +287,7 @@ def damaged(draw: st.DrawFn) -> dict[str, Any]:
     return files
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(damaged())
 def test_any_dictionary_is_used_or_refused_with_all_its_faults(files: dict[str, Any]) -> None:
     found = lint(Source.of(files, "the test"))
