@@ -316,7 +316,8 @@ def refuse_shared(store: Store, connection: sa.Connection, entities: Iterable[En
     for entity in new:
         if entity.id in taken:
             message = f"Another record stands for the data object {entity.id} of this file already."
-            entity.errors.append(fault("NOT_UNIQUE", message, ["md5sum", "file_size"], "object"))
+            advice = "Give this one an id of its own, which a data object of its own will have, too."
+            entity.errors.append(fault("NOT_UNIQUE", message, ["md5sum", "file_size"], "object", suggestion=advice))
         taken.add(entity.id)
 
 

@@ -192,7 +192,8 @@ def _described(node: NodeType, name: str) -> str:
 
 def _allowed(node: NodeType, name: str) -> tuple[str, ...]:
     known = node.properties.get(name.lstrip("*"))
-    if known is None:
+    # A cell of a list may hold several.
+    if known is None or known.kind == "array":
         return ()
     return known.enum or (("true", "false") if known.kind == "boolean" else ())
 

@@ -151,7 +151,10 @@ def test_two_nodes_of_one_file_share_its_record_where_they_can(
         assert answer["success"], answer
         assert stored[name]["object_id"] == stored[f"2{name}"]["object_id"]
     else:
-        assert only_error(answer)["type"] == "NOT_UNIQUE"
+        assert (only_error(answer)["type"], "an id of its own" in only_error(answer)["suggestion"]) == (
+            "NOT_UNIQUE",
+            True,
+        )
         assert (f"2{name}" in stored, name in stored) == (False, not together)
     assert len(index.like(first)) == (key == "object_id" or not together)
 
@@ -338,3 +341,13 @@ def test_g52_without_an_index_files_wait_and_other_records_do_not(api: Any, sql:
         sql("alter schema away rename to index")
     assert (response.status_code, "index is not ready" in response.json()["message"]) == (503, True)
     assert name not in api.export("reads_file")
+
+
+def test_a_file_of_known_content_with_an_id_of_its_own_is_an_object_of_its_own(
+    api: Any, index: Index, name: str, guid_of: Callable[[str], str]
+) -> None:
+    first, id_ = reads(name), str(uuid.uuid4())
+    assert api.put(first)["success"]
+    assert api.put({**first, "submitter_id": f"2{name}", "id": id_})["success"]
+    assert (guid_of(f"2{name}"), guid_of(name) != id_) == (id_, True)
+    assert len(index.like(first)) == 2
