@@ -51,6 +51,8 @@ class Answers:
         name: str | None,
         scope: Scope,
         tables: Tables | None = None,
+        *,
+        by_rows: bool = False,
     ) -> Plan:
         """The plan of a query for a caller who may read `scope`.
 
@@ -58,6 +60,8 @@ class Answers:
         ----------
         tables
             What to read in place of the graph.
+        by_rows
+            As :meth:`.planner.Planner.plan`.
 
         Raises
         ------
@@ -71,7 +75,10 @@ class Answers:
         selection = select(self.schema, operation, self.limits)
         planner = replace(self._planner, tables=tables) if tables else self._planner
         plan = planner.plan(
-            selection, scope, lambda field: constants.answer(self.schema, self.dictionary, operation, field)
+            selection,
+            scope,
+            lambda field: constants.answer(self.schema, self.dictionary, operation, field),
+            by_rows=by_rows,
         )
         if plan.statement is None and not operation.definition.variable_definitions and not name:
             self._keep(text, plan)

@@ -56,6 +56,12 @@ class QueryApp(ServiceApplication):
     )
     max_errors = Integer(_DEFAULTS.max_errors, help="Most faults of a query that one answer tells.").tag(config=True)
     max_batch = Integer(50, min=1, help="Most queries that one request asks, as a list.").tag(config=True)
+    streams_at_once = Integer(
+        2, min=1, help="Long lists that are sent at the same time; fewer than DatabaseSettings.pool_size."
+    ).tag(config=True)
+    max_stream_s = Integer(
+        600, min=1, help="Time that a long list may take to be sent, in seconds; meanwhile it holds a connection."
+    ).tag(config=True)
     kept_documents = Integer(
         256, help="Queries that are kept parsed and validated, by their text; the least recently used go first."
     ).tag(config=True)
@@ -82,6 +88,7 @@ class QueryApp(ServiceApplication):
         from .releases import Shelf
         from .store import tune
 
+        self.streams = asyncio.Semaphore(self.streams_at_once)
         version = versions.start(self.database, self.commons.dictionary)
         releases = Releases(self.database.settings.release_schema)
         self.database.call(releases.create)

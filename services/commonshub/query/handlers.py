@@ -2,17 +2,21 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
+from tornado.iostream import StreamClosedError
 
-from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError
+from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, Unavailable
 from commonshub.core.web import BaseHandler
 
 from . import datasets, requests, store
 from .document import Invalid
 from .planner import Plan
 from .scope import Scope, scope_of
+from .streaming import BLOCK_BYTES, Stream
 
 if TYPE_CHECKING:
     from .app import QueryApp
@@ -49,18 +53,18 @@ class GraphQLHandler(QueryHandler):
     async def get(self) -> None:
         scope = self.scope()
         given = {key: self.get_query_argument(key) for key in self.request.query_arguments}
-        plan = await self._plan(requests.read(given), scope)
+        plan = await self._plan(requests.read(given), scope, by_rows=True)
         # What somebody may read is nobody else's to keep.
         self.set_header("Cache-Control", "private, no-store")
-        self._answer(plan, await self._data([plan]))
+        await self._answer(plan)
 
     async def post(self) -> None:
         scope, body = self.scope(), self.json()
         if isinstance(body, list):
             await self._post_batch(requests.read_batch(body, self.service.max_batch), scope)
             return
-        plan = await self._plan(requests.read(self.json_object(), self.get_query_argument("release", None)), scope)
-        self._answer(plan, await self._data([plan]))
+        asked = requests.read(self.json_object(), self.get_query_argument("release", None))
+        await self._answer(await self._plan(asked, scope, by_rows=True))
 
     async def _post_batch(self, entries: Sequence[Mapping[str, Any]], scope: Scope) -> None:
         """Answer several queries from one state of the database; what is wrong with one is no matter to the others."""
@@ -79,23 +83,54 @@ class GraphQLHandler(QueryHandler):
         ]
         self.finish(b"[" + b",".join(told) + b"]")
 
-    async def _plan(self, asked: requests.Asked, scope: Scope) -> Plan:
+    async def _plan(self, asked: requests.Asked, scope: Scope, *, by_rows: bool = False) -> Plan:
         answers, tables = self.service.answers, None
         if asked.release is not None:
             # Nothing but the release can be read from its tables, and the caller may read all of that.
             answers, tables = await self.service.shelf.find(asked.release, scope, answers)
             scope = Scope(everything=True)
         # Parsing and planning can take a while for a large query, and must not hold up the others.
-        return await asyncio.to_thread(answers.plan, asked.text, asked.variables, asked.name, scope, tables)
+        plan = partial(answers.plan, asked.text, asked.variables, asked.name, scope, tables, by_rows=by_rows)
+        return await asyncio.to_thread(plan)
 
     async def _data(self, plans: Sequence[Plan]) -> list[bytes]:
         if all(plan.statement is None for plan in plans):
             return [plan.render(()) for plan in plans]
         return await self.service.database.run(store.answers, plans)
 
-    def _answer(self, plan: Plan, data: Sequence[bytes]) -> None:
+    async def _answer(self, plan: Plan) -> None:
+        if plan.listed:
+            # Who has gone away is told nothing.
+            with suppress(StreamClosedError):
+                await self._stream(plan)
+            return
+        (data,) = await self._data([plan])
         self.set_status(400 if plan.errors else 200)
-        self.finish(_told(data[0], plan.errors))
+        self.finish(_told(data, plan.errors))
+
+    async def _stream(self, plan: Plan) -> None:
+        """Send a long list while it is read; one that turns out to be short goes out as a whole.
+
+        Raises
+        ------
+        Unavailable
+            Others are being sent long lists: those who read slowly must not take all connections to the database.
+        """
+        service, last, sending = self.service, b'{"data":', False
+        async with AsyncExitStack() as held:
+            stream = Stream(service.database, plan, service.max_stream_s)
+            async for block in await held.enter_async_context(aclosing(stream.blocks())):
+                if len(last) >= BLOCK_BYTES:
+                    if not sending and service.streams.locked():
+                        raise Unavailable("Too many long lists are being sent; try again, or page this one with first.")
+                    if not sending:
+                        await held.enter_async_context(service.streams)
+                        sending = True
+                    self.write(last)
+                    await self.flush()
+                    last = b""
+                last += block
+            await self.finish(last + b"}")
 
     def error_body(self, error: CommonsError) -> Any:
         """``{"data": null, "errors": [text, …]}``; also ``message``, which Gen3's clients print."""

@@ -28,7 +28,7 @@ from .logbook import Logbook
 from .pages import ARGUMENTS, Order, Pages
 from .paths import Paths
 from .predicates import Predicates
-from .rendering import array_of, object_of
+from .rendering import array_of, object_of, texts_of
 from .scope import Scope
 from .selection import Selected
 from .sql import Statement, Tables, conjunction, literal
@@ -37,6 +37,9 @@ from .values import NULL, shown
 
 Args = Mapping[str, Any]
 Constant = Callable[[Selected], Any]
+Written = Callable[[Mapping[str, str], str], str]
+LONG = 1000
+"""Longest list that is always made as a whole."""
 Template = list["bytes | int"]
 """The answer in pieces: bytes as they are, and numbers of columns of the row."""
 
@@ -53,12 +56,15 @@ class Plan:
         Pieces of the ``data`` object.
     errors
         Faults of single root fields, which are null in the answer.
+    listed
+        Whether the statement gives the items of a list, each in a row, in place of the one row that has all of it.
     """
 
     statement: str | None
     parameters: Mapping[str, Any]
     template: Template
     errors: tuple[str, ...]
+    listed: bool = False
 
     def render(self, row: Sequence[str | None]) -> bytes:
         """The ``data`` object, of the one row that the statement gave."""
@@ -82,15 +88,17 @@ class Planner:
     paths: Paths
     limits: Limits
 
-    def plan(self, selection: Sequence[Selected], scope: Scope, constant: Constant) -> Plan:
+    def plan(self, selection: Sequence[Selected], scope: Scope, constant: Constant, *, by_rows: bool = False) -> Plan:
         """The plan for the root fields `selection` and a caller who may read `scope`.
 
         Parameters
         ----------
         constant
             Answers a field that needs no database: introspection and node types.
+        by_rows
+            Whether a long list, where it is all that is asked for, may come row by row.
         """
-        return _Compiler(self, scope, constant).plan(selection)
+        return _Compiler(self, scope, constant).plan(selection, by_rows)
 
 
 class _Compiler:
@@ -109,13 +117,18 @@ class _Compiler:
         self.summaries = Summaries(self.filters, planner.limits.max_buckets)
         self.columns: list[str] = []
         self.errors: list[str] = []
+        self.listed = False
 
-    def plan(self, selection: Sequence[Selected]) -> Plan:
+    def plan(self, selection: Sequence[Selected], by_rows: bool) -> Plan:
+        asking = [each for each in selection if not isinstance(each.meaning, NodeTypes | None)]
+        self.listed = by_rows and len(asking) == 1 and _is_long(asking[0])
         template = _joined(self._object(selection))
         text = None
-        if self.columns:
+        if self.columns and self.listed:
+            text = self.statement.text(self.columns[0])
+        elif self.columns:
             text = self.statement.text("select " + ", ".join(f"({column})::text" for column in self.columns))
-        return Plan(text, self.statement.parameters, template, tuple(self.errors))
+        return Plan(text, self.statement.parameters, template, tuple(self.errors), self.listed and text is not None)
 
     # -- root ------------------------------------------------------------------
 
@@ -159,7 +172,8 @@ class _Compiler:
         separate_pages = separate_pages and selected.args.get("after") is None and not _shows_cursors(selected)
         if len(types) == 1 and not separate_pages and "DataNode" not in selected.children:
             alias = self.statement.alias()
-            return self._records(types[0], alias, f"{self.tables.node(types[0])} {alias}", [], selected)
+            source = f"{self.tables.node(types[0])} {alias}"
+            return self._records(types[0], alias, source, [], selected, texts_of if self.listed else array_of)
         asked = [type_ for type_ in types if self.filters.chooses(type_, selected.args)]
         arms = [self._arm(type_, asked, selected.args, paged=separate_pages) for type_ in asked]
         return self._union(asked, arms, selected, paged=not separate_pages)
@@ -181,11 +195,13 @@ class _Compiler:
 
     # -- records of one type ---------------------------------------------------
 
-    def _records(self, type_: str, alias: str, source: str, joined: list[str], selected: Selected) -> str:
+    def _records(
+        self, type_: str, alias: str, source: str, joined: list[str], selected: Selected, written: Written = array_of
+    ) -> str:
         order = self.pages.order([type_], alias, selected.args, marked=_shows_cursors(selected))
         conditions = [*joined, *self.filters.conditions(type_, alias, selected.args)]
         columns = self._fields(type_, alias, selected.children.get(type_, ()), order)
-        return array_of(columns, self.pages.rows(order, alias, source, conditions, selected.args))
+        return written(columns, self.pages.rows(order, alias, source, conditions, selected.args))
 
     def _fields(self, type_: str, alias: str, fields: Sequence[Selected], order: Order) -> dict[str, str]:
         return {each.key: self._field(type_, alias, each, order) for each in fields}
@@ -303,6 +319,14 @@ class _Compiler:
             if expression != NULL
         )
         return f"case {cases} end"
+
+
+def _is_long(selected: Selected) -> bool:
+    """Whether a root field lists so many records of one type that they had better come row by row."""
+    if not isinstance(selected.meaning, Listing) or len(selected.meaning.types) > 1 or "DataNode" in selected.children:
+        return False
+    first = selected.args.get("first")
+    return first is not None and not 0 < first <= LONG
 
 
 def _shows_cursors(selected: Selected) -> bool:

@@ -11,12 +11,23 @@ from .sql import MAX_NAME_BYTES, literal, name
 
 def array_of(columns: Mapping[str, str], source: str) -> str:
     """A list of objects with `columns`, over the rows of `source`."""
+    row, rows = _rows(columns, source)
+    return f"select coalesce(json_agg({row}), '[]') from {rows}"
+
+
+def texts_of(columns: Mapping[str, str], source: str) -> str:
+    """The same objects, each as a text in a row of its own."""
+    row, rows = _rows(columns, source)
+    return f"select to_json({row})::text from {rows}"
+
+
+def _rows(columns: Mapping[str, str], source: str) -> tuple[str, str]:
     if all(len(key) <= MAX_NAME_BYTES for key in columns):
         listed = ", ".join(f"{expression} as {name(key)}" for key, expression in columns.items())
-        return f"select coalesce(json_agg(r), '[]') from (select {listed} from {source}) r"
+        return "r", f"(select {listed} from {source}) r"
     listed = ", ".join(f"{expression} as c{number}" for number, expression in enumerate(columns.values()))
     row = object_of({key: f"r.c{number}" for number, key in enumerate(columns)})
-    return f"select coalesce(json_agg({row}), '[]') from (select {listed} from {source}) r"
+    return row, f"(select {listed} from {source}) r"
 
 
 def object_of(columns: Mapping[str, str]) -> str:

@@ -1,6 +1,7 @@
 """The one statement of a query, run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2.errors
@@ -10,6 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from commonshub.core.errors import TooLarge
 
 from .planner import Plan
+
+# Rows that are taken from a cursor at a time.
+_ROWS = 500
 
 
 def tune(engine: sa.Engine) -> None:
@@ -46,6 +50,21 @@ def _row(connection: sa.Connection, plan: Plan) -> Sequence[Any]:
     return row
 
 
+def items(connection: sa.Connection, plan: Plan) -> Iterator[str]:
+    """The rows of a plan that is a list, some at a time.
+
+    Raises
+    ------
+    TooLarge
+        As :func:`answers`.
+    """
+    assert plan.statement is not None
+    with _told():
+        options = {"stream_results": True, "max_row_buffer": _ROWS}
+        found = connection.exec_driver_sql(plan.statement, dict(plan.parameters), execution_options=options)
+        yield from found.scalars()
+
+
 def rows(connection: sa.Connection, statement: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
     """All rows of `statement`.
 
@@ -54,8 +73,15 @@ def rows(connection: sa.Connection, statement: str, parameters: Mapping[str, Any
     TooLarge
         As :func:`answer`.
     """
-    try:
+    with _told():
         return connection.exec_driver_sql(statement, dict(parameters)).fetchall()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Limits of the database in the words of a query."""
+    try:
+        yield
     except DBAPIError as error:
         if isinstance(error.orig, psycopg2.errors.QueryCanceled):
             raise TooLarge(

@@ -15,11 +15,11 @@ from tests.integration.query.naive import Field, World, settled
 from commonshub.core.dictionary import Dictionary
 from commonshub.core.graph import Graph, edge_table, node_table
 from commonshub.core.releases import Releases, link_key
+from commonshub.query import store
 from commonshub.query.answers import Answers
 from commonshub.query.document import Limits
 from commonshub.query.scope import Scope
 from commonshub.query.sql import GraphTables, ReleaseTables
-from commonshub.query.store import answer
 
 # The last two projects share the id A-B-C.
 PROJECTS = [("P", "Q"), ("P", "R"), ("A", "B-C"), ("A-B", "C")]
@@ -210,7 +210,12 @@ def ask(database_url: str, dictionary: Dictionary) -> Iterator[Ask]:
             for field, scope in queries:
                 plan = answers.plan(f"{{ {field.text()} }}", {}, None, scope, tables)
                 assert plan.errors == ()
-                found.append(orjson.loads(answer(connection, plan))[field.name])
+                (data,) = store.answers(connection, [plan])
+                value = orjson.loads(data)[field.name]
+                rows = answers.plan(f"{{ {field.text()} }}", {}, None, scope, tables, by_rows=True)
+                if rows.listed:
+                    assert [orjson.loads(item) for item in store.items(connection, rows)] == value
+                found.append(value)
             connection.rollback()
         return found
 

@@ -70,7 +70,7 @@ def nested(depth: int) -> Any:
 BODIES: list[tuple[Any, str]] = [
     ({}, "query must be a text"),
     ({"query": 5}, "query must be a text"),
-    ([], "must be a JSON object"),
+    (5, "must be a JSON object"),
     ({"query": "{ __typename }", "variables": "{"}, "Unable to parse variables"),
     ({"query": "{ __typename }", "variables": [1]}, "Unable to parse variables"),
     ({"query": "{ __typename }", "operationName": "x"}, 'Unknown operation named "x".'),

@@ -1,0 +1,115 @@
+"""Long answers, which are on their way while the database still reads.
+
+A thread takes the rows of the one statement from a cursor and hands them on in blocks; the event loop sends them. No
+more than a few blocks wait, so that neither side gets far ahead, and memory does not grow with the answer.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterable, Iterator
+
+import sqlalchemy as sa
+
+from commonshub.core.database import Database
+from commonshub.core.errors import Unavailable
+
+from . import store
+from .planner import Plan
+
+BLOCK_BYTES = 2**17
+_WAITING = 4
+_OPEN, _CLOSE = b"[", b"]"
+
+
+class Gone(Exception):
+    """Nobody wants the rest of the answer."""
+
+
+class Stream:
+    """The ``data`` object of a plan whose statement gives a list's items row by row.
+
+    Parameters
+    ----------
+    most_s
+        After so many seconds an answer is broken off: one who reads slowly holds a connection to the database.
+    """
+
+    def __init__(self, database: Database, plan: Plan, most_s: float) -> None:
+        self._database = database
+        self._plan = plan
+        self._loop = asyncio.get_running_loop()
+        self._blocks: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING)
+        self._closed = False
+        self._most_s = most_s
+
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
+        """The answer, in blocks.
+
+        Raises
+        ------
+        TooLarge, Unavailable
+            As :func:`.store.answers`, perhaps in the middle.
+        """
+        work = asyncio.ensure_future(self._database.run(self._read))
+        # The end, come what may: a fault is told once everything before it has been taken.
+        work.add_done_callback(lambda _: self._wake())
+        try:
+            while (block := await self._blocks.get()) is not None:
+                yield block
+            await work
+        finally:
+            self._closed = True
+            self._drain()
+            await asyncio.gather(work, return_exceptions=True)
+
+    def _wake(self) -> None:
+        if not self._closed:
+            self._end = asyncio.ensure_future(self._blocks.put(None))
+
+    def _drain(self) -> None:
+        while not self._blocks.empty():
+            self._blocks.get_nowait()
+
+    # -- on a thread -----------------------------------------------------------
+
+    def _read(self, connection: sa.Connection) -> None:
+        end = time.monotonic() + self._most_s
+        items = store.items(connection, self._plan)
+        for block in _blocks(self._pieces(items)):
+            left = end - time.monotonic()
+            if left <= 0:
+                raise Unavailable("The answer took too long to be sent; narrow it, or page it with first and after.")
+            self._put(block, left)
+
+    def _put(self, block: bytes, left_s: float) -> None:
+        if self._closed:
+            raise Gone
+        done = asyncio.run_coroutine_threadsafe(self._blocks.put(block), self._loop)
+        try:
+            done.result(left_s)
+        except TimeoutError as error:
+            done.cancel()
+            raise Unavailable("The answer was read too slowly.") from error
+
+    def _pieces(self, items: Iterable[str]) -> Iterator[bytes]:
+        for piece in self._plan.template:
+            if isinstance(piece, bytes):
+                yield piece
+                continue
+            yield _OPEN
+            separator = b""
+            for item in items:
+                yield separator + item.encode()
+                separator = b","
+            yield _CLOSE
+
+
+def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    block = bytearray()
+    for piece in pieces:
+        block += piece
+        if len(block) >= BLOCK_BYTES:
+            yield bytes(block)
+            block.clear()
+    if block:
+        yield bytes(block)

@@ -1,0 +1,148 @@
+"""Long lists are sent while they are read: whole, or visibly broken off."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+import sqlalchemy as sa
+from tests.integration.query.conftest import GRAPHQL, Client, writing
+from tests.tokens import bearer
+from tests.waiting import eventually
+
+COUNT = 4000
+LONG = '{ c: case(first: 0, order_by_asc: "submitter_id") { submitter_id primary_site } x: __typename }'
+# More than what the buffers of two sockets hold.
+TEXT_CHARS = 4000
+
+
+@pytest.fixture(scope="module")
+def long(empty_client: Client) -> Client:
+    """A service on many cases with long texts."""
+    with writing(empty_client.running) as connection:
+        connection.execute(
+            sa.text(
+                "insert into graph.node_case (node_id, _props) select 'n' || n, jsonb_build_object('project_id', 'P-Q',"
+                " 'submitter_id', lpad(n::text, 6, '0'), 'primary_site',"
+                " repeat('ä\"', :chars / 2), 'created_datetime', '2020-01-01T00:00:00+00:00')"
+                " from generate_series(1, :count) n"
+            ),
+            {"count": COUNT, "chars": TEXT_CHARS},
+        )
+    return empty_client
+
+
+@pytest.fixture
+def reader(long: Client) -> Iterator["Reader"]:
+    with Reader(long) as reader:
+        yield reader
+
+
+class Reader:
+    """Asks for a long list, and reads no more than the beginning of it."""
+
+    def __init__(self, client: Client) -> None:
+        parts = urlsplit(client.running.url)
+        assert parts.hostname
+        assert parts.port
+        body = json.dumps({"query": LONG}).encode()
+        head = f"POST {GRAPHQL} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: {len(body)}\r\n"
+        head += "".join(f"{key}: {value}\r\n" for key, value in bearer(client.token("alice")).items())
+        self.socket = socket.create_connection((parts.hostname, parts.port), timeout=60)
+        self.socket.sendall(head.encode() + b"\r\n" + body)
+
+    def __enter__(self) -> "Reader":
+        self.begun = self.socket.recv(1000)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def rest(self) -> bytes:
+        """All that comes until the connection ends."""
+        parts = []
+        while part := self.socket.recv(2**16):
+            parts.append(part)
+        return b"".join(parts)
+
+
+def busy(client: Client) -> int:
+    """How many others are in the middle of a transaction."""
+    with writing(client.running) as connection:
+        others = "datname = current_database() and pid <> pg_backend_pid() and xact_start is not null"
+        return int(connection.execute(sa.text(f"select count(*) from pg_stat_activity where {others}")).scalar_one())
+
+
+def test_a_long_list_is_whole_and_one_statement(long: Client) -> None:
+    found = long.ask(LONG)
+    assert [each["submitter_id"] for each in found["c"]] == [f"{number:06}" for number in range(1, COUNT + 1)]
+    assert {each["primary_site"] for each in found["c"]} == {'ä"' * (TEXT_CHARS // 2)}
+    assert found["x"] == "Root"
+
+
+def test_it_is_sent_in_pieces_and_a_short_one_is_not(long: Client) -> None:
+    assert long.post({"query": LONG}).headers["Transfer-Encoding"] == "chunked"
+    short = long.post({"query": '{ case(first: 0, submitter_id: ["000007", "none"]) { id } }'})
+    assert (short.headers["Content-Length"], short.json()) == (
+        str(len(short.content)),
+        {"data": {"case": [{"id": "n7"}]}},
+    )
+    assert long.ask('{ case(first: 0, submitter_id: "none") { id } }') == {"case": []}
+
+
+def test_several_lists_and_batches_are_answered_as_ever(long: Client) -> None:
+    both = long.ask("{ a: case(first: 0) { id } b: case(first: 2000) { id } }")
+    assert (len(both["a"]), len(both["b"])) == (COUNT, 2000)
+    (answer,) = long.post([{"query": "{ case(first: 0) { id } }"}]).json()
+    assert len(answer["data"]["case"]) == COUNT
+
+
+def test_who_goes_away_ends_the_statement(long: Client, reader: Reader) -> None:
+    assert reader.begun.startswith(b"HTTP/1.1 200")
+    assert busy(long) == 1
+    reader.socket.close()
+    eventually(lambda: busy(long) == 0)
+
+
+def test_who_reads_too_slowly_is_broken_off_visibly(long: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(long.running.app, "max_stream_s", 1)
+    with Reader(long) as reader:
+        eventually(lambda: busy(long) == 0)
+        # No last piece, by which the reader would take what there is for all.
+        assert not reader.rest().endswith(b"0\r\n\r\n")
+
+
+def test_slow_readers_are_in_nobodys_way(long: Client) -> None:
+    with ExitStack() as readers:
+        for _ in range(long.running.app.streams_at_once):
+            readers.enter_context(Reader(long))
+        time.sleep(0.2)
+        refused = long.post({"query": LONG})
+        assert (refused.status_code, refused.headers["Retry-After"].isdigit()) == (503, True)
+        assert "page" in refused.json()["errors"][0]
+        assert len(long.ask('{ case(first: 0, submitter_id: "000001") { id } }')["case"]) == 1
+        assert len(long.ask("{ case(first: 100) { id } }")["case"]) == 100
+    eventually(lambda: busy(long) == 0)
+    assert long.post({"query": LONG}).status_code == 200
+
+
+def test_a_fault_in_the_middle_is_a_broken_answer(long: Client) -> None:
+    with writing(long.running) as connection:
+        connection.execute(
+            sa.text(
+                "insert into graph.node_case (node_id, _props) values ('zz', jsonb_build_object('project_id', 'P-Q',"
+                " 'submitter_id', 'zz', 'created_datetime', 'no date'))"
+            )
+        )
+    try:
+        # No order: the date that is none comes last.
+        query = '{ case(first: 0, created_after: "1900-01-01") { submitter_id primary_site } }'
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            long.post({"query": query})
+    finally:
+        with writing(long.running) as connection:
+            connection.execute(sa.text("delete from graph.node_case where node_id = 'zz'"))
