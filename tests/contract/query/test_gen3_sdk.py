@@ -6,6 +6,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import requests
 from gen3.submission import Gen3Submission, Gen3SubmissionQueryError
 from tests.integration.query.conftest import READERS, readers, writing
 from tests.integration.query.model import RECORDS, insert, write_dictionary
@@ -78,3 +79,26 @@ def test_a_faulty_query_raises(sdk: Callable[[str], Gen3Submission]) -> None:
 def test_the_schema_is_fetched_without_a_token(sdk: Callable[[str], Gen3Submission]) -> None:
     schema = sdk("carol").get_graphql_schema()
     assert {"case", "Node", "DataNode", "Root"} <= {each["name"] for each in schema["data"]["__schema"]["types"]}
+
+
+def test_g53_every_node_type_can_be_asked_for(sdk: Callable[[str], Gen3Submission]) -> None:
+    client = sdk("carol")
+    types = [each["id"] for each in client.query("{ _node_type(first: 0) { id } }")["data"]["_node_type"]]
+    query = " ".join(f"{each}(first: 1) {{ id type }} _{each}_count" for each in types)
+    data = client.query(f"{{ {query} }}")["data"]
+    assert data.keys() == {name for each in types for name in (each, f"_{each}_count")}
+    assert all(row["type"] == each for each in types for row in data[each])
+    assert len(client.query("{ __schema { types { name } } }")["data"]["__schema"]["types"]) > 30
+
+
+def test_g53_a_query_that_cannot_be_read_is_a_400_with_errors(sdk: Callable[[str], Gen3Submission]) -> None:
+    client = sdk("carol")
+    url = f"{client._endpoint}/api/v0/submission/graphql"
+    answer = requests.post(url, json={"query": "{ case { "}, auth=client._auth_provider, timeout=60)
+    assert (answer.status_code, "Syntax Error" in answer.json()["errors"][0]) == (400, True)
+
+
+def test_g55_programs_and_projects_are_nodes_too(sdk: Callable[[str], Gen3Submission]) -> None:
+    found = sdk("carol").query('{ node(first: 100, category: "administrative") { type } }')["data"]["node"]
+    assert {"program", "project", "case"} <= {each["type"] for each in found}
+    assert sdk("carol").query('{ node(project_id: "NO-WHERE") { id } }')["data"] == {"node": []}
