@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import orjson
 from tornado.iostream import StreamClosedError
 
+from commonshub.core.administrators import require_administrator
 from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, Unavailable
 from commonshub.core.web import BaseHandler
 
@@ -51,20 +52,22 @@ class GraphQLHandler(QueryHandler):
     """``GET`` and ``POST /api/v0/submission/graphql``."""
 
     async def get(self) -> None:
-        scope = self.scope()
+        scope, explained = self.scope(), self._explained()
         given = {key: self.get_query_argument(key) for key in self.request.query_arguments}
-        plan = await self._plan(requests.read(given), scope, by_rows=True)
+        plan = await self._plan(requests.read(given), scope, by_rows=not explained)
         # What somebody may read is nobody else's to keep.
         self.set_header("Cache-Control", "private, no-store")
-        await self._answer(plan)
+        await self._answer(plan, explained)
 
     async def post(self) -> None:
-        scope, body = self.scope(), self.json()
+        scope, explained, body = self.scope(), self._explained(), self.json()
         if isinstance(body, list):
+            if explained:
+                raise BadRequest("explain tells of one query; send it by itself.")
             await self._post_batch(requests.read_batch(body, self.service.max_batch), scope)
             return
         asked = requests.read(self.json_object(), self.get_query_argument("release", None))
-        await self._answer(await self._plan(asked, scope, by_rows=True))
+        await self._answer(await self._plan(asked, scope, by_rows=not explained), explained)
 
     async def _post_batch(self, entries: Sequence[Mapping[str, Any]], scope: Scope) -> None:
         """Answer several queries from one state of the database; what is wrong with one is no matter to the others."""
@@ -98,15 +101,29 @@ class GraphQLHandler(QueryHandler):
             return [plan.render(()) for plan in plans]
         return await self.service.database.run(store.answers, plans)
 
-    async def _answer(self, plan: Plan) -> None:
+    def _explained(self) -> bool:
+        """Whether to tell how the answer is found, which says much of what the database holds.
+
+        Raises
+        ------
+        PermissionDenied
+            The caller is no administrator.
+        """
+        if self.get_query_argument("explain", "0") in ("0", "false"):
+            return False
+        require_administrator(self.service.policy, self.identity)
+        return True
+
+    async def _answer(self, plan: Plan, explained: bool) -> None:
         if plan.listed:
             # Who has gone away is told nothing.
             with suppress(StreamClosedError):
                 await self._stream(plan)
             return
         (data,) = await self._data([plan])
+        found = await self.service.database.run(store.explain, plan) if explained else None
         self.set_status(400 if plan.errors else 200)
-        self.finish(_told(data, plan.errors))
+        self.finish(_told(data, plan.errors, found))
 
     async def _stream(self, plan: Plan) -> None:
         """Send a long list while it is read; one that turns out to be short goes out as a whole.
@@ -145,8 +162,9 @@ class GraphQLHandler(QueryHandler):
         super().write_error(status_code, **kwargs)
 
 
-def _told(data: bytes, errors: Sequence[str]) -> bytes:
-    return b'{"data":' + data + (b',"errors":' + orjson.dumps(errors) if errors else b"") + b"}"
+def _told(data: bytes, errors: Sequence[str], explained: Mapping[str, Any] | None = None) -> bytes:
+    more = [(b"errors", errors), (b"explain", explained)]
+    return b'{"data":' + data + b"".join(b',"%b":%b' % (key, orjson.dumps(each)) for key, each in more if each) + b"}"
 
 
 class SchemaHandler(QueryHandler):

@@ -65,13 +65,27 @@ def items(connection: sa.Connection, plan: Plan) -> Iterator[str]:
         yield from found.scalars()
 
 
+def explain(connection: sa.Connection, plan: Plan) -> dict[str, Any]:
+    """How the answer of `plan` is found: its ``statement``, the ``parameters``, and PostgreSQL's ``plan`` for it.
+
+    Raises
+    ------
+    TooLarge
+        As :func:`answers`.
+    """
+    found = None
+    if plan.statement is not None:
+        ((found,),) = rows(connection, f"explain (format json) {plan.statement}", plan.parameters)
+    return {"statement": plan.statement, "parameters": dict(plan.parameters), "plan": found}
+
+
 def rows(connection: sa.Connection, statement: str, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
     """All rows of `statement`.
 
     Raises
     ------
     TooLarge
-        As :func:`answer`.
+        As :func:`answers`.
     """
     with _told():
         return connection.exec_driver_sql(statement, dict(parameters)).fetchall()
