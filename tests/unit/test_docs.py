@@ -11,8 +11,17 @@ from pathlib import Path
 import pytest
 
 from commonshub.auth.commands import parser as auth_parser
-from commonshub.hub.cli import AUTH_GROUPS, DICTIONARY_COMMANDS, INDEX_COMMANDS, common_options, parser, user_add_parser
+from commonshub.hub.cli import (
+    AUTH_GROUPS,
+    DICTIONARY_COMMANDS,
+    INDEX_COMMANDS,
+    QUERY_COMMANDS,
+    common_options,
+    parser,
+    user_add_parser,
+)
 from commonshub.index.commands import parser as index_parser
+from commonshub.query.commands import parser as query_parser
 from commonshub.submission.commands import parser as dictionary_parser
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +79,9 @@ def test_a_command_of_the_pages_exists_with_its_options(command: str) -> None:
         elif words[1] == "dictionary" and words[2] in DICTIONARY_COMMANDS:
             _, rest = common_options().parse_known_args(options.words)
             dictionary_parser().parse_args([words[2], *rest])
+        elif words[1] == "query":
+            _, rest = common_options().parse_known_args(options.words)
+            query_parser().parse_args([words[2], *rest])
     elif program == "python":
         module = words[words.index("-m") + 1].split(".")
         assert list(ROOT.glob(f"*/{'/'.join(module)}/__main__.py")), command
@@ -95,11 +107,17 @@ def test_the_command_line_knows_every_command_of_the_dictionary() -> None:
     assert set(DICTIONARY_COMMANDS) == set(leaves(dictionary_parser()))
 
 
+def test_the_command_line_knows_every_command_on_queries() -> None:
+    assert set(QUERY_COMMANDS) == {leaf.split()[0] for leaf in leaves(query_parser())}
+
+
 def test_the_command_line_reference_lists_every_command_and_no_other() -> None:
     rows = [line.split("|")[1] for line in COMMAND_PAGE.read_text().splitlines() if line.startswith("| `")]
     listed = {name for row in rows for name in re.findall(r"`([a-z][a-z-]*(?: [a-z][a-z-]*)*)", row)}
     passed_on = {*AUTH_GROUPS, *(f"index {name}" for name in INDEX_COMMANDS)}
+    passed_on |= {f"query {name}" for name in QUERY_COMMANDS}
     of_index = {f"index {leaf}" for leaf in leaves(index_parser())}
     of_dictionary = {f"dictionary {leaf}" for leaf in leaves(dictionary_parser())}
-    exist = ({*leaves(parser()), *leaves(auth_parser())} - passed_on) | {"audit"} | of_index | of_dictionary
+    of_query = {f"query {leaf}" for leaf in leaves(query_parser())}
+    exist = ({*leaves(parser()), *leaves(auth_parser())} - passed_on) | {"audit"} | of_index | of_dictionary | of_query
     assert sorted(exist ^ listed) == []

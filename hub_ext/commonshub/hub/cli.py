@@ -48,6 +48,9 @@ DICTIONARY_COMMANDS = {
     "versions": "list the dictionaries that have been in force",
 }
 
+# Commands on graph queries that the query service carries out, whether or not it runs.
+QUERY_COMMANDS = {"index": "indexes that make ranges and orders of one property fast"}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; its exit status."""
@@ -136,6 +139,12 @@ def _add_groups(
         each = of_dictionary.add_parser(name, help=text, add_help=False, prefix_chars="\0")
         each.add_argument("words", nargs="*")
         each.set_defaults(run=_dictionary, command=name)
+    query = commands.add_parser("query", help="graph queries").add_subparsers(metavar="COMMAND", required=True)
+    for name, text in QUERY_COMMANDS.items():
+        # The query service reads what follows.
+        each = query.add_parser(name, help=text, add_help=False, prefix_chars="\0")
+        each.add_argument("words", nargs="*")
+        each.set_defaults(run=_query, command=name)
     etl = commands.add_parser("etl", help="the explorer's index").add_subparsers(metavar="COMMAND", required=True)
     for name, text in (("run", "build it now"), ("status", "show when and how it was last built")):
         each = etl.add_parser(name, parents=[common], help=text)
@@ -296,6 +305,10 @@ def _configured_dictionary(options: argparse.Namespace) -> str:
 
 def _dictionary(options: argparse.Namespace) -> int:
     return _pass_on_words(options, "commonshub.submission")
+
+
+def _query(options: argparse.Namespace) -> int:
+    return _pass_on_words(options, "commonshub.query")
 
 
 def _pass_on_words(options: argparse.Namespace, module: str) -> int:

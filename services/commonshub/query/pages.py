@@ -115,8 +115,13 @@ class Order:
         id_ = statement.bind(last, "text")
         alternatives: list[list[str]] = []
         equal: list[str] = []
-        for key, place in zip(self.keys, places, strict=True):
-            alternatives += [[*equal, behind] for behind in key.behind(place)]
+        for number, (key, place) in enumerate(zip(self.keys, places, strict=True), 1):
+            behind = key.behind(place)
+            if number == len(self.keys) and behind and not key.descending:
+                # The last key and the id rise together: one range of an index on both.
+                behind[0] = f"({key.expression}, {self.id}) > ({place}, {id_})"
+                return [*alternatives, *([*equal, each] for each in behind)]
+            alternatives += [[*equal, each] for each in behind]
             equal.append(key.equal(place))
         return [[*equal, f"{self.id} > {id_}"], *alternatives]
 
