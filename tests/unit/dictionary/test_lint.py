@@ -232,6 +232,24 @@ def test_a_published_dictionary_has_no_errors_and_few_warnings(name: str) -> Non
     assert len(found) <= 20
 
 
+@pytest.mark.parametrize("definitions", [None, [], [1], "text", {"x": 1}])
+def test_a_dictionary_needs_no_definitions(definitions: Any) -> None:
+    files = {f"{name}.yaml": {"id": name, "category": "administrative", "links": [], "properties": {"type": {}}}
+             for name in ("program", "project")}  # fmt: skip
+    assert {each.severity for each in lint(Source.of({**files, "_definitions.yaml": definitions}, "the test"))} == {
+        "warning"
+    }
+
+
+def test_a_whole_file_may_be_what_a_reference_brings() -> None:
+    files = {
+        **FILES,
+        "case.yaml": {"$ref": "_terms.yaml#/case"},
+        "_terms.yaml": {**FILES["_terms.yaml"], "case": FILES["case.yaml"]},
+    }
+    assert {each.severity for each in lint(Source.of(files, "the test"))} == {"warning"}
+
+
 def test_few_lines_that_stand_for_endless_ones_are_refused(tmp_path: Path) -> None:
     doubled = {f"d{n}": {"a": {"$ref": f"#/d{n + 1}"}, "b": {"$ref": f"#/d{n + 1}"}} for n in range(40)}
     files = {file.name: yaml.safe_load(file.read_text()) for file in SMALL.glob("*.yaml")}

@@ -106,8 +106,9 @@ class _Node:
 
     def _beside(self) -> Iterator[Fault]:
         """What stands beside a reference, and gives way to what that brings."""
-        content = self.files.files[self.name]["properties"]
-        for key, written in content.items():
+        # They may be, as a whole, what a reference brings.
+        content = self.files.files[self.name].get("properties")
+        for key, written in content.items() if isinstance(content, dict) else ():
             # Most dictionaries say more of the type than the block that they include, in vain; that harms nobody.
             if key == "type" or key.startswith("$ref"):
                 continue
@@ -245,7 +246,8 @@ def _unused(files: Source, checked: Checked) -> Iterator[Fault]:
     """Definitions that nothing refers to."""
     name = "_definitions.yaml"
     content, used = files.files.get(name), checked.resolver.used(name)
-    unused = [key for key, each in content.items() if isinstance(each, dict) and key not in used] if content else []
+    known = content if isinstance(content, dict) else {}
+    unused = [key for key, each in known.items() if isinstance(each, dict) and key not in used]
     if unused:
         message = f"nothing refers to {listed(unused)}."
         yield files.fault(name, (unused[0],), message, "Take them out, if others do not need them.", "warning")
