@@ -14,7 +14,7 @@ from graphql import (
 from commonshub.core.dictionary import Dictionary, NodeType
 from commonshub.core.errors import BadRequest
 
-from .document import Invalid, Operation
+from .document import Operation, invalid
 from .fields import Entry, NodeTypes
 from .selection import Selected
 
@@ -45,7 +45,7 @@ def _introspection(schema: GraphQLSchema, operation: Operation, selected: Select
     document = DocumentNode(definitions=(definition, *operation.fragments.values()))
     result = execute_sync(schema, document, variable_values=dict(operation.variables))
     if result.errors or result.data is None:
-        raise Invalid([error.message for error in result.errors or ()])
+        raise invalid(result.errors or [])
     return result.data[selected.key]
 
 

@@ -7,7 +7,7 @@ are checked before the work that they bound: size and nesting before parsing, th
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,12 @@ from commonshub.core.errors import BadRequest, TooLarge
 
 _NESTING = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|\#[^\n]*|([{\[(])|([}\])])', re.DOTALL)
 
+# What the grammar makes one token of; nothing is captured of a comment.
+_TOKENS = re.compile(
+    r'("""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|[_A-Za-z]\w*|-?[0-9][0-9.eE+-]*|\.{3}|[!$&():=@\[\]{|}])|\#[^\n]*',
+    re.DOTALL,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -57,13 +63,22 @@ class Invalid(BadRequest):
     ----------
     errors
         What is wrong, one text each.
+    places
+        Where each of them is in the text of the query, by line and column from 1; none for what is wrong elsewhere.
     """
 
     code = "invalid_query"
 
-    def __init__(self, errors: list[str]) -> None:
+    def __init__(self, errors: list[str], places: Sequence[tuple[int, int] | None] = ()) -> None:
         super().__init__(" ".join(errors))
         self.errors = errors
+        self.places = places
+
+
+def invalid(found: Sequence[GraphQLError]) -> Invalid:
+    """What graphql-core has found, with its places."""
+    places = [(each.locations[0].line, each.locations[0].column) if each.locations else None for each in found]
+    return Invalid([each.message for each in found], places)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +141,7 @@ class Documents:
             self.schema, definition.variable_definitions or (), dict(variables), max_errors=self.limits.max_errors
         )
         if isinstance(coerced, list):
-            raise Invalid([error.message for error in coerced])
+            raise invalid(coerced)
         fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
         return Operation(definition, fragments, coerced)
 
@@ -141,17 +156,21 @@ def check(schema: GraphQLSchema, text: str, limits: Limits) -> DocumentNode:
     """
     if len(text.encode("utf-8", "replace")) > limits.max_query_bytes:
         raise TooLarge(f"The query is longer than {limits.max_query_bytes} bytes; send lists as variables.")
+    if sum(map(bool, _TOKENS.findall(text))) > limits.max_tokens:
+        raise TooLarge(
+            f"The query has more than {limits.max_tokens} tokens (words and signs); send lists as variables."
+        )
     if nesting(text) > 2 * limits.max_depth:
         raise TooLarge(f"The query is nested more than {2 * limits.max_depth} brackets deep.")
     try:
         document = parse(text, max_lexical_tokens=limits.max_tokens, no_location=False)
     except GraphQLError as error:
-        raise Invalid([_syntax_error(error)]) from error
+        raise Invalid([_syntax_error(error)], invalid([error]).places) from error
     if len(document.definitions) > limits.max_fragments:
         raise TooLarge(f"The query has more than {limits.max_fragments} operations and fragments.")
     errors = validate(schema, document, RULES, max_errors=limits.max_errors)
     if errors:
-        raise Invalid([error.message for error in errors])
+        raise invalid(errors)
     return document
 
 

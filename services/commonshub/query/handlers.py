@@ -150,9 +150,12 @@ class GraphQLHandler(QueryHandler):
             await self.finish(last + b"}")
 
     def error_body(self, error: CommonsError) -> Any:
-        """``{"data": null, "errors": [text, …]}``; also ``message``, which Gen3's clients print."""
+        """``{"data": null, "errors": [text, …]}``; also ``message``, which Gen3's clients print, and where it is."""
         told = error.errors if isinstance(error, Invalid) else [error.message]
-        return {"data": None, "errors": told, "message": error.message}
+        body: dict[str, Any] = {"data": None, "errors": told, "message": error.message}
+        if isinstance(error, Invalid) and any(error.places):
+            body["places"] = [each and {"line": each[0], "column": each[1]} for each in error.places]
+        return body
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """A fault of the query is a 400 whatever its kind; Gen3's clients know no other."""

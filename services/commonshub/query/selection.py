@@ -22,7 +22,7 @@ from graphql.execution.values import get_argument_values
 
 from commonshub.core.errors import TooLarge
 
-from .document import Invalid, Limits, Operation
+from .document import Invalid, Limits, Operation, invalid
 from .fields import Meaning, meaning
 
 INTROSPECTION = frozenset(["__schema", "__type"])
@@ -110,7 +110,7 @@ class _Collector:
         try:
             args = get_argument_values(definition, node, self.variables)
         except GraphQLError as error:
-            raise Invalid([error.message]) from error
+            raise invalid([error]) from error
         below = get_named_type(definition.type)
         children: dict[str, tuple[Selected, ...]] = {}
         if isinstance(below, GraphQLObjectType):

@@ -67,6 +67,25 @@ def nested(depth: int) -> Any:
     return inner
 
 
+PLACES: list[tuple[str, Any, list[Any]]] = [
+    ("{ case { foo } }", None, [{"line": 1, "column": 10}]),
+    ("{ case {\n  id\n  foo bar } }", None, [{"line": 3, "column": 3}, {"line": 3, "column": 7}]),
+    ("{ case { id }", None, [{"line": 1, "column": 14}]),
+    ('{ case(filter: {age: {gt: "old"}}) { id } }', None, [{"line": 1, "column": 27}]),
+    ("query ($x: Int!) { case(first: $x) { id } }", {"x": "y"}, [{"line": 1, "column": 8}]),
+]
+
+
+@pytest.mark.parametrize(("query", "variables", "places"), PLACES, ids=[query for query, _, _ in PLACES])
+def test_faults_are_told_with_their_places(client: Client, query: str, variables: Any, places: list[Any]) -> None:
+    answer = client.post({"query": query, "variables": variables})
+    assert (answer.status_code, answer.json()["places"]) == (400, places)
+
+
+def test_what_is_wrong_nowhere_in_the_text_has_no_place(client: Client) -> None:
+    assert "places" not in client.post({"query": "{ __typename }", "operationName": "x"}).json()
+
+
 BODIES: list[tuple[Any, str]] = [
     ({}, "query must be a text"),
     ({"query": 5}, "query must be a text"),

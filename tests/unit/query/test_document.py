@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from graphql import build_schema, validate
+from graphql import GraphQLError, Lexer, Source, TokenKind, build_schema, parse, validate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +45,19 @@ def test_each_limit_names_itself(text: str, told: str) -> None:
         check(SCHEMA, text, limits)
 
 
+@given(st.text(alphabet='{}[]()"\\#\n ab1.-e:$!@|&=,', max_size=60))
+def test_no_query_is_refused_for_tokens_that_it_does_not_have(text: str) -> None:
+    try:
+        parse(text, no_location=True)
+    except GraphQLError:
+        return
+    lexer, count = Lexer(Source(text)), 0
+    while lexer.advance().kind is not TokenKind.EOF:
+        count += 1
+    with contextlib.suppress(Invalid):
+        check(SCHEMA, text, Limits(max_tokens=count))
+
+
 def test_documents_are_kept_by_text_and_the_oldest_go_first() -> None:
     documents = Documents(SCHEMA, Limits(), 2)
     first = documents.get("{ b }")
@@ -62,8 +75,6 @@ def test_no_more_faults_are_told_than_the_limit() -> None:
 
 @pytest.mark.parametrize("text", ["{ b }", "{ a { b } a { b } }", "{ zz }", "query q($x: [Int]) { a(x: $x) { b } }"])
 def test_our_rules_agree_with_the_standard_ones(text: str) -> None:
-    from graphql import parse
-
     document = parse(text)
     assert bool(validate(SCHEMA, document, RULES)) == bool(validate(SCHEMA, document))
 
