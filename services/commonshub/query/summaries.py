@@ -8,6 +8,7 @@ alone; every figure and every histogram is taken from that.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from commonshub.core.errors import BadRequest
 
@@ -174,40 +175,30 @@ class _Records:
 
     def _ranges(self, column: str, selected: Selected) -> str:
         """Ranges of numbers in order, with those that are empty between others."""
-        bind, args = self.summaries.filters.statement.bind, selected.args
-        width, source = args.get("width"), self.table
-        if width is not None and args.get("buckets") is not None:
-            raise BadRequest("histogram: takes width or buckets, not both.")
-        if width is None:
-            number = self.summaries.most(
-                args.get("buckets"), "buckets", min(DEFAULT_BUCKETS, self.summaries.max_buckets)
-            )
-            source += f" cross join (select min({column}) as lo, max({column}) as hi from {self.table}) m"
-            # The highest number belongs to the last range; numbers that are all the same, to one range of no width.
-            place = (
-                f"case when hi > lo then least(floor(({column} - lo) * {number} / (hi - lo)), {number - 1}) else 0 end"
-            )
-            step, start = f"((b.hi - b.lo) / {number})", "b.lo"
-            bounds = f"select min({column}) as lo, max({column}) as hi, 0 as s, {number - 1} as e from {self.table}"
-            bounds = f"select lo, hi, 0 as s, case when hi > lo then {number - 1} else 0 end as e from ({bounds}) m"
-            bounds += " where lo is not null"
-        else:
-            if not width > 0:
-                raise BadRequest("histogram: width must be more than 0.")
-            step, start = bind(width, "numeric"), "0"
-            place = f"floor({column} / {step})"
-            bounds = "select min(p) as s, max(p) as e from h"
-        most = self.summaries.most(args.get("first"), "first")
+        ranges = self._division(column, selected.args)
+        most = self.summaries.most(selected.args.get("first"), "first")
         figures = ", ".join(f"{_FIGURES[each].format(column)} as {each}" for each in ("min", "max", "avg", "sum"))
-        counted = (
-            f"select {place} as p, count(*) as total, {figures} from {source} where {column} is not null group by 1"
-        )
-        ends = ", ".join(f"trim_scale({start} + ({each}) * {step})" for each in ("g.p", "g.p + 1"))
+        counted = f"select {ranges.place} as p, count(*) as total, {figures} from {self.table} cross join m"
+        counted += f" where {column} is not null group by 1"
+        ends = ", ".join(f"trim_scale({ranges.start} + ({each}) * {ranges.step})" for each in ("g.p", "g.p + 1"))
         shown_as = {"key": f"json_build_array({ends})", "total": "coalesce(h.total, 0)"}
         columns = {each.key: self._of_bucket(each, shown_as) for each in selected.fields}
-        series = f"generate_series(b.s::numeric, least(b.e, b.s + {most - 1})::numeric) g(p)"
-        listed = array_of(columns, f"b cross join lateral {series} left join h on h.p = g.p order by g.p")
-        return f"with h as ({counted}), b as ({bounds}) {listed}"
+        last = f"least({ranges.last}, {ranges.first} + {most - 1})"
+        series = f"generate_series({ranges.first}::numeric, {last}::numeric) g(p)"
+        joined = f"m cross join lateral {series} left join h on h.p = g.p where m.lo is not null order by g.p"
+        extent = f"select min({column}) as lo, max({column}) as hi from {self.table}"
+        return f"with m as ({extent}), h as ({counted}) {array_of(columns, joined)}"
+
+    def _division(self, column: str, args: Mapping[str, Any]) -> "_Division":
+        width, number = args.get("width"), args.get("buckets")
+        if width is None:
+            default = min(DEFAULT_BUCKETS, self.summaries.max_buckets)
+            return _by_number(column, self.summaries.most(number, "buckets", default))
+        if number is not None:
+            raise BadRequest("histogram: takes width or buckets, not both.")
+        if not width > 0:
+            raise BadRequest("histogram: width must be more than 0.")
+        return _by_width(column, self.summaries.filters.statement.bind(width, "numeric"))
 
     def _of_bucket(self, selected: Selected, columns: Mapping[str, str]) -> str:
         match selected.meaning:
@@ -216,3 +207,35 @@ class _Records:
             case Figure(figure):
                 return columns.get(figure, f"h.{figure}")
         return f"{literal(selected.type)}::text"
+
+
+@dataclass(frozen=True, slots=True)
+class _Division:
+    """How numbers are divided into ranges, as SQL beside the least and greatest of them, ``m.lo`` and ``m.hi``.
+
+    Parameters
+    ----------
+    place
+        Number of the range that a value belongs to.
+    start, step
+        Where range 0 begins, and how wide each is.
+    first, last
+        Numbers of the ranges that there are.
+    """
+
+    place: str
+    start: str
+    step: str
+    first: str
+    last: str
+
+
+def _by_width(column: str, width: str) -> _Division:
+    return _Division(f"floor({column} / {width})", "0", width, f"floor(m.lo / {width})", f"floor(m.hi / {width})")
+
+
+def _by_number(column: str, number: int) -> _Division:
+    # The greatest value belongs to the last range; values that are all the same, to one range of no width.
+    place = f"case when m.hi > m.lo then least(floor(({column} - m.lo) * {number} / (m.hi - m.lo)), {number - 1})"
+    last = f"case when m.hi > m.lo then {number - 1} else 0 end"
+    return _Division(f"{place} else 0 end", "m.lo", f"((m.hi - m.lo) / {number})", "0", last)
