@@ -79,16 +79,34 @@ def fetch(package: str, folder: Path) -> None:
     """
     fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
     fresh.mkdir(parents=True, exist_ok=True)
-    command = [*_npm(), "install", "--no-audit", "--no-fund", "--omit=dev", "--loglevel=error", "--prefix", str(fresh)]
-    path = os.pathsep.join([str(Path(node()).parent), os.environ.get("PATH", os.defpath)])
-    answer = subprocess.run(
-        [*command, package], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False
-    )
-    if answer.returncode:
+    try:
+        _run_npm("install", package, "--no-audit", "--no-fund", "--omit=dev", "--prefix", str(fresh))
+    except CommonsError:
         shutil.rmtree(fresh, ignore_errors=True)
-        raise CommonsError(f"npm could not fetch {package}: {answer.stderr.strip()[-2000:]}")
+        raise
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
+
+
+def pack(package: str, folder: Path) -> Path:
+    """Fetch the archive of one package alone, without what it requires, into `folder`; nothing of it is run.
+
+    Raises
+    ------
+    CommonsError
+        npm failed; its own words are in the message.
+    """
+    name = _run_npm("pack", package, "--pack-destination", str(folder)).split()[-1]
+    return folder / name
+
+
+def _run_npm(verb: str, package: str, *options: str) -> str:
+    path = os.pathsep.join([str(Path(node()).parent), os.environ.get("PATH", os.defpath)])
+    command = [*_npm(), verb, package, "--loglevel=error", *options]
+    answer = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise CommonsError(f"npm could not fetch {package}: {answer.stderr.strip()[-2000:]}")
+    return answer.stdout
 
 
 class HttpProxy:

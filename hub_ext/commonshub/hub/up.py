@@ -15,7 +15,7 @@ from commonshub.core.errors import CommonsError
 from commonshub.core.files import write_whole
 from commonshub.core.signin import SignInSettings
 
-from . import passwords, proxy
+from . import graphiql, passwords, proxy
 from .configuration import load
 from .embedded import Embedded
 from .files import read_json
@@ -57,6 +57,7 @@ def up(folder: DataFolder, port: int, *, empty: bool, say: Say, announce: bool =
         # In a process of its own: what reads a dictionary would stay with the supervisor for good.
         run_command(folder, "commonshub.hub.cli", "dictionary", "lint", "--quiet", commons.dictionary)
         proxy.install(say)
+        _install_editor(say)
         supervisor = commons.compose()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, supervisor.request_stop)
@@ -72,6 +73,14 @@ def up(folder: DataFolder, port: int, *, empty: bool, say: Say, announce: bool =
             supervisor.stop()
             commons.remove_sockets()
         say("Stopped.")
+
+
+def _install_editor(say: Say) -> None:
+    """Fetch what the query page needs; a commons without that page is a commons."""
+    try:
+        graphiql.install(say)
+    except CommonsError as error:
+        say(f"The portal has no query editor for now. {error.message}")
 
 
 def _start(commons: Embedded, supervisor: Supervisor, *, empty: bool, say: Say) -> bool:
