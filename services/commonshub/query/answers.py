@@ -42,7 +42,7 @@ class Answers:
         self._planner = Planner(dictionary, tables, Paths(dictionary), limits)
         self._lock = threading.Lock()
         self._introspection: bytes | None = None
-        self._constants: OrderedDict[str, Plan] = OrderedDict()
+        self._constants: OrderedDict[tuple[str, str | None], Plan] = OrderedDict()
 
     def plan(
         self,
@@ -68,8 +68,8 @@ class Answers:
         Invalid, TooLarge
             The query breaks the grammar, the schema or a limit.
         """
-        known = self._constants.get(text)
-        if known is not None and not name:
+        known = self._constants.get((text, name))
+        if known is not None:
             return known
         operation = self.documents.operation(text, variables, name)
         selection = select(self.schema, operation, self.limits)
@@ -80,14 +80,14 @@ class Answers:
             lambda field: constants.answer(self.schema, self.dictionary, operation, field),
             by_rows=by_rows,
         )
-        if plan.statement is None and not operation.definition.variable_definitions and not name:
-            self._keep(text, plan)
+        if plan.statement is None and not operation.definition.variable_definitions:
+            self._keep((text, name), plan)
         return plan
 
-    def _keep(self, text: str, plan: Plan) -> None:
-        """Keep a plan that depends on nothing but the query's text: introspection takes long."""
+    def _keep(self, asked: tuple[str, str | None], plan: Plan) -> None:
+        """Keep a plan that depends on nothing but the text and the operation of it: introspection takes long."""
         with self._lock:
-            self._constants[text] = plan
+            self._constants[asked] = plan
             if len(self._constants) > KEPT_CONSTANTS:
                 self._constants.popitem(last=False)
 

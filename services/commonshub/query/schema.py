@@ -42,6 +42,9 @@ from .inputs import SCALARS, STRINGS, Arguments, Inputs
 from .pages import DEFAULT_FIRST
 from .transactions import TransactionFields
 
+TOLD_VALUES = 20
+"""Values of a property that its description names; some have thousands."""
+
 Fields = dict[str, GraphQLField]
 
 
@@ -168,4 +171,12 @@ def _interface_fields() -> Fields:
 
 def _property_field(each: Property) -> GraphQLField:
     type_: GraphQLOutputType = STRINGS if each.kind == "array" else SCALARS[each.kind]
-    return field(type_, Value(each.name), description=each.description)
+    return field(type_, Value(each.name), description=_meaning(each))
+
+
+def _meaning(each: Property) -> str:
+    """What the dictionary says of a property; its values too, since none of Gen3's types is an enum."""
+    if not each.enum:
+        return each.description
+    more = f", and {len(each.enum) - TOLD_VALUES} more" if len(each.enum) > TOLD_VALUES else ""
+    return f"{each.description}\n\nOne of: {', '.join(each.enum[:TOLD_VALUES])}{more}.".strip()
