@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -90,3 +91,24 @@ def sign_up(commons: CommonsUnderTest) -> Any:
 
     make.password = passwords  # type: ignore[attr-defined]
     return make
+
+
+@pytest.fixture
+def visitor(commons: Any, tmp_path: Path) -> Iterator[Any]:
+    """A person at a browser; the console's messages are kept."""
+    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+    from visitor import QUIET, Visitor
+
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not browser or not driver:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium and its driver must be there in CI")
+        pytest.skip("no Chromium with its driver on this machine")
+    options = ChromeOptions()
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.binary_location = browser
+    for argument in [*QUIET.split(), f"--user-data-dir={tmp_path / 'profile'}"]:
+        options.add_argument(argument)
+    chrome = Chrome(options=options, service=ChromeService(driver))
+    yield Visitor(chrome, commons.origin)
+    chrome.quit()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy.exc import SQLAlchemyError
 
 from .database import Database
-from .errors import Unavailable
+from .errors import CommonsError
 from .listen import Listener
 from .tasks import cancel
 from .versions import CHANNEL, Version, load, newest
@@ -72,10 +72,7 @@ class Follower:
             self._changed.clear()
             try:
                 await self.refresh()
-            except (Unavailable, SQLAlchemyError) as error:
+            except (CommonsError, SQLAlchemyError) as error:
                 log.warning("The dictionary could not be read; the earlier one stays in use, trying again: %s", error)
                 self._changed.set()
                 await asyncio.sleep(RETRY_S)
-            except Exception:
-                # The boundary of following: a version that this process cannot use must not keep it from the next one.
-                log.exception("A version of the dictionary cannot be used; the earlier one stays in use.")

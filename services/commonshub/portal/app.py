@@ -47,6 +47,7 @@ class PortalApp(BrowserApplication):
             (r"/portal/?", handlers.HomeHandler),
             (r"/portal/dictionary/?", handlers.DictionaryHandler),
             (r"/portal/dictionary/([A-Za-z0-9_]+)/?", handlers.NodeHandler),
+            (r"/portal/query/?", handlers.QueryHandler),
             (r"/portal/profile/?", handlers.ProfileHandler),
             (r"/portal/applications/([\w.-]{1,64})/end", handlers.ApplicationHandler),
             (r"/portal/login/?", session.LoginHandler),

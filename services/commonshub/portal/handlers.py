@@ -1,18 +1,29 @@
 """The pages: each collects what it shows from the services, at the same time, and renders a template."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
+
+from tornado.escape import url_escape
 
 from commonshub.core.errors import AuthenticationRequired, NotFound, PermissionDenied, Unavailable, UpstreamError
 
 from .access import grants_of
 from .diagram import draw
+from .examples import examples, records
 from .gateway import counts_of
 from .model import NodeView, children
-from .session import PageHandler
+from .session import CONTENT_POLICY, PageHandler
 
 T = TypeVar("T")
+
+
+def query_policy(nonce: str) -> str:
+    """The policy of the page with GraphiQL: its style sheet carries its fonts, and its dialogs bring a sheet."""
+    sheets = f"style-src 'self' 'nonce-{nonce}'"
+    return CONTENT_POLICY.replace("style-src 'self'", sheets) + "; font-src data:"
 
 
 async def attempt(what: str, work: Awaitable[T], otherwise: T, notices: list[str]) -> T:
@@ -106,6 +117,33 @@ class NodeHandler(PageHandler):
         if name not in nodes:
             raise NotFound(f"The dictionary has no node type {name}.")
         self.show("node.html", node=nodes[name], nodes=nodes, children=children(nodes, name))
+
+
+class QueryHandler(PageHandler):
+    """``/portal/query``: GraphiQL, with the user's own token; ``type`` names the node type to begin with."""
+
+    section = "query"
+
+    async def get(self) -> None:
+        subject = self.get_query_argument("type", None)
+        if self.visitor is None:
+            self.redirect(f"/portal/login?next={url_escape(self.request.uri or '')}")
+            return
+        nonce = secrets.token_urlsafe(16)
+        self.set_header("Content-Security-Policy", query_policy(nonce))
+        nodes: dict[str, NodeView] = await attempt("The examples", self.gateway.nodes(), {}, self.notices)
+        if subject and nodes and subject not in nodes:
+            raise NotFound(f"The dictionary has no node type {subject}.")
+        chosen = examples(nodes, subject if nodes else None)
+        self.show(
+            "query.html",
+            ready=(Path(self.settings["static_path"]) / "graphiql").is_dir(),
+            examples=chosen,
+            records=[records(nodes, node) for node in nodes.values()],
+            nonce=nonce,
+            subject=subject,
+            first=chosen[0].query if chosen else "",
+        )
 
 
 class ProfileHandler(PageHandler):

@@ -151,5 +151,7 @@ class AssetHandler(web.StaticFileHandler):
     """Style sheets and scripts of the package."""
 
     def set_extra_headers(self, path: str) -> None:
-        """The same protection as for pages."""
+        """The same protection as for pages; a file that is not named with its version is asked for again."""
         protect(self)
+        if "v" not in self.request.arguments:
+            self.set_header("Cache-Control", "no-cache")

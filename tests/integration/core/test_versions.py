@@ -1,6 +1,5 @@
 """Versions of the dictionary: one is in force, and another one comes as a whole or not at all."""
 
-import asyncio
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +9,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.conftest import free_port
-from tests.waiting import eventually
 
 from commonshub.core import versions
 from commonshub.core.database import Database
 from commonshub.core.errors import Conflict, NotFound, ValidationFailed
-from commonshub.core.follower import Follower
 from commonshub.core.graph import CHANNEL, HOLD
 from commonshub.core.settings import DatabaseSettings
 from commonshub.core.versions import Draft, Waits, draft_of_source, draft_of_version
@@ -210,6 +207,8 @@ def test_who_waited_for_a_change_is_told_of_it(database: Database, source: Folde
 
 
 def _until_somebody_waits(database: Database) -> None:
+    from tests.waiting import eventually
+
     query = sa.text("select count(*) from pg_locks where locktype = 'advisory' and not granted")
     eventually(lambda: database.call(lambda connection: connection.execute(query).scalar_one()), 30)
 
@@ -252,27 +251,6 @@ def test_an_earlier_version_can_be_applied_again(database: Database, source: Fol
     assert started(database, source) == (3, False)
     with pytest.raises(NotFound, match="no version 9"):
         database.call(draft_of_version, "graph", 9)
-
-
-def test_a_version_that_a_process_cannot_use_does_not_keep_it_from_the_next(database: Database, source: Folder) -> None:
-    used: list[int] = []
-
-    async def use(version: versions.Version) -> None:
-        if version.number == 2:
-            raise TypeError("no such thing here")
-        used.append(version.number)
-
-    async def story() -> None:
-        follower = Follower(database, first, use)
-        await follower.start()
-        for number, name in ((2, "weight"), (3, "height")):
-            source.add(name)
-            await asyncio.to_thread(apply, database, sent(source), number - 1)
-        await asyncio.to_thread(eventually, lambda: used == [3], 30)
-        await follower.stop()
-
-    first = versions.start(database, str(source))
-    asyncio.run(story())
 
 
 @pytest.fixture

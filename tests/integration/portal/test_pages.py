@@ -1,18 +1,23 @@
 """The pages, for visitors and for users, while the other services are down."""
 
 import re
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 import sqlalchemy as sa
 from tests.auth_service import Auth
+from tests.hub_browser import TOKENS
 from tests.oauth_client import register
 from tests.tokens import bearer
 
 from commonshub.auth.oauth import sessions
 from commonshub.auth.users.store import get_user
+from commonshub.core.running import CountingApplication
+from commonshub.hub import graphiql
 from commonshub.portal.app import PortalApp
 
 from .conftest import Browser
@@ -146,3 +151,69 @@ def test_without_the_hub_users_see_what_everybody_sees(
     answer = alice.get(hubless_url + path)
     assert answer.status_code == status
     assert "alice" not in answer.text
+
+
+def test_a_visitor_s_query_page_is_the_sign_in_and_leads_back(browser: Browser) -> None:
+    answer = browser.open("/portal/query?type=case")
+    assert (answer.status_code, answer.headers["Location"]) == (
+        302,
+        "/portal/login?next=%2Fportal%2Fquery%3Ftype%3Dcase",
+    )
+
+
+def test_the_query_page_allows_its_own_files_and_the_style_sheet_of_its_dialogs(alice: Browser) -> None:
+    answers = [alice.open("/portal/query") for _ in range(2)]
+    policies = [answer.headers["Content-Security-Policy"] for answer in answers]
+    assert "unsafe" not in policies[0]
+    assert "script-src 'self';" in policies[0]
+    assert "frame-ancestors 'none'" in policies[0]
+    nonces = [re.findall(r"style-src 'self' 'nonce-([\w-]{20,})'", policy) for policy in policies]
+    assert nonces[0] != nonces[1]
+    assert f'nonce="{nonces[0][0]}"' in answers[0].text
+    assert answers[0].headers["Cache-Control"] == "no-store"
+
+
+def test_the_files_of_the_query_page_come_from_the_package(alice: Browser) -> None:
+    graphiql.install()
+    page = alice.open("/portal/query").text
+    files = re.findall(r'<(?:script|link)[^>]*(?:src|href)="([^"]+)"', page)
+    assert {file.partition("?")[0].removeprefix("/portal/static/") for file in files} >= {
+        "graphiql/graphiql.js",
+        "graphiql/graphiql.css",
+        "graphiql/react.js",
+        "graphiql/react-dom.js",
+        "query.js",
+    }
+    for file in files:
+        answer = alice.open(file)
+        assert (answer.status_code, answer.headers["X-Content-Type-Options"]) == (200, "nosniff")
+
+
+def test_files_named_without_their_version_are_asked_for_again(browser: Browser) -> None:
+    answer = browser.open("/portal/static/commons.js")
+    assert answer.headers["Cache-Control"] == "no-cache"
+    again = browser.open("/portal/static/commons.js", headers={"If-None-Match": answer.headers["Etag"]})
+    assert again.status_code == 304
+
+
+def test_where_the_editor_is_not_installed_the_page_says_how_to_install_it(
+    run_service: Callable[..., Any], hub_url: str, auth_url: str, tmp_path: Path
+) -> None:
+    class PortalWithoutEditor(PortalApp):
+        def make_application(self) -> CountingApplication:
+            application = super().make_application()
+            held, own = application.settings["static_path"], tmp_path / "static"
+            shutil.copytree(held, own, ignore=shutil.ignore_patterns("graphiql"))
+            application.settings["static_path"] = str(own)
+            return application
+
+    portal = run_service(
+        PortalWithoutEditor,
+        PortalApp={"services_url": auth_url, "hub_api_token": TOKENS["portal"]},
+        Commons={"hub_url": f"{hub_url}/jupyter/hub/", "hub_api_url": f"{hub_url}/jupyter/hub/api"},
+    )
+    with Browser(portal.url, hub_url) as fresh:
+        assert fresh.sign_in("bob").status_code == 302
+        page = fresh.open("/portal/query").text
+    assert "python -P -m commonshub.hub.graphiql" in page
+    assert "<select" not in page

@@ -28,7 +28,7 @@ _TYPES = ("string", "integer", "number", "boolean", "array", "object", "null")
 # What other languages call them.
 _OTHER_TYPES = {"float": "number", "int": "integer", "text": "string", "bool": "boolean"}
 _FORM_FIXES = {
-    "pattern": "Write letters, digits and _ only, and a letter first.",
+    "pattern": "Write letters, digits and _ only, and no digit first.",
     "maxLength": "Shorten it.",
     "minLength": "Fill it in.",
     "minItems": "Name at least one.",

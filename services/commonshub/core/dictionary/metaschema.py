@@ -6,8 +6,6 @@ NAME = "^[_a-zA-Z][_a-zA-Z0-9]*$"
 _TEXT = {"type": "string", "minLength": 1}
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 _NAME = {"type": "string", "pattern": NAME}
-# GraphQL has fields such as _<name>_count of these, and keeps names that begin with __ for itself.
-_COUNTED = {"type": "string", "pattern": "^[a-zA-Z][_a-zA-Z0-9]*$"}
 
 RESERVED = frozenset(
     {
@@ -34,7 +32,7 @@ METASCHEMA: dict[str, Any] = {
     "required": ["id", "category", "links", "properties"],
     "properties": {
         # Ids become names of GraphQL types and tables; 52 characters leave room for "node_" and PostgreSQL's 63.
-        "id": {**_COUNTED, "maxLength": 52},
+        "id": {**_NAME, "maxLength": 52},
         "title": _TEXT,
         "type": {"enum": ["object"]},
         "category": _TEXT,
@@ -56,8 +54,8 @@ METASCHEMA: dict[str, Any] = {
         "single": {
             "required": ["name", "backref", "label", "target_type", "multiplicity", "required"],
             "properties": {
-                "name": _COUNTED,
-                "backref": _COUNTED,
+                "name": _NAME,
+                "backref": _NAME,
                 "label": _NAME,
                 "target_type": _NAME,
                 "multiplicity": {"enum": list(MULTIPLICITIES)},

@@ -1,44 +1,6 @@
-// The pages' own script. It calls the services as any client does: with a bearer token, got from /portal/token.
+// The pages' own script.
 
-const xsrf = document.querySelector('meta[name="xsrf"]')?.content;
-
-class Refused extends Error {}
-
-async function answer(response) {
-  const text = await response.text();
-  let body = null;
-  try {
-    body = text ? JSON.parse(text) : null;
-  } catch {
-    body = null;
-  }
-  if (!response.ok) {
-    throw new Refused(body?.message || `The commons answered ${response.status}.`);
-  }
-  return body;
-}
-
-async function token(query = "") {
-  const response = await fetch(`/portal/token${query}`, { method: "POST", headers: { "X-XSRFToken": xsrf ?? "" } });
-  if (response.status === 401) {
-    location.assign(`/portal/login?next=${location.pathname}`);
-  }
-  return (await answer(response)).access_token;
-}
-
-async function send(method, path, body, bearer) {
-  const headers = { Authorization: `bearer ${bearer}`, Accept: "application/json" };
-  if (body !== undefined) {
-    headers["Content-Type"] = "application/json";
-  }
-  return fetch(path, { method, headers, body: body && JSON.stringify(body), credentials: "omit", redirect: "error" });
-}
-
-async function call(method, path, body) {
-  const response = await send(method, path, body, await token());
-  // A token can be revoked before its time, and the session be good for another.
-  return answer(response.status === 401 ? await send(method, path, body, await token("?instead=refused")) : response);
-}
+import { call, Refused } from "./commons.js";
 
 function save(name, document_) {
   const url = URL.createObjectURL(new Blob([JSON.stringify(document_)], { type: "application/json" }));
