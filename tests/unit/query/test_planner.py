@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from graphql import build_client_schema, validate_schema
+from graphql import GraphQLObjectType, build_client_schema, validate_schema
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +75,34 @@ def test_a_query_of_constants_has_no_statement() -> None:
     found = plan("{ a: __typename viewer { __typename } }")
     assert found.statement is None
     assert found.render(()) == b'{"a":"Root","viewer":{"__typename":"Root"}}'
+
+
+@pytest.mark.parametrize("name", [None, "Named"])
+def test_what_depends_on_the_schema_alone_is_worked_out_once(name: str | None) -> None:
+    query = "query Named { __schema { queryType { name } } }"
+    first, again = (ANSWERS.plan(query, {}, name, Scope(everything=True)) for _ in range(2))
+    assert again is first
+
+
+def test_an_operation_is_not_answered_with_another_of_the_same_text() -> None:
+    query = "query a { x: __typename } query b { y: __typename }"
+    answers = [ANSWERS.plan(query, {}, name, Scope(everything=True)).render(()) for name in ("a", "b", "a")]
+    assert answers == [b'{"x":"Root"}', b'{"y":"Root"}', b'{"x":"Root"}']
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ((), "Where it was."),
+        (("Lung", "Breast"), "Where it was.\n\nOne of: Lung, Breast."),
+        (tuple(map(str, range(22))), f"Where it was.\n\nOne of: {', '.join(map(str, range(20)))}, and 2 more."),
+    ],
+)
+def test_the_meaning_of_a_property_names_its_values(values: tuple[str, ...], told: str) -> None:
+    site = Property("site", "string", None, values, True, False, False, "Where it was.")
+    record = build(dictionary(node("case", (), site))).type_map["case"]
+    assert isinstance(record, GraphQLObjectType)
+    assert record.fields["site"].description == told
 
 
 def test_the_answer_keeps_the_order_of_the_query() -> None:
