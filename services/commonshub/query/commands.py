@@ -60,7 +60,7 @@ def show(app: QueryApp, arguments: argparse.Namespace) -> Iterator[str]:
         yield json.dumps([asdict(each) for each in found])
         return
     for each in found:
-        of = " ".join(each.of) if each.of else f"({each.name}: not in the dictionary any more)"
+        of = " ".join(each.of) if each.of else f"({each.name}: of no use with this dictionary)"
         yield f"{of}  {each.bytes / 2**20:.1f} MiB{'' if each.valid else '  not in use: add it anew'}"
 
 

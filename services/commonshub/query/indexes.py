@@ -20,7 +20,7 @@ from commonshub.core.errors import BadRequest, Conflict, NotFound
 from commonshub.core.graph import node_table
 
 from .sql import MAX_NAME_BYTES, name
-from .values import ordered
+from .values import TYPES, ordered, ordered_type
 
 PREFIX = "query_"
 """What the names of these indexes begin with, and of no others."""
@@ -33,7 +33,7 @@ class PropertyIndex:
     Parameters
     ----------
     of
-        Node type and property; None where the dictionary has lost them.
+        Node type and property; None where the dictionary has lost them, or orders them otherwise by now.
     valid
         Whether it is used; false while it is built, and when that was broken off.
     bytes
@@ -46,9 +46,9 @@ class PropertyIndex:
     bytes: int
 
 
-def index_name(node_id: str, property_: str) -> str:
-    """Name of the index on a property."""
-    whole = f"{PREFIX}{node_table(node_id)}_{property_}"
+def index_name(node_id: str, property_: str, type_: str) -> str:
+    """Name of the index on a property that is ordered as `type_`: another dictionary may order it otherwise."""
+    whole = f"{PREFIX}{node_table(node_id)}_{property_}_{type_}"
     if len(whole.encode()) <= MAX_NAME_BYTES:
         return whole
     digest = hashlib.sha256(whole.encode()).hexdigest()[:16]
@@ -58,7 +58,9 @@ def index_name(node_id: str, property_: str) -> str:
 def listed(connection: sa.Connection, schema: str, dictionary: Dictionary) -> list[PropertyIndex]:
     """The indexes that are there, by name."""
     known = {
-        index_name(node.id, each): (node.id, each) for node in dictionary.nodes.values() for each in node.properties
+        index_name(node.id, name_, ordered_type(each)): (node.id, name_)
+        for node in dictionary.nodes.values()
+        for name_, each in node.properties.items()
     }
     query = sa.text(
         "select relname, indisvalid, pg_relation_size(c.oid) from pg_class c join pg_index i on i.indexrelid = c.oid"
@@ -81,8 +83,9 @@ def add(engine: sa.Engine, schema: str, dictionary: Dictionary, node_id: str, pr
     Conflict
         It is being built already.
     """
-    expression = ordered(name(node_table(node_id)), _property(dictionary, node_id, property_))
-    made, table = index_name(node_id, property_), f"{name(schema)}.{name(node_table(node_id))}"
+    each = _property(dictionary, node_id, property_)
+    expression, made = ordered(name(node_table(node_id)), each), index_name(node_id, property_, ordered_type(each))
+    table = f"{name(schema)}.{name(node_table(node_id))}"
     with _alone(engine, schema, made) as connection:
         valid = {each.name: each.valid for each in listed(connection, schema, dictionary)}
         if valid.get(made) is False:
@@ -111,13 +114,13 @@ def drop(engine: sa.Engine, schema: str, node_id: str, property_: str) -> str:
     Conflict
         It is being built.
     """
-    made = index_name(node_id, property_)
-    with _alone(engine, schema, made) as connection:
-        query = sa.text("select to_regclass(:name)")
-        if connection.execute(query, {"name": f"{name(schema)}.{name(made)}"}).scalar() is None:
-            raise NotFound(f"There is no index on {node_id}.{property_}.")
-        connection.exec_driver_sql(f"drop index concurrently {name(schema)}.{name(made)}")
-    return made
+    for made in (index_name(node_id, property_, type_) for type_ in TYPES):
+        with _alone(engine, schema, made) as connection:
+            query = sa.text("select to_regclass(:name)")
+            if connection.execute(query, {"name": f"{name(schema)}.{name(made)}"}).scalar() is not None:
+                connection.exec_driver_sql(f"drop index concurrently {name(schema)}.{name(made)}")
+                return made
+    raise NotFound(f"There is no index on {node_id}.{property_}.")
 
 
 def _property(dictionary: Dictionary, node_id: str, property_: str) -> Property:

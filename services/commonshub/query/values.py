@@ -12,6 +12,9 @@ from .sql import literal
 NULL = "null::text"
 """What stands for a property that a node type does not have."""
 
+TYPES = ("text", "jsonb")
+"""PostgreSQL's types that properties are ordered as."""
+
 
 def text(alias: str, name: str) -> str:
     """A property as text, whatever is stored."""
@@ -42,7 +45,7 @@ def ordered(alias: str, each: Property) -> str:
 
 def ordered_type(each: Property) -> str:
     """PostgreSQL's type of :func:`ordered`."""
-    return "text" if each.kind == "string" else "jsonb"
+    return TYPES[each.kind != "string"]
 
 
 TIMES = frozenset(["created_datetime", "updated_datetime"])

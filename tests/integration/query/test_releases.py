@@ -19,6 +19,8 @@ QUERIES = [
     '{ case(project_id: ["P-Q"], order_by_desc: "submitter_id") { submitter_id _links(of_type: ["sample"]) { id } } }',
     '{ viewer { case(quick_search: "c") { submitter_id created_datetime updated_datetime } } }',
     '{ sample(first: 1, order_by_asc: "kind") { submitter_id _cursor } }',
+    "{ _case_aggregate(filter: {age: {gt: 1}}) { age { stats { max } histogram(width: 5) { key count } } } }",
+    '{ case(order_by_asc: "submitter_id", first: 1, filter: {submitter_id: {prefix: "c"}}) { _cursor age } }',
     "{ standard { id } __typename }",
 ]
 
