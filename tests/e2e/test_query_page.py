@@ -69,7 +69,7 @@ def test_the_documentation_says_what_the_dictionary_says(user: Visitor) -> None:
     user.shoot("query-documentation")
     for dialog in ("Open short keys dialog", "Open settings dialog"):
         user.find(f".graphiql-sidebar button[aria-label='{dialog}']").click()
-        user.find(".graphiql-dialog")
+        user.find(".graphiql-dialog-close path")
         ActionChains(user.driver).send_keys(Keys.ESCAPE).perform()
         user.wait_until_gone(".graphiql-dialog")
     assert user.complaints() == []
