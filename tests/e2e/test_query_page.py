@@ -91,6 +91,19 @@ def test_a_query_is_typed_and_sent_with_keys_alone_and_an_error_shows(user: Visi
     assert user.driver.switch_to.active_element.tag_name == "button"
 
 
+def test_a_slow_query_tells_that_it_goes_on_and_can_be_stopped(user: Visitor) -> None:
+    user.open("/portal/query?type=case")
+    user.find(EDITOR)
+    user.driver.execute_cdp_cmd("Network.enable", {})
+    slow = {"offline": False, "latency": 20_000, "downloadThroughput": -1, "uploadThroughput": -1}
+    user.driver.execute_cdp_cmd("Network.emulateNetworkConditions", slow)
+    user.find(RUN).click()
+    user.wait_for_text("The commons has been working on it for 2 s")
+    user.find(RUN).click()
+    user.wait_for_text("Stopped.")
+    assert "Answered" not in user.text()
+
+
 def test_a_link_carries_the_query_and_no_token(user: Visitor) -> None:
     user.open("/portal/query?type=sample")
     user.find(EDITOR)

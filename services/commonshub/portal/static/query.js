@@ -17,9 +17,13 @@ function progress() {
     const seconds = Math.floor((performance.now() - start) / 1000);
     status.textContent = `The commons has been working on it for ${seconds} s; the button in the editor stops waiting.`;
   }, 1000);
+  let ended = false;
   return (outcome) => {
-    clearInterval(timer);
-    status.textContent = outcome;
+    if (!ended) {
+      ended = true;
+      clearInterval(timer);
+      status.textContent = outcome;
+    }
   };
 }
 
@@ -53,15 +57,19 @@ function fetcher(parameters) {
           observer.complete();
         },
         (error) => {
-          done(stopper.signal.aborted ? "Stopped." : "");
           if (!stopper.signal.aborted) {
+            done("");
             const message = error instanceof Refused ? error.message : "The commons cannot be reached just now.";
             observer.next({ data: null, errors: [message] });
             observer.complete();
           }
         },
       );
-      return { unsubscribe: () => stopper.abort() };
+      const stop = () => {
+        stopper.abort();
+        done("Stopped.");
+      };
+      return { unsubscribe: stop };
     },
   };
 }
