@@ -14,8 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from tests.servers import answering
 from tests.tokens import bearer
 from tornado import netutil, web
-
-from .test_browser import Visitor, visitor  # noqa: F401
+from visitor import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -63,7 +62,7 @@ def landed(person: Visitor, callback: str) -> dict[str, list[str]]:
 
 
 def test_a_person_allows_an_application_by_keyboard_is_not_asked_again_and_ends_it(
-    visitor: Visitor,  # noqa: F811
+    visitor: Visitor,
     sign_up: Any,
     application: dict[str, str],
     callback: str,
@@ -101,7 +100,7 @@ def test_a_person_allows_an_application_by_keyboard_is_not_asked_again_and_ends_
 
 
 def test_a_person_says_no(
-    visitor: Visitor,  # noqa: F811
+    visitor: Visitor,
     sign_up: Any,
     application: dict[str, str],
     callback: str,
@@ -118,7 +117,7 @@ def test_a_person_says_no(
 
 
 def test_a_faulty_request_is_told_and_leads_nowhere(
-    visitor: Visitor,  # noqa: F811
+    visitor: Visitor,
     application: dict[str, str],
     callback: str,
 ) -> None:

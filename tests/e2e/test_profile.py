@@ -9,8 +9,7 @@ import requests
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
-
-from .test_browser import Visitor, visitor  # noqa: F401
+from visitor import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -42,7 +41,7 @@ def saved_key(folder: Path) -> Any:
     return look
 
 
-def test_a_key_is_made_and_revoked_by_keyboard_alone(visitor: Visitor, sign_up: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_a_key_is_made_and_revoked_by_keyboard_alone(visitor: Visitor, sign_up: Any, tmp_path: Path) -> None:
     visitor.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     visitor.sign_in("dora", sign_up.password("dora"))
     visitor.open("/portal/profile")
@@ -66,7 +65,7 @@ def test_a_key_is_made_and_revoked_by_keyboard_alone(visitor: Visitor, sign_up: 
 
 
 @pytest.mark.parametrize("path", ["/portal/", "/portal/dictionary", "/portal/dictionary/imaging_file"])
-def test_pages_fit_a_phone(visitor: Visitor, path: str) -> None:  # noqa: F811
+def test_pages_fit_a_phone(visitor: Visitor, path: str) -> None:
     visitor.driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     )
@@ -76,7 +75,7 @@ def test_pages_fit_a_phone(visitor: Visitor, path: str) -> None:  # noqa: F811
     assert width <= 360
 
 
-def test_the_dictionary_is_filtered_as_one_types(visitor: Visitor) -> None:  # noqa: F811
+def test_the_dictionary_is_filtered_as_one_types(visitor: Visitor) -> None:
     visitor.open("/portal/dictionary")
     visitor.find("#filter").send_keys("karnofsky")
     visitor.wait_for_text("1 of 11 node types")

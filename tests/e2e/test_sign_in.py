@@ -10,9 +10,9 @@ from selenium.webdriver.common.keys import Keys
 from tests.front import Front, echo, front, nginx
 from tests.openid_service import provider_package, start_provider
 
-from .test_browser import Visitor, visitor
+__all__ = ["echo", "front", "nginx", "provider_package", "start_provider"]
 
-__all__ = ["echo", "front", "nginx", "provider_package", "start_provider", "visitor"]
+from visitor import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
