@@ -6,6 +6,7 @@ users' browsers with users' tokens must be what was looked at: each package has 
 
 import base64
 import hashlib
+import hmac
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping
@@ -107,7 +108,7 @@ def take(package: Package, archive: Path, folder: Path) -> None:
         The archive is not the one that is meant.
     """
     digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
-    if digest != package.sha512:
+    if not hmac.compare_digest(digest, package.sha512):
         raise CommonsError(f"{package.name} {package.version} is not what it should be: its SHA-512 is {digest}.")
     with tarfile.open(archive) as content:
         for name, own in package.files.items():
