@@ -52,9 +52,16 @@ def _few(commons: Commons) -> Iterator[Figure]:
     batches = itertools.cycle(_batches())
     rate = BATCH / _seconds(lambda: put(commons, "/BENCH/P1", next(batches)))
     yield Figure("submission.update_1000", rate, "records/s", bound=8000, better="high")
-    value = milliseconds(lambda: put(commons, "/BENCH/P1", fresh(1)), runs=100, warm=10)
-    yield Figure("submission.one_ms", value, "ms", bound=6)
+    yield Figure("submission.one_ms", milliseconds(lambda: _one(commons), runs=100, warm=10), "ms", bound=6)
     yield Figure("submission.delete_100_ms", 1000 * statistics.median(_deletions(commons)), "ms", bound=60)
+
+
+def _one(commons: Commons) -> None:
+    """One new record, past the proxy: the figure beside which it stands was measured without one, too."""
+    url = f"{commons.service('submission')}{API}/BENCH/P1"
+    answer = commons.session.put(url, json=fresh(1), timeout=60)
+    if answer.status_code != 200:
+        raise RuntimeError(f"{answer.status_code} {answer.text[:2000]}")
 
 
 def _files(commons: Commons, rate: float) -> Figure:
