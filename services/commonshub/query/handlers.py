@@ -66,7 +66,7 @@ class GraphQLHandler(QueryHandler):
                 raise BadRequest("explain tells of one query; send it by itself.")
             await self._post_batch(requests.read_batch(body, self.service.max_batch), scope)
             return
-        asked = requests.read(self.json_object(), self.get_query_argument("release", None))
+        asked = requests.read(body, self.get_query_argument("release", None))
         await self._answer(await self._plan(asked, scope, by_rows=not explained), explained)
 
     async def _post_batch(self, entries: Sequence[Mapping[str, Any]], scope: Scope) -> None:

@@ -29,7 +29,7 @@ class Asked:
     release: str | None
 
 
-def read(given: Mapping[str, Any], release: str | None = None) -> Asked:
+def read(given: Any, release: str | None = None) -> Asked:
     """One query, of a body or of an address.
 
     Parameters
@@ -40,8 +40,10 @@ def read(given: Mapping[str, Any], release: str | None = None) -> Asked:
     Raises
     ------
     BadRequest
-        Something is no text, or no variables.
+        It is no object, or something in it is no text, or no variables.
     """
+    if not isinstance(given, dict):
+        raise BadRequest("The body must be a JSON object.")
     text = given.get("query")
     if not isinstance(text, str):
         raise BadRequest("query must be a text.")
