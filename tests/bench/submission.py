@@ -70,7 +70,7 @@ def _files(commons: Commons, rate: float) -> Figure:
     for node in ("sample", "aliquot"):
         load(commons, node)
     files = BATCH / statistics.median(load(commons, "submitted_methylation"))
-    return Figure("submission.files_1000", files, "records/s", floor=rate, bound=4000, better="high")
+    return Figure("submission.files_1000", files, "records/s", floor=rate, bound=0.5, better="high", bound_on="ratio")
 
 
 def _batches() -> list[list[dict[str, Any]]]:
