@@ -28,7 +28,7 @@ from tests.sheepdog import (
     existing,
     guid,
     without_nulls,
-)  # fmt: skip
+)
 from tests.submission_service import SNAPSHOT, Api
 from tests.tokens import bearer
 from tests.waiting import eventually
