@@ -1,7 +1,11 @@
 """Dictionaries as an administrator sends them to a running service."""
 
+import copy
+import uuid
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import requests
 from tests.submission_service import SMALL, Api
 
@@ -41,3 +45,20 @@ class Changes:
 
     def versions(self) -> list[dict[str, Any]]:
         return self.api("GET", "/_dictionary/_versions").json()["versions"]
+
+
+@pytest.fixture
+def changes(api: Api) -> Iterator[Changes]:
+    made = Changes(api)
+    yield made
+    made.apply(ORIGINAL)
+
+
+@pytest.fixture
+def files() -> Files:
+    return copy.deepcopy(ORIGINAL)
+
+
+@pytest.fixture
+def tag() -> str:
+    return uuid.uuid4().hex

@@ -1,17 +1,17 @@
 """S29: dictionaries that somebody sends to slow the commons down, or to see what he may not."""
 
-import copy
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.dictionary_changes import ORIGINAL, Changes, Files, case
+from tests.dictionary_changes import ORIGINAL, Changes, Files, case, changes, files, tag
 from tests.submission_service import SMALL, SNAPSHOT, Api
 from tests.tokens import bearer
 
 from commonshub.submission.app import SubmissionApp
+
+__all__ = ["changes", "files", "tag"]
 
 
 @pytest.fixture(scope="module")
@@ -25,23 +25,6 @@ def running(run_service: Callable[..., Any]) -> Any:
 @pytest.fixture(scope="module")
 def api(running: Any, token: Callable[..., str]) -> Api:
     return Api(running.url, bearer(token("admin"))).found()
-
-
-@pytest.fixture
-def changes(api: Api) -> Iterator[Changes]:
-    made = Changes(api)
-    yield made
-    made.apply(ORIGINAL)
-
-
-@pytest.fixture
-def files() -> Files:
-    return copy.deepcopy(ORIGINAL)
-
-
-@pytest.fixture
-def tag() -> str:
-    return uuid.uuid4().hex
 
 
 @pytest.fixture

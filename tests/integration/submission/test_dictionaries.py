@@ -4,15 +4,14 @@ import copy
 import json
 import threading
 import tracemalloc
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from tests.dictionary_changes import ORIGINAL, WITHIN_S, Changes, Files, case
+from tests.dictionary_changes import ORIGINAL, WITHIN_S, Changes, Files, case, changes, files, tag
 from tests.integration.query.conftest import GRAPHQL
 from tests.submission_service import SMALL, SNAPSHOT, Api
 from tests.tokens import bearer
@@ -20,6 +19,8 @@ from tests.waiting import eventually
 
 from commonshub.query.app import QueryApp
 from commonshub.submission.app import SubmissionApp
+
+__all__ = ["changes", "files", "tag"]
 
 SHOWN = 3
 EVENTS = {"Accept": "text/event-stream"}
@@ -43,23 +44,6 @@ def query(run_service: Callable[..., Any], api: Api) -> Any:
     running = run_service(QueryApp, Commons={"dictionary": str(SMALL)})
     running.hold(SNAPSHOT)
     return running
-
-
-@pytest.fixture
-def files() -> Files:
-    return copy.deepcopy(ORIGINAL)
-
-
-@pytest.fixture
-def changes(api: Api) -> Iterator[Changes]:
-    made = Changes(api)
-    yield made
-    made.apply(ORIGINAL)
-
-
-@pytest.fixture
-def tag() -> str:
-    return uuid.uuid4().hex
 
 
 def ask(query: Any, token: Callable[..., str], text: str) -> Any:
