@@ -6,6 +6,8 @@ A ``jupyterhub_config.py`` needs two lines::
     configure(c)
 
 Everything set here can be overridden afterwards, or in ``commonshub_config.py``, which is read last.
+
+The supervisor reads this module too, and needs nothing of JupyterHub; what does is imported where only the hub comes.
 """
 
 import os
@@ -23,7 +25,6 @@ from commonshub.core.errors import CommonsError
 from commonshub.core.settings import Commons
 from commonshub.core.signin import SignInSettings
 
-from .ending import SETTING, Endings
 from .files import read_json
 from .folder import DataFolder
 from .processes import INSTANCE_VARIABLE
@@ -106,7 +107,6 @@ def routes(settings: HubSettings, config: Config, ports: dict[str, int]) -> dict
 
 
 def _configure_hub(c: Any, commons: Commons, folder: DataFolder, secrets: dict[str, Any]) -> None:
-    # Only here, since the command line reads this module too and needs nothing of JupyterHub.
     from .reauthentication import HANDLERS
 
     c.JupyterHub.base_url = BASE_URL
@@ -186,6 +186,8 @@ def _configure_rights(c: Any, settings: HubSettings) -> None:
 
 
 def _configure_endings(c: Any, settings: HubSettings, secrets: dict[str, Any], ports: dict[str, int]) -> None:
+    from .ending import SETTING, Endings
+
     origin = settings.targets(ports).get("auth")
     if origin is not None:
         endings = Endings(origin, secrets["tokens"]["auth"])

@@ -1,5 +1,6 @@
 """What `up` tells people to type."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,3 +45,8 @@ def test_a_password_is_told_only_where_one_serves(tmp_path: Path) -> None:
     provider = {"issuer": "https://provider.example", "client_id": "commons"}
     folder.config_file.write_text(f"c.SignInSettings.providers = {{'uni': {provider}}}\n")
     assert "secret-word" not in welcome(folder, reveal=True)
+
+
+def test_the_supervisor_loads_nothing_of_the_hub() -> None:
+    code = "import commonshub.hub.up, sys; print(*{'jupyterhub', 'sqlalchemy', 'tornado'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-P", "-c", code], text=True).split() == []
