@@ -50,6 +50,13 @@ DICTIONARY_COMMANDS = {
 
 # Commands on graph queries that the query service carries out, whether or not it runs.
 QUERY_COMMANDS = {"index": "indexes that make ranges and orders of one property fast"}
+# Commands on the explorer's index that the explore service carries out, whether or not it runs.
+ETL_COMMANDS = {
+    "run": "build it now, if anything changed",
+    "status": "show when and how it was last built",
+    "rollback": "let an earlier build answer again",
+    "explain": "check the mapping, and say where each field of the documents comes from",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -146,8 +153,10 @@ def _add_groups(
         each.add_argument("words", nargs="*")
         each.set_defaults(run=_query, command=name)
     etl = commands.add_parser("etl", help="the explorer's index").add_subparsers(metavar="COMMAND", required=True)
-    for name, text in (("run", "build it now"), ("status", "show when and how it was last built")):
-        each = etl.add_parser(name, parents=[common], help=text)
+    for name, text in ETL_COMMANDS.items():
+        # The explore service reads what follows.
+        each = etl.add_parser(name, help=text, add_help=False, prefix_chars="\0")
+        each.add_argument("words", nargs="*")
         each.set_defaults(run=_etl, command=name)
 
 
@@ -287,7 +296,7 @@ def _user_add(options: argparse.Namespace) -> int:
 
 
 def _etl(options: argparse.Namespace) -> int:
-    return _pass_on(_existing(options), "commonshub.explore", "etl", options.command)
+    return _pass_on_words(options, "commonshub.explore", "etl")
 
 
 def _index(options: argparse.Namespace) -> int:
@@ -311,10 +320,10 @@ def _query(options: argparse.Namespace) -> int:
     return _pass_on_words(options, "commonshub.query")
 
 
-def _pass_on_words(options: argparse.Namespace, module: str) -> int:
+def _pass_on_words(options: argparse.Namespace, module: str, *before: str) -> int:
     given, words = common_options().parse_known_args(options.words)
     folder = _existing(given) if {"-h", "--help"}.isdisjoint(words) else _folder(given)
-    return _pass_on(folder, module, options.command, *words)
+    return _pass_on(folder, module, *before, options.command, *words)
 
 
 def _pass_on(folder: DataFolder, module: str, *arguments: str) -> int:

@@ -1,4 +1,4 @@
-"""``python -m commonshub.explore``: the service; ``… etl run|status``: operator commands."""
+"""``python -m commonshub.explore``: the service; ``… etl …``: operator commands."""
 
 import sys
 

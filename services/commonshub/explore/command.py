@@ -1,10 +1,11 @@
-"""Operator commands: ``python -P -m commonshub.explore etl run|status``."""
+"""Operator commands: ``python -P -m commonshub.explore etl run|status|rollback|explain``."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Integer
 from traitlets.config import Application, Config, catch_config_error
@@ -16,16 +17,22 @@ from commonshub.core.errors import CommonsError, Conflict, NotFound, ValidationF
 from . import store
 from .settings import ExploreSettings
 
+if TYPE_CHECKING:
+    from .etl import Etl
+
 EXIT_FAULT = 1
 EXIT_DATA = 65
 EXIT_BUSY = 75
 
 
 class EtlApp(ServiceApplication):
-    """Build the explorer's index, or tell how the builds went."""
+    """Build the explorer's index, go back to an earlier one, or tell how the builds went and what they make."""
 
     name = "commonshub-etl"
-    description = "etl run: build the explorer's index if anything changed. etl status: the newest runs."
+    description = (
+        "etl run: build the explorer's index if anything changed. etl status: the newest runs. "
+        "etl rollback [RUN]: let an earlier run answer again. etl explain: check the mapping, and say what it makes."
+    )
     classes = [*ServiceApplication.classes, ExploreSettings]
     force = Bool(False, help="Build even if nothing changed.").tag(config=True)
     json = Bool(False, help="Answer in JSON.").tag(config=True)
@@ -55,11 +62,14 @@ class EtlApp(ServiceApplication):
     def start(self) -> None:
         """Run the command and exit."""
         Application.start(self)
-        commands = {"run": self._run_etl, "status": self._show_status}
-        if len(self.extra_args) != 1 or self.extra_args[0] not in commands:
-            sys.exit("Say `etl run` or `etl status`; --help tells more.")
+        commands = {
+            "run": self._run_etl, "status": self._show_status, "rollback": self._roll_back, "explain": self._explain,
+        }  # fmt: skip
+        name, *words = self.extra_args or [""]
+        if name not in commands or len(words) > (name == "rollback"):
+            sys.exit("Say `etl run`, `etl status`, `etl rollback [RUN]` or `etl explain`; --help tells more.")
         try:
-            commands[self.extra_args[0]]()
+            commands[name]()
         except CommonsError as error:
             print(error.message, file=sys.stderr)
             codes = {Conflict: EXIT_BUSY, ValidationFailed: EXIT_DATA, NotFound: EXIT_DATA}
@@ -67,19 +77,37 @@ class EtlApp(ServiceApplication):
         finally:
             self.database.close()
 
-    def _run_etl(self) -> None:
+    def _etl(self) -> "Etl":
         from .etl import Etl, show
 
         progress = show(lambda line: None if self.quiet else print(line, file=sys.stderr))
-        outcome = Etl(self.database, self.commons, ExploreSettings(parent=self), progress).run(force=self.force)
+        return Etl(self.database, self.commons, ExploreSettings(parent=self), progress)
+
+    def _run_etl(self) -> None:
+        outcome = self._etl().run(force=self.force)
         for warning in outcome.warnings:
             print(f"warning: {warning}", file=sys.stderr)
         if self.json:
             print(json.dumps(asdict(outcome)))
         elif outcome.run is None:
-            print("Nothing changed since the active run.")
+            print("Nothing changed since the newest run.")
         else:
             print(f"Run {outcome.run} is active: {_compared(outcome.counts, outcome.before)}.")
+
+    def _roll_back(self) -> None:
+        word = next(iter(self.extra_args[1:]), None)
+        if word is not None and not re.fullmatch("[0-9]{1,18}", word):
+            raise ValidationFailed(f"{word!r} is not the number of a run; `commonshub etl status` shows them.")
+        run = self._etl().roll_back(int(word) if word else None)
+        print(json.dumps({"run": run}) if self.json else f"Run {run} is active, until anything changes.")
+
+    def _explain(self) -> None:
+        from .explain import as_data, explain
+
+        plan = self._etl().plan()
+        for warning in plan.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        print(json.dumps(as_data(plan)) if self.json else "\n".join(explain(plan)))
 
     def _show_status(self) -> None:
         schema = self.database.settings.explore_schema

@@ -21,7 +21,7 @@ from commonshub.core.dictionary import Dictionary, Link
 from .blocks import Blocks
 from .catalog import AUTH_FIELD, PROJECT_FIELD, DocType, Field, Nest
 from .mapping import Faults, Item, read
-from .plan import ID, Aggregator, Collector, Document, Flatten, Join, Nested, Plan, Reduce, Take
+from .plan import ID, LAYOUT, Aggregator, Collector, Document, Flatten, Join, Nested, Plan, Reduce, Take
 
 Block = TypeVar("Block", Flatten, Reduce)
 
@@ -54,7 +54,7 @@ def compile_mapping(text: str, dictionary: Dictionary) -> Plan:
         links=tuple(sorted(compiler.blocks.links, key=lambda link: (link.source, link.label, link.target))),
         program=compiler.program,
         warnings=tuple(compiler.faults.warnings),
-        digest=hashlib.sha256(f"{dictionary.digest}\n{text}".encode()).hexdigest(),
+        digest=hashlib.sha256(f"{LAYOUT}\n{dictionary.digest}\n{text}".encode()).hexdigest(),
     )
 
 

@@ -77,7 +77,7 @@ class Etl:
                 raise Conflict("Another build of the explorer's index is in progress.")
             before = self.database.call(store.active, self.schema)
             with self._recorded() as begin:
-                plan = self._plan(self.database.call(in_force, self.graph_schema, self.commons.dictionary))
+                plan = self.plan()
                 if not force and before and self._current(before, plan):
                     return Outcome(None, before.counts, before.counts, plan.warnings)
                 number = begin()
@@ -104,9 +104,37 @@ class Etl:
             if number is not None:
                 self._clean()
 
+    def roll_back(self, number: int | None = None) -> int:
+        """Let an earlier run answer again, the one before the active one where no `number` is given.
+
+        It does so until the graph, the dictionary or the mapping changes: then there is something new to show.
+
+        Raises
+        ------
+        NotFound
+            The run has no index, or there is none before the active one.
+        """
+        migrate(self.database.engine, self.schema, store.MIGRATIONS, store.HEAD)
+
+        def go_back(connection: sa.Connection) -> int:
+            found = store.go_back(connection, self.schema, number)
+            if not self.file(found).exists():
+                raise NotFound(f"The file of run {found} is missing: {self.file(found)}.")
+            return found
+
+        return self.database.call(go_back)
+
+    def plan(self) -> Plan:
+        """What a build would do now; errors are those of :meth:`run`."""
+        return self._plan(self.database.call(in_force, self.graph_schema, self.commons.dictionary))
+
     def _current(self, before: store.Active, plan: Plan) -> bool:
-        """Whether nothing changed since the active run, and its file is here."""
-        return before.fingerprint == self._fingerprint(plan) and self.file(before.id).exists()
+        """Whether nothing changed since the newest index was built, and the file of the active run is here.
+
+        The two differ after a rollback, which must not be undone by building the same again.
+        """
+        newest = self.database.call(store.newest_fingerprint, self.schema)
+        return newest == self._fingerprint(plan) and self.file(before.id).exists()
 
     def file(self, number: int) -> Path:
         """The index file of a run."""

@@ -24,6 +24,8 @@ Function = Literal["count", "sum", "min", "max", "set", "list"]
 Operator = Literal["=", "!=", ">", ">=", "<", "<=", "in"]
 ID = "id"
 LABEL = "type"
+LAYOUT = 1
+"""How an index lays out its tables; an index of another layout is built anew, whether or not anything changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,7 @@ class Plan:
     warnings
         What the mapping says that has no effect, by line.
     digest
-        Changes when the mapping or the dictionary does.
+        Changes when the mapping, the dictionary or the layout of indexes does.
     """
 
     documents: tuple[Document, ...]

@@ -14,6 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from commonshub.core.errors import Conflict, NotFound
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0001"
 CHANNEL = "commonshub_explore"
@@ -79,14 +81,74 @@ def activate(
     catalog: Sequence[Mapping[str, Any]],
     counts: Mapping[str, int],
 ) -> None:
-    """Make a run the active one, and tell every service."""
-    run, active = _tables(schema)
+    """Make a run the active one, and tell every service.
+
+    Raises
+    ------
+    Conflict
+        The run is no longer in progress: it lost the lock of the build, and another has begun.
+    """
+    run, _ = _tables(schema)
     values: dict[str, Any] = {"state": "ready", "finished": sa.func.now(), "fingerprint": fingerprint}
     values |= {"catalog": catalog, "counts": counts}
-    connection.execute(sa.update(run).where(run.c.id == number).values(values))
+    ended = connection.execute(
+        sa.update(run).where(run.c.id == number, run.c.state == "building").values(values)
+    )  # fmt: skip
+    if ended.rowcount != 1:
+        raise Conflict("Another build of the explorer's index has begun meanwhile.")
+    _point(connection, schema, number)
+
+
+def go_back(connection: sa.Connection, schema: str, number: int | None) -> int:
+    """Make an earlier run the active one again, and tell every service.
+
+    Parameters
+    ----------
+    number
+        The run; None for the one before the active one.
+
+    Returns
+    -------
+    int
+        The run.
+
+    Raises
+    ------
+    NotFound
+        There is no such run, or it has no index.
+    """
+    run, _ = _tables(schema)
+    current = _hold_pointer(connection, schema)
+    query = sa.select(run.c.id).where(run.c.state == "ready").order_by(run.c.id.desc()).limit(1)
+    query = query.where(run.c.id < (current or 0)) if number is None else query.where(run.c.id == number)
+    found: int | None = connection.execute(query).scalar()
+    if found is None:
+        told = "No earlier run has an index." if number is None else f"Run {number} has no index."
+        raise NotFound(f"{told} `commonshub etl status` shows which have one.")
+    _point(connection, schema, found)
+    return found
+
+
+def _hold_pointer(connection: sa.Connection, schema: str) -> int | None:
+    """The active run; it stays the active one, and keeps its index, until the transaction ends."""
+    _, pointer = _tables(schema)
+    found: int | None = connection.execute(sa.select(pointer.c.run_id).with_for_update()).scalar()
+    return found
+
+
+def _point(connection: sa.Connection, schema: str, number: int) -> None:
+    _, active = _tables(schema)
     pointer = insert(active).values(single=True, run_id=number)
     connection.execute(pointer.on_conflict_do_update(index_elements=["single"], set_={"run_id": number}))
     connection.execute(sa.select(sa.func.pg_notify(CHANNEL, str(number))))
+
+
+def newest_fingerprint(connection: sa.Connection, schema: str) -> str | None:
+    """Fingerprint of the last run that ended well, whether or not it is still the active one."""
+    run, _ = _tables(schema)
+    query = sa.select(run.c.fingerprint).where(run.c.state.in_(("ready", "dropped")))
+    found: str | None = connection.execute(query.order_by(run.c.id.desc()).limit(1)).scalar()
+    return found
 
 
 def active(connection: sa.Connection, schema: str) -> Active | None:
@@ -99,8 +161,8 @@ def active(connection: sa.Connection, schema: str) -> Active | None:
 
 def drop_older(connection: sa.Connection, schema: str, kept: int) -> list[int]:
     """Mark all but the newest `kept` indexes as dropped; returns the runs that still have one."""
-    run, pointer = _tables(schema)
-    current = sa.select(pointer.c.run_id).scalar_subquery()
+    run, _ = _tables(schema)
+    current = _hold_pointer(connection, schema)
     query = sa.select(run.c.id).where(run.c.state == "ready").order_by((run.c.id == current).desc(), run.c.id.desc())
     ready = list(connection.execute(query).scalars())
     if ready[kept:]:

@@ -11,7 +11,7 @@ import pytest
 import requests
 from tests.waiting import eventually
 
-from commonshub.core.errors import Conflict
+from commonshub.core.errors import Conflict, NotFound
 from commonshub.explore import store
 from commonshub.explore.etl import Etl, Outcome
 from commonshub.explore.settings import ExploreSettings
@@ -133,6 +133,66 @@ def test_the_commands_run_and_tell(explorer: Explorer, folder: Path, database_ur
     assert (told.returncode, "is active: " in told.stdout) == (0, True), told.stderr
     runs = json.loads(etl(database_url, tmp_path, "status", "--json").stdout)
     assert (runs[0]["state"], runs[0]["active"], runs[0]["counts"]["file"]) == ("ready", True, 4)
+
+
+def test_an_earlier_run_answers_again_until_something_changes(explorer: Explorer, graph: Builder, run: Run) -> None:
+    app = explorer.running.app
+    first = run(force=True).run
+    graph.add("case", "regretted", {"projects": ["one"]}, project_id="P-one")
+    graph.commit(notify=False)
+    run()
+    eventually(lambda: explorer.query(SEEN % "regretted")["case"])
+    told = Etl(app.database, app.commons, app.settings, lambda *_: None).roll_back(first)
+    eventually(lambda: not explorer.query(SEEN % "regretted")["case"])
+    assert (told, run().run) == (first, None)
+    graph.add("case", "later", {"projects": ["one"]}, project_id="P-one")
+    graph.commit()
+    eventually(lambda: explorer.query(SEEN % "later")["case"])
+    assert explorer.query(SEEN % "regretted")["case"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["999999"], 65, "Run 999999 has no index"),
+        (["newest"], 65, "'newest' is not the number"),
+        (["1", "2"], 1, "Say"),
+    ],
+)
+def test_a_rollback_to_no_run_changes_nothing(
+    explorer: Explorer, folder: Path, database_url: str, tmp_path: Path, words: list[str], code: int, told: str
+) -> None:
+    app = explorer.running.app
+    before = app.database.call(store.active, app.schema).id
+    answer = etl(database_url, tmp_path, "rollback", *words, index_dir=str(folder))
+    assert (answer.returncode, told in answer.stderr) == (code, True), answer.stderr
+    assert app.database.call(store.active, app.schema).id == before
+
+
+def test_a_rollback_needs_the_file(explorer: Explorer, folder: Path, run: Run) -> None:
+    app = explorer.running.app
+    first, second = run(force=True).run, run(force=True).run
+    (folder / f"{first}.duckdb").rename(folder / f"{first}.gone")
+    with pytest.raises(NotFound, match=f"run {first} is missing"):
+        Etl(app.database, app.commons, app.settings, lambda *_: None).roll_back(first)
+    assert app.database.call(store.active, app.schema).id == second
+
+
+def test_a_run_that_lost_its_lock_never_becomes_active(explorer: Explorer, run: Run) -> None:
+    app = explorer.running.app
+    number = app.database.call(store.begin, app.schema)
+    run(force=True)
+    with pytest.raises(Conflict, match="has begun meanwhile"):
+        app.database.call(store.activate, app.schema, number, fingerprint="", catalog=[], counts={})
+    assert app.database.call(store.active, app.schema).id != number
+
+
+def test_a_mapping_is_explained(explorer: Explorer, database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "etlMapping.yaml").write_text(MAPPING)
+    told = etl(database_url, tmp_path, "explain").stdout
+    assert "  _aliquots_count (integer): count of aliquot over samples.aliquots\n" in told
+    plan = json.loads(etl(database_url, tmp_path, "explain", "--json").stdout)
+    assert [each["doc_type"]["name"] for each in plan["documents"]] == ["case", "file", "project", "tumor"]
 
 
 def test_a_faulty_mapping_names_its_lines_and_the_old_index_keeps_answering(
