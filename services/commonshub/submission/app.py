@@ -44,7 +44,7 @@ class SubmissionApp(ServiceApplication):
     closing = False
     previewing = False
 
-    export_page_rows = Integer(2000, help="Records that an export reads from the database at a time.").tag(config=True)
+    export_page_rows = Integer(5000, help="Records that an export reads from the database at a time.").tag(config=True)
 
     packed_at_once = Integer(
         2, min=1, help="Workbooks, exports with children and diffs that are written at the same time; others wait."

@@ -6,6 +6,8 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
+import sqlalchemy as sa
+
 from ..core.dictionary import Dictionary, NodeType
 from ..core.errors import BadRequest, NotFound
 from ..core.web import VersionHandler
@@ -54,7 +56,7 @@ class SendingHandler(SubmissionHandler):
         last: str | None = ""
         pages = copying.Copier(source, writer) if writer.kind in export.DELIMITERS else export.Pages(source, writer)
         while last is not None:
-            text, last = await self.app.database.run(pages.page, last, self.app.export_page_rows)
+            text, last = await self.app.database.run(_page, pages, last, self.app.export_page_rows)
             self.write(text)
             await self.flush()
         self.finish(writer.tail())
@@ -121,6 +123,14 @@ class ExportHandler(SendingHandler):
         async with self.app.packing if many else nullcontext():
             packed = await self.app.database.run(pack, self.model.tools.store, program, code, wanted)
         await self.send_packed(packed, f"{program}-{code}_{packed.name}" if wanted.label else packed.name)
+
+
+def _page(
+    connection: sa.Connection, pages: copying.Copier | export.Pages, after: str, limit: int
+) -> tuple[bytes, str | None]:
+    """A page, all of it from one state of the database."""
+    connection.execute(sa.text("set transaction isolation level repeatable read, read only"))
+    return pages.page(connection, after, limit)
 
 
 def _text(name: str, value: Any) -> str:

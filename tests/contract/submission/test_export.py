@@ -47,14 +47,11 @@ def test_g37_an_export_without_ids_can_be_loaded_again(api: Any, name: str, kind
     assert case_id in {each["id"] for each in api.export("case").values()}
 
 
-def test_records_are_exported_page_by_page(api: Any, running: Any, name: str) -> None:
+def test_records_are_exported_page_by_page(api: Any, running: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     api.put(*[case(f"{name}-{number}") for number in range(25)])
-    running.app.export_page_rows = 10
-    try:
-        exported = api.export("case")
-        count = len(api("GET", "/P/one/export?node_label=case").text.splitlines())
-    finally:
-        running.app.export_page_rows = 2000
+    monkeypatch.setattr(running.app, "export_page_rows", 10)
+    exported = api.export("case")
+    count = len(api("GET", "/P/one/export?node_label=case").text.splitlines())
     assert {f"{name}-{number}" for number in range(25)} <= exported.keys()
     assert count > 25
 

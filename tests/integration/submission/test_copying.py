@@ -98,3 +98,21 @@ def test_several_targets_stand_in_one_cell_and_pages_are_disjoint(connection: sa
     assert [row["id"] for row in rows] == sorted(aliquots)
     assert {frozenset(row["samples.submitter_id"].split(",")) for row in rows} == {frozenset(["s1", "s2"])}
     assert all(set(row["samples.id"].split(",")) == set(samples) for row in rows)
+
+
+@pytest.mark.parametrize("write", [copying.Copier, export.Pages])
+def test_a_record_has_one_row_though_a_link_to_one_has_two_targets(connection: sa.Connection, write: Any) -> None:
+    writer = export.Writer(DICTIONARY, DICTIONARY.nodes["case"], "csv")
+    assert DICTIONARY.nodes["case"].links_by_name["experiments"].to_one
+    try:
+        experiments = insert(connection, "experiment", [{"submitter_id": "e1"}, {"submitter_id": "e2"}])
+        cases = insert(connection, "case", [{"submitter_id": f"c{number}"} for number in range(3)])
+        link(connection, "case", "experiments", [(cases[0], experiments[0])])
+        link(connection, "case", "experiments", [(cases[1], experiment) for experiment in experiments])
+        text, _ = write(Live(GRAPH, PROJECT), writer).page(connection, "", 10)
+    finally:
+        connection.rollback()
+    rows = [dict(zip(writer.header, row, strict=True)) for row in read(text, ",")]
+    found = {row["submitter_id"]: set(row["experiments.submitter_id"].split("#")) for row in rows}
+    assert len(rows) == 3
+    assert found == {"c0": {"e1"}, "c1": {"e1", "e2"}, "c2": {""}}
