@@ -14,38 +14,39 @@ from commonshub.core import records
 
 __all__ = ["home", "sub", "submission"]
 
-NAME = fresh()
-FILE = {
-    "type": "reads_file", "submitter_id": NAME, "file_name": "a.bam", "file_size": 2**40, "md5sum": uuid.uuid4().hex,
-    "aliquots": {"submitter_id": NAME}, "urls": "https://a.example/x",
-}  # fmt: skip
 MOMENT = "2020-02-29T23:59:59+00:00"
-# Parents first.
-DOCUMENTS: list[dict[str, Any]] = [
-    {"type": "experiment", "submitter_id": NAME, "projects": {"code": "test"}, "number_of_cases": 1},
-    {**case(NAME, primary_site="lung", disease_type="glioma"), "experiments": {"submitter_id": NAME}},
-    demographic(NAME, NAME, gender="male", year_of_birth=1980, age=39.5, alive=True, seen_at=MOMENT),
-    sample(NAME, NAME, is_ffpe=False, longest_dimension=2.5),
-    aliquot(NAME, NAME),
-    FILE,
-]
 LINKS = {"projects", "experiments", "cases", "samples", "aliquots"}
 
 
-def counted(sub: Any, kind: str) -> int:
-    count: int = sub.query(f'{{ n: _{kind}_count(project_id: "DEV-test") }}')["data"]["n"]
-    return count
+def documents(name: str) -> list[dict[str, Any]]:
+    """A record of each type, parents first."""
+    file = {"file_name": "a.bam", "file_size": 2**40, "md5sum": uuid.uuid4().hex, "urls": "https://a.example/x"}
+    return [
+        {"type": "experiment", "submitter_id": name, "projects": {"code": "test"}, "number_of_cases": 1},
+        {**case(name, primary_site="lung", disease_type="glioma"), "experiments": {"submitter_id": name}},
+        demographic(name, name, gender="male", year_of_birth=1980, age=39.5, alive=True, seen_at=MOMENT),
+        sample(name, name, is_ffpe=False, longest_dimension=2.5),
+        aliquot(name, name),
+        {"type": "reads_file", "submitter_id": name, "aliquots": {"submitter_id": name}, **file},
+    ]
+
+
+NAME = fresh()
+DOCUMENTS = documents(NAME)
+
+
+def counts(sub: Any) -> dict[str, int]:
+    kinds = [document["type"] for document in DOCUMENTS]
+    counted = " ".join(f'{kind}: _{kind}_count(project_id: "DEV-test")' for kind in kinds)
+    found: dict[str, int] = sub.query(f"{{ {counted} }}")["data"]
+    return found
 
 
 @pytest.fixture(scope="module")
-def submitted(sub: Any) -> list[dict[str, Any]]:
-    """What is told of each, sent one after the other."""
-    told = []
+def submitted(sub: Any) -> None:
+    """All of them are there, for tests that leave them there."""
     for document in DOCUMENTS:
-        before = counted(sub, document["type"])
-        told += sub.submit_record("DEV", "test", document)["entities"]
-        assert counted(sub, document["type"]) == before + 1
-    return told
+        sub.submit_record("DEV", "test", document)
 
 
 @pytest.mark.parametrize("place", range(1, len(DOCUMENTS) - 1), ids=lambda place: str(DOCUMENTS[place]["type"]))
@@ -88,14 +89,19 @@ def test_g69_urls_of_a_file_are_those_of_its_object(sub: Any, submitted: Any, da
         return list(found.urls) if found else []
 
     assert urls() == ["https://a.example/x"]
-    sub.submit_record("DEV", "test", {**FILE, "urls": "https://b.example/x"})
+    sub.submit_record("DEV", "test", {**DOCUMENTS[-1], "urls": "https://b.example/x"})
     assert urls() == ["https://b.example/x"]
     engine.dispose()
 
 
-def test_g69_all_is_deleted_from_below(sub: Any, submitted: Any) -> None:
-    """The last of these tests: it takes everything away."""
-    sub.delete_records("DEV", "test", [entity["id"] for entity in reversed(submitted)], batch_size=1)
-    kinds = [document["type"] for document in DOCUMENTS]
-    query = " ".join(f'{kind}(submitter_id: "{NAME}") {{ id }}' for kind in kinds)
-    assert sub.query(f"{{ {query} }}")["data"] == {kind: [] for kind in kinds}
+def test_g69_each_record_is_counted_and_is_deleted_from_below(sub: Any) -> None:
+    name, told = fresh(), []
+    before = counts(sub)
+    for number, document in enumerate(documents(name), 1):
+        told += sub.submit_record("DEV", "test", document)["entities"]
+        sent = [each["type"] for each in DOCUMENTS[:number]]
+        assert counts(sub) == {kind: count + (kind in sent) for kind, count in before.items()}
+    sub.delete_records("DEV", "test", [entity["id"] for entity in reversed(told)], batch_size=1)
+    assert counts(sub) == before
+    query = " ".join(f'{kind}(submitter_id: "{name}") {{ id }}' for kind in before)
+    assert sub.query(f"{{ {query} }}")["data"] == {kind: [] for kind in before}
