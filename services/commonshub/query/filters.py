@@ -49,6 +49,20 @@ class Filters:
             *self._filter(type_, alias, args.get("filter")),
         ]
 
+    def ids(self, type_: str, args: Args) -> str | None:
+        """A table of the ``id`` of each record of `type_` from which all the paths lead that are asked for.
+
+        An edge ends at records that are there, so none is looked up; None where some may be hidden, or no path is
+        asked for.
+        """
+        entries = _entries(args, "with_path_to")
+        if not entries or self.access.limited(type_):
+            return None
+        first, *others = [self._starts(type_, entry) for entry in entries]
+        found = " union all ".join(first) or "select null::text as id where false"
+        more = [disjunction([f"s.id in ({ids})" for ids in starts]) for starts in others]
+        return f"(select distinct s.id from ({found}) s{conjunction(more)})"
+
     def chooses(self, type_: str, args: Args) -> bool:
         """Whether ``of_type`` and ``category`` leave a node type in."""
         category = self.access.dictionary.nodes[type_].category
@@ -153,15 +167,16 @@ class Filters:
 
     def _leads_to(self, type_: str, alias: str, entry: Args) -> str:
         """Whether a directed path of links leads from a record to one that fits `entry`."""
-        target = entry["type"]
-        if target not in self.access.dictionary.nodes:
-            return "false"
-        ways = []
+        return disjunction([f"{alias}.node_id in ({ids})" for ids in self._starts(type_, entry)])
+
+    def _starts(self, type_: str, entry: Args) -> list[str]:
+        """Sub-selects of the ids of the records of `type_` that such a path leads from, one for each direction."""
+        target, starts = entry["type"], []
         for up in (True, False):
             if target in self.paths.reachable(type_, up):
-                ends_in = _Path(self, target, entry, up, f"path{len(self.statement.expressions)}_")
-                ways.append(f"{alias}.node_id in (select id from {ends_in.start(type_)})")
-        return disjunction(ways)
+                path = _Path(self, target, entry, up, f"path{len(self.statement.expressions)}_")
+                starts.append(f"select id from {path.start(type_)}")
+        return starts
 
 
 @dataclass(frozen=True)

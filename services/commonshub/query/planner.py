@@ -10,7 +10,7 @@ query of such fields alone has no statement at all.
 
 # ruff: noqa: S608 -- statements are put together here; values are bound and names quoted, see sql.py
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,15 +180,18 @@ class _Compiler:
 
     def _count(self, types: tuple[str, ...], args: Args) -> str:
         (type_,), alias = types, self.statement.alias()
+        asked = {key for key, value in args.items() if value is not None} - ARGUMENTS
+        ids = self.filters.ids(type_, args) if asked == {"with_path_to"} else None
+        if ids:
+            return f"select count(*) from {ids} {alias}"
         conditions = self.filters.conditions(type_, alias, args)
-        kept = self.tables.counts(type_) if self._of_projects(type_, args) else None
+        kept = self.tables.counts(type_) if self._of_projects(type_, asked) else None
         if kept:
             return f"select coalesce(sum({alias}.records), 0)::bigint from {kept} {alias}{conjunction(conditions)}"
         return f"select count(*) from {self.tables.node(type_)} {alias}{conjunction(conditions)}"
 
-    def _of_projects(self, type_: str, args: Args) -> bool:
+    def _of_projects(self, type_: str, asked: Set[str]) -> bool:
         """Whether nothing is counted but whole projects, whose numbers are known."""
-        asked = {key for key, value in args.items() if value is not None} - ARGUMENTS
         return type_ not in ("program", "project") and (
             not asked or (asked == {"project_id"} and "project_id" in self.dictionary.nodes[type_].properties)
         )

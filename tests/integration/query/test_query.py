@@ -145,6 +145,9 @@ PATHS: list[tuple[str, list[str]]] = [
     ('project(with_path_to: {type: "program", name: "P"})', ["project-Q", "project-R"]),
     ('program(with_path_to: {type: "image", dose: 1.25})', ["program-P"]),
     ('sample(with_path_to: [{type: "case", id: "c1"}, {type: "aliquot"}])', ["s1", "s2"]),
+    ('sample(with_path_to: [{type: "aliquot"}, {type: "zz"}])', []),
+    ('sample(with_path_to: [{type: "zz"}, {type: "aliquot"}])', []),
+    ("sample(with_path_to: [])", ["s1", "s2", "s3"]),
     ('case(with_path_to_any: [{type: "image"}, {type: "demographic", gender: "male"}])', ["c1", "c2", "c3"]),
     ("case(with_path_to_any: [])", []),
     ('case(without_path_to: {type: "reading"})', ["c2"]),
@@ -166,6 +169,13 @@ def test_g60_path_filters_follow_links_up_or_down_without_duplicates(
 ) -> None:
     data = client.ask(f"{{ found: {call.replace('(', '(first: 100, ', 1)} {{ id }} }}")
     assert ids(data["found"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"), [each for each in PATHS if not each[0].startswith("node")], ids=lambda each: str(each)
+)
+def test_g60_as_many_are_counted_as_are_found(client: Client, call: str, expected: list[str]) -> None:
+    assert client.ask(f"{{ found: _{call.replace('(', '_count(', 1)} }}") == {"found": len(expected)}
 
 
 def test_counts_take_the_same_filters_and_no_page(client: Client) -> None:
