@@ -7,30 +7,25 @@ are checked before the work that they bound: size and nesting before parsing, th
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
-    ASTValidationRule,
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
-    GraphQLInterfaceType,
-    GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     parse,
-    specified_rules,
     validate,
 )
 from graphql.execution.values import get_variable_values
-from graphql.language import FieldNode
-from graphql.pyutils import suggestion_list
-from graphql.validation import FieldsOnCorrectTypeRule, OverlappingFieldsCanBeMergedRule
 
 from commonshub.core.errors import BadRequest, TooLarge
+
+from .rules import RULES
 
 _NESTING = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|\#[^\n]*|([{\[(])|([}\])])', re.DOTALL)
 
@@ -39,6 +34,12 @@ _TOKENS = re.compile(
     r'("""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|[_A-Za-z]\w*|-?[0-9][0-9.eE+-]*|\.{3}|[!$&():=@\[\]{|}])|\#[^\n]*',
     re.DOTALL,
 )
+
+# A token at the end of a message: its kind, and itself between quotes.
+_SHOWN_TOKEN = re.compile(r"\b([A-Z]\w*) '(.*)'$", re.DOTALL)
+
+MOST_SHOWN = 200
+"""Characters of a line that are shown where it is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,34 +217,15 @@ def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode
 
 
 def _syntax_error(error: GraphQLError) -> str:
-    """A syntax error as Peregrine words it: with line and column, and the line itself."""
-    message = error.message.removeprefix("Syntax Error: ")
+    """A syntax error as Peregrine words it: with line and column, the line itself, and a mark below the place."""
+    message = error.message.removeprefix("Syntax Error: ").removesuffix(".").replace("<EOF>", "EOF")
+    message = _SHOWN_TOKEN.sub(r'\1 "\2"', message)
     if not error.locations or not error.source:
         return f"Syntax Error GraphQL {message}"
     line, column = error.locations[0]
     lines = error.source.body.splitlines()
-    shown = lines[line - 1][:200] if line <= len(lines) else ""
-    return f"Syntax Error GraphQL ({line}:{column}) {message}\n\n{line}: {shown}\n"
-
-
-class UnknownFieldRule(FieldsOnCorrectTypeRule):
-    """A field must exist; worded with double quotes, as Gen3's clients look for it."""
-
-    def enter_field(self, node: FieldNode, *_args: Any) -> None:
-        """Report a field that its type does not have."""
-        parent = self.context.get_parent_type()
-        if parent is None or self.context.get_field_def():
-            return
-        wanted = node.name.value
-        known = list(parent.fields) if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else []
-        close = [f'"{each}"' for each in suggestion_list(wanted, known)[:3]]
-        hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        self.report_error(GraphQLError(f'Cannot query field "{wanted}" on type "{parent.name}".{hint}', node))
-
-
-# Fields that cannot be merged are found when they are collected, in time that grows with their number and not with its
-# square.
-RULES: Collection[type[ASTValidationRule]] = (
-    UnknownFieldRule,
-    *(rule for rule in specified_rules if rule not in (FieldsOnCorrectTypeRule, OverlappingFieldsCanBeMergedRule)),
-)
+    shown = lines[line - 1] if line <= len(lines) else ""
+    marked = f"{line}: {shown[:MOST_SHOWN]}\n"
+    if column <= MOST_SHOWN:
+        marked += f"{' ' * (len(str(line)) + 1 + column)}^\n"
+    return f"Syntax Error GraphQL ({line}:{column}) {message}\n\n{marked}"

@@ -1,35 +1,11 @@
 """The official SDK, unmodified, asks a real query service."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 import pytest
 import requests
 from gen3.submission import Gen3Submission, Gen3SubmissionQueryError
-from tests.integration.query.conftest import READERS, readers, writing
-from tests.integration.query.model import RECORDS, insert, write_dictionary
-from tests.tokens import Bearer
-
-from commonshub.core.dictionary import load
-from commonshub.core.graph import Graph
-from commonshub.query.app import QueryApp
-
-
-@pytest.fixture(scope="module")
-def sdk(
-    run_service: Callable[..., Any], token: Callable[..., str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], Gen3Submission]]:
-    """The SDK of a user."""
-    file: Path = write_dictionary(tmp_path_factory.mktemp("dictionary"))
-    running = run_service(QueryApp, Commons={"dictionary": str(file)})
-    running.hold(readers(READERS))
-    with writing(running) as connection:
-        insert(connection, Graph(load(str(file)), "graph"), RECORDS)
-    with mock.patch.dict("os.environ", {"no_proxy": "127.0.0.1"}):
-        yield lambda user: Gen3Submission(running.url, Bearer(running.url, token(user)))
-
 
 BOTH = [{"project_id": "P-Q"}, {"project_id": "P-R"}]
 FORM = '{case(first:20,project_id:"P-Q",quick_search:"2",order_by_desc:"updated_datetime"){id type submitter_id}}'

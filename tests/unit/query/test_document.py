@@ -8,9 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commonshub.core.errors import TooLarge
-from commonshub.query.document import RULES, Documents, Invalid, Limits, check, nesting
+from commonshub.query.document import Documents, Invalid, Limits, check, nesting
+from commonshub.query.rules import RULES
 
-SCHEMA = build_schema("type Query { a(x: [Int], s: String): Query, b: Int }")
+SCHEMA = build_schema(
+    """type Query { a(x: [Int], s: String, o: [O!]): Query, b: Int }
+    input O { x: [Int!]! = [1], y: [Float]!, s: String, b: Boolean, o: O }"""
+)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +81,34 @@ def test_no_more_faults_are_told_than_the_limit() -> None:
 def test_our_rules_agree_with_the_standard_ones(text: str) -> None:
     document = parse(text)
     assert bool(validate(SCHEMA, document, RULES)) == bool(validate(SCHEMA, document))
+
+
+SCALARS = st.sampled_from(["1", "2.5", '"x"', "true", "null", "E", "12345678901"])
+VALUES = st.recursive(
+    SCALARS,
+    lambda values: st.one_of(
+        st.lists(values, max_size=3).map(lambda items: f"[{', '.join(items)}]"),
+        st.dictionaries(st.sampled_from("xysboz"), values, max_size=4).map(
+            lambda fields: f"{{{', '.join(f'{name}: {value}' for name, value in fields.items())}}}"
+        ),
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from("xso"), VALUES)
+def test_our_rules_agree_with_the_standard_ones_on_values(name: str, value: str) -> None:
+    document = parse(f"{{ a({name}: {value}) {{ b }} }}")
+    assert bool(validate(SCHEMA, document, RULES)) == bool(validate(SCHEMA, document))
+
+
+def test_no_more_is_shown_of_a_wrong_value_than_can_be_read() -> None:
+    with pytest.raises(Invalid) as caught:
+        check(SCHEMA, f"{{ a(x: [{'true ' * 5000}]) {{ b }} }}", Limits())
+    [told] = caught.value.errors
+    assert told.startswith('Argument "x" has invalid value [true true')
+    assert told.endswith('\nIn element #19: Expected type "Int", found true.')
+    assert len(told) < 3000
 
 
 @given(st.text(alphabet='{}[]()"\\#\n ab:$!@.', max_size=60))
