@@ -47,7 +47,7 @@ def cost(auth: Auth, method: str, path: str, **options: Any) -> list[str]:
     """The verbs of the SQL that one request costs: the fewest of some tries, since policies are read now and then."""
     headers = bearer(auth.access_token("alice"))
     tries = []
-    for _ in range(5):
+    for _ in range(20):
         with statements(auth) as seen:
             assert auth.request(method, path, headers=headers, **options).status_code == 200
         tries.append([statement.split()[0].lower() for statement in seen])
