@@ -20,6 +20,9 @@ from .entity import Project
 from .history import edges_of, void_edges, void_nodes
 
 
+_NOTHING: sa.ColumnElement[int] = sa.literal_column("0")
+
+
 class Stored(NamedTuple):
     """A record in the database."""
 
@@ -145,9 +148,8 @@ class Store:
         table = self.graph.node(node_id)
 
         def build() -> Any:
-            given = _unnest("keys")
-            query = sa.select(given.c.place, table.c.node_id, table.c._props).select_from(given)
-            return query.join(table, _keyed(table, given.c.value)).with_for_update(key_share=True, of=table)
+            wanted = sa.select(table.c.node_id, table.c._props).with_for_update(key_share=True)
+            return self._each_key(node_id, wanted)
 
         rows = connection.execute(
             self._statement(("by_key", node_id), build), {"keys": list(keys), "project_id": project_id}
@@ -176,6 +178,20 @@ class Store:
             self._statement(("by_id", node_id, delete), build), {"ids": list(ids), "project_id": project_id}
         )
         return {id_: Stored(id_, properties) for id_, properties in rows}
+
+    def _each_key(self, node_id: str, wanted: sa.Select[Any]) -> sa.Select[Any]:
+        """For each of the parameter ``keys`` its place and what is `wanted` of the record with it, if there is one."""
+        table, given, lower = self.graph.node(node_id), _unnest("keys"), sa.func.lower
+        found = wanted.where(
+            lower(table.c._props["project_id"].astext) == lower(sa.bindparam("project_id", type_=sa.Text)),
+            lower(table.c._props["submitter_id"].astext) == lower(given.c.value),
+        )
+        if any("submitter_id" in keys for keys in self.graph.dictionary.nodes[node_id].unique_keys):
+            # There is an index. PostgreSQL does not know what it costs to take the keys of a whole table out of their
+            # records, and would do so up to some 50,000 of them; an offset, of nothing, lets it look up each key.
+            found = found.offset(_NOTHING)
+        each = found.lateral()
+        return sa.select(given.c.place, *each.c).select_from(given.join(each, sa.true()))
 
     def owners(self, connection: sa.Connection, ids: Sequence[str]) -> dict[str, Owner]:
         """Node type and project of ids, wherever in the commons they are."""
@@ -208,9 +224,7 @@ class Store:
         table = self.graph.node(node_id)
 
         def build() -> Any:
-            given = _unnest("keys")
-            query = sa.select(given.c.place, table.c.node_id).select_from(given)
-            return _hold(query.join(table, _keyed(table, given.c.value)), table, exclusive)
+            return self._each_key(node_id, _hold(sa.select(table.c.node_id), exclusive))
 
         rows = connection.execute(
             self._statement(("targets_by_key", node_id, exclusive), build),
@@ -227,7 +241,7 @@ class Store:
         def build() -> Any:
             mine = table.c._props["project_id"].astext == sa.bindparam("project_id", type_=sa.Text)
             query = sa.select(table.c.node_id).where(table.c.node_id == sa.any_(_texts("ids")), mine)
-            return _hold(query, table, exclusive)
+            return _hold(query, exclusive)
 
         statement = self._statement(("targets_by_id", node_id, exclusive), build)
         return set(connection.execute(statement, {"ids": list(ids), "project_id": project_id}).scalars())
@@ -440,18 +454,8 @@ class Store:
         connection.execute(statement, {"project_id": project_id})
 
 
-def _keyed(table: sa.Table, value: Any) -> Any:
-    lower = sa.func.lower
-    return sa.and_(
-        lower(table.c._props["project_id"].astext) == lower(sa.bindparam("project_id", type_=sa.Text)),
-        lower(table.c._props["submitter_id"].astext) == lower(value),
-    )
-
-
-def _hold(query: Any, table: sa.Table, exclusive: bool) -> Any:
-    if exclusive:
-        return query.with_for_update(key_share=True, of=table)
-    return query.with_for_update(key_share=True, read=True, of=table)
+def _hold(query: Any, exclusive: bool) -> Any:
+    return query.with_for_update(key_share=True, read=not exclusive)
 
 
 def grouped(items: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:
