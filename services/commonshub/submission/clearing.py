@@ -49,7 +49,7 @@ class Clearing(Picked):
         old = entity.old or {}
         kept = {name: value for name, value in old.items() if name not in self.submission.fields}
         dated = {"updated_datetime": now} if "updated_datetime" in node.properties else {}
-        return {"i": entity.id, "p": {**kept, **dated}, "o": old}
+        return {"i": entity.id, "p": {**kept, **dated}}
 
 
 def refused(node: NodeType, name: str) -> Fault | None:

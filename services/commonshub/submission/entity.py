@@ -85,6 +85,8 @@ class Entity:
         For every link that the document mentions, the ids of its targets; empty to remove what is stored.
     targets
         What the document says of its links, before it is looked up.
+    parents
+        For every link that it has in the database, the ids of its targets there.
     """
 
     document: Document
@@ -98,6 +100,7 @@ class Entity:
     properties: dict[str, Any] = field(default_factory=dict)
     links: dict[str, list[str]] = field(default_factory=dict)
     targets: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    parents: dict[str, set[str]] = field(default_factory=dict)
     urls: list[str] | None = None
     errors: list[Fault] = field(default_factory=list)
     warnings: list[Fault] = field(default_factory=list)

@@ -46,8 +46,7 @@ class JobStore:
         unfinished = sa.select(sa.func.count()).select_from(join).where(self.jobs.c.finished.is_(None), mine)
         if connection.execute(unfinished).scalar_one() >= self.most:
             raise TooManyRequests(f"{self.most} large submissions of yours are not over yet.", _WAIT_S)
-        number = self.store.next_transaction(connection)
-        journal.log(connection, self.store, submission, number, journal.PENDING)
+        number = journal.log(connection, self.store, submission, journal.PENDING)
         path = submission.body.path
         row = {
             "transaction_id": number,

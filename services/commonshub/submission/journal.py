@@ -14,15 +14,23 @@ from .store import Store
 PENDING, SUCCEEDED, FAILED, ERRORED = "PENDING", "SUCCEEDED", "FAILED", "ERRORED"
 
 
-def log(connection: sa.Connection, store: Store, submission: Submission, transaction_id: int, state: str) -> None:
-    """Write the row of ``transaction_logs``, or what has become of it.
+def log(
+    connection: sa.Connection, store: Store, submission: Submission, state: str, transaction_id: int | None = None
+) -> int:
+    """Write the row of ``transaction_logs``, or what has become of it, and return its number.
 
     Documents are kept as they came, in ``transaction_documents``; here only those of a dry run are needed, because it
     can be committed later. A large one is then read again.
+
+    Parameters
+    ----------
+    transaction_id
+        By default that of the submission; one that has none gets a new one.
     """
     needed = submission.dry_run and not submission.body.large
+    known = transaction_id or submission.number
     row = {
-        "id": transaction_id,
+        **({"id": known} if known else {}),
         "submitter": submission.username,
         "role": submission.role,
         "program": submission.program,
@@ -32,11 +40,13 @@ def log(connection: sa.Connection, store: Store, submission: Submission, transac
         "closed": False,
         "canonical_json": [document for _, document in submission.reading] if needed else [],
     }
-    store.log(connection, row)
+    return store.log.write(connection, row)
 
 
-def document(connection: sa.Connection, store: Store, submission: Submission, outcome: Outcome) -> None:
-    """Write the row of ``transaction_documents``."""
+def document(
+    connection: sa.Connection, store: Store, submission: Submission, outcome: Outcome, announced: str | None = None
+) -> None:
+    """Write the row of ``transaction_documents``, and tell of a change of the project `announced`."""
     body, large = submission.body, submission.body.large
     row = {
         "transaction_id": outcome.transaction_id,
@@ -44,10 +54,10 @@ def document(connection: sa.Connection, store: Store, submission: Submission, ou
         "doc_format": submission.format.upper(),
         "doc": "" if large else kept(body.bytes(), submission.format),
     }
-    store.log_document(connection, row, orjson.dumps(outcome.answer()), body.parts() if large else ())
+    store.log.document(connection, row, orjson.dumps(outcome.answer()), body.parts() if large else (), announced)
 
 
 def rejected(connection: sa.Connection, store: Store, submission: Submission, outcome: Outcome) -> None:
     """Keep the story of a transaction that left nothing else."""
-    log(connection, store, submission, outcome.transaction_id, SUCCEEDED if outcome.success else FAILED)
+    log(connection, store, submission, SUCCEEDED if outcome.success else FAILED, outcome.transaction_id)
     document(connection, store, submission, outcome)

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from ..core.dictionary import Link
+from ..core.dictionary import Link, NodeType
 from .entity import UPDATE, Entity, Project, fault
 from .ledger import Ledger
-from .links import Target, check_groups, not_found, only_one, second_children
+from .links import Target, broken_rules, filled, not_found, only_one, second_children
 from .store import Store, grouped
 
 Asked = tuple[Link, Entity, Target]
+# Ids of targets by what names them, ``submitter_id`` or ``id``, and by what is given of them there.
+Found = Mapping[str, Mapping[str, str]]
 # Stands for the id of a record that never got one: nothing is to be said of links to it.
 _FAULTY = ""
 
@@ -42,22 +44,29 @@ class Linker:
             if link.name in entity.targets
             for target in entity.targets[link.name]
         )
+        # Held before edges are read: those to targets that are held stay as they are until the transaction ends.
+        found = {
+            kind: self._find_targets(kind, asked, by_type.get(kind, ()))
+            for kind, asked in sorted(wanted.items())
+            if kind != "project"
+        }
         for kind, entities in valid.items():
-            stored = self._stored_links(kind, entities)
+            self._read_parents(kind, entities)
+            self._check_rules(self.nodes[kind], entities)
             for entity in entities:
                 entity.links = {name: [] for name in entity.targets}
-                check_groups(entity, self.nodes[kind], stored.get(entity.id or "", ()))
         for kind, asked in sorted(wanted.items()):
-            self._find_targets(kind, asked, by_type.get(kind, ()))
+            if kind == "project":
+                self._link_project(asked)
+            else:
+                self._set_links(asked, found[kind])
         for kind, entities in valid.items():
             for link in self.nodes[kind].links:
                 if link.from_one:
                     self._check_from_one(link, entities)
 
-    def _find_targets(self, kind: str, asked: Sequence[Asked], here: Sequence[Entity]) -> None:
-        if kind == "project":
-            self._find_project(asked)
-            return
+    def _find_targets(self, kind: str, asked: Sequence[Asked], here: Sequence[Entity]) -> Found:
+        """Look for targets among the records of the chunk, and else for stored ones, which are then held."""
         # Of records with one key the first counts, as it does for the others.
         keys = {each.submitter_id.lower(): each for each in reversed(here) if isinstance(each.submitter_id, str)}
         ids = {
@@ -66,32 +75,32 @@ class Linker:
             for given in (each.id, each.document.get("id"))
             if isinstance(given, str)
         }
-        far_keys: dict[str, str] = {}
-        far_ids: set[str] = set()
+        near_keys = {key: keys.get(key.lower()) for key in _given(asked, "submitter_id")}
+        near_ids = {id_: ids.get(id_) for id_ in _given(asked, "id")}
         # A faulty record of the request that never got an id may stand for one that is stored.
-        missing_keys = {key for key in _given(asked, "submitter_id") if not _id(keys.get(key.lower()))}
-        missing_ids = {id_ for id_ in _given(asked, "id") if not _id(ids.get(id_))}
+        missing_keys = sorted(key for key, each in near_keys.items() if not _id(each))
+        missing_ids = sorted(id_ for id_, each in near_ids.items() if not _id(each))
         exclusive = any(link.from_one for link in {link for link, _, _ in asked})
-        project_id = self.project.project_id
-        if missing_keys:
-            far_keys = self.store.targets_by_key(self.connection, kind, project_id, sorted(missing_keys), exclusive)
-        if missing_ids:
-            far_ids = self.store.targets_by_id(self.connection, kind, project_id, sorted(missing_ids), exclusive)
-        for link, entity, target in asked:
-            found: set[str | None] = set()
-            if (key := target.get("submitter_id")) is not None:
-                found.add(_id(keys.get(key.lower())) or far_keys.get(key, _FAULTY if key.lower() in keys else None))
-            if (id_ := target.get("id")) is not None:
-                found.add(_id(ids.get(id_)) or (id_ if id_ in far_ids else _FAULTY if id_ in ids else None))
-            found.discard(_FAULTY)
-            if self.ledger and None in found and "code" not in target:
-                self.ledger.wait(link, entity, target)
-            elif "code" in target or len(found) > 1 or None in found:
-                entity.errors.append(not_found(link, target, project_id))
-            else:
-                entity.links[link.name] += [parent for parent in found if parent]
+        read = (self.connection, kind, self.project.project_id)
+        far_keys = self.store.targets_by_key(*read, missing_keys, exclusive) if missing_keys else {}
+        far_ids = self.store.targets_by_id(*read, missing_ids, exclusive) if missing_ids else set()
+        return {
+            "submitter_id": {**_known(near_keys), **far_keys},
+            "id": {**_known(near_ids), **{id_: id_ for id_ in far_ids}},
+        }
 
-    def _find_project(self, asked: Sequence[Asked]) -> None:
+    def _set_links(self, asked: Sequence[Asked], found: Found) -> None:
+        for link, entity, target in asked:
+            parents = {found[name].get(value) for name, value in target.items() if name in found}
+            parents.discard(_FAULTY)
+            if self.ledger and None in parents and "code" not in target:
+                self.ledger.wait(link, entity, target)
+            elif "code" in target or len(parents) > 1 or None in parents:
+                entity.errors.append(not_found(link, target, self.project.project_id))
+            else:
+                entity.links[link.name] += [parent for parent in parents if parent]
+
+    def _link_project(self, asked: Sequence[Asked]) -> None:
         for link, entity, target in asked:
             same = target.get("id", self.project.id) == self.project.id
             if not same or target.get("code", self.project.code).lower() != self.project.code.lower():
@@ -101,12 +110,24 @@ class Linker:
             else:
                 entity.links[link.name].append(self.project.id)
 
-    def _stored_links(self, kind: str, entities: Sequence[Entity]) -> dict[str, set[str]]:
-        ids = [entity.id or "" for entity in entities if entity.action == UPDATE and not entity.errors]
-        found: dict[str, set[str]] = {}
-        for name, child, _ in self.store.parents(self.connection, kind, ids):
-            found.setdefault(child, set()).add(name)
-        return found
+    def _read_parents(self, kind: str, entities: Sequence[Entity]) -> None:
+        stored = [entity for entity in entities if entity.action == UPDATE]
+        found: dict[str, dict[str, set[str]]] = {}
+        for name, child, parent in self.store.parents(self.connection, kind, [entity.id or "" for entity in stored]):
+            found.setdefault(child, {}).setdefault(name, set()).add(parent)
+        for entity in stored:
+            entity.parents = found.get(entity.id or "", {})
+
+    def _check_rules(self, node: NodeType, entities: Sequence[Entity]) -> None:
+        # Most records of a type have the same links.
+        right: set[frozenset[str]] = set()
+        for entity in entities:
+            names = filled(entity)
+            if names not in right:
+                faults = list(broken_rules(node, names))
+                entity.errors += faults
+                if not faults:
+                    right.add(names)
 
     def _check_from_one(self, link: Link, entities: Sequence[Entity]) -> None:
         mentioned = [entity for entity in entities if not entity.errors and link.name in entity.links]
@@ -131,3 +152,7 @@ def _given(asked: Sequence[Asked], name: str) -> set[str]:
 
 def _id(entity: Entity | None) -> str | None:
     return entity.id if entity else None
+
+
+def _known(near: Mapping[str, Entity | None]) -> dict[str, str]:
+    return {given: each.id or _FAULTY for given, each in near.items() if each is not None}

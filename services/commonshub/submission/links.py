@@ -56,23 +56,21 @@ def not_found(link: Link, target: Target, project_id: str) -> Fault:
     )
 
 
-def check_groups(entity: Entity, node: NodeType, stored: Collection[str]) -> None:
-    """Complain of required links that are empty and of groups whose rule is broken.
+def filled(entity: Entity) -> frozenset[str]:
+    """Names of the links that a record has; what its document mentions goes before what is stored."""
+    targets = entity.targets
+    names = [name for name, those in targets.items() if those]
+    return frozenset(names + [name for name in entity.parents if name not in targets])
 
-    Parameters
-    ----------
-    stored
-        Names of links that the record has in the database; what the document mentions overrides them.
-    """
-    filled = {name for name in stored if name not in entity.targets} | {
-        name for name, targets in entity.targets.items() if targets
-    }
+
+def broken_rules(node: NodeType, filled: Collection[str]) -> Iterator[Fault]:
+    """Required links that are none of `filled`, and groups whose rule they break."""
     for link in node.links:
         if link.required and link.name not in filled:
             message = f"Entity is missing a required link to {link.name}"
-            entity.errors.append(fault("INVALID_LINK", message, [link.name], "required"))
+            yield fault("INVALID_LINK", message, [link.name], "required")
     for group in node.groups:
-        entity.errors.extend(_group_faults(group, filled))
+        yield from _group_faults(group, filled)
 
 
 def _group_faults(group: LinkGroup, filled: Collection[str]) -> Iterable[Fault]:

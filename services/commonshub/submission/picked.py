@@ -38,7 +38,7 @@ class Picked:
         self.nodes = store.graph.dictionary.nodes
         self.project = find_project(store, connection, submission.program, submission.code, lock=True)
         require_open(self.project, what)
-        self.id = store.next_transaction(connection)
+        self.id = journal.log(connection, store, submission, journal.SUCCEEDED)
         ids = list(dict.fromkeys(id_ for _, id_ in submission.reading))
         owners = {
             id_: owner
@@ -72,12 +72,10 @@ class Picked:
         """
         if not outcome.success:
             raise Rejected(outcome)
-        journal.log(self.connection, self.store, self.submission, self.id, journal.SUCCEEDED)
         write()
         if self.submission.dry_run:
             raise Rejected(outcome)
-        journal.document(self.connection, self.store, self.submission, outcome)
-        self.store.announce(self.connection, self.project.project_id)
+        journal.document(self.connection, self.store, self.submission, outcome, self.project.project_id)
         return outcome
 
     def outcome(self, message: str, deleted: int = 0, dependents: Sequence[str] = ()) -> Outcome:

@@ -139,9 +139,8 @@ class Roots:
         self._check_project(document, given)
         code = _checked(given["code"], _CODE, "project's code")
         stored = self._find_code(connection, code)
-        transaction = self.store.next_transaction(connection)
         role = "create" if stored is None else "update"
-        self._log(connection, transaction, role, program, code, username)
+        transaction = self._log(connection, role, program, code, username)
         if stored is None:
             node_id = ids.project_id(code)
             created = {"i": node_id, "p": {**self.checkers["project"].defaults, **_properties(given), "state": "open"}}
@@ -153,9 +152,8 @@ class Roots:
             if owner != program or old["code"] != code:
                 raise BadRequest(f"ERROR: Project {code} already exists in DB")
             new = {name: value for name, value in {**old, **given}.items() if value is not None}
-            self.store.update_nodes(connection, "project", [{"i": node_id, "p": new, "o": old}], transaction)
+            self.store.update_nodes(connection, "project", [{"i": node_id, "p": new}], transaction)
         self._register(connection, resource_path(program, code))
-        self.store.announce(connection, f"{program}-{code}")
         entity = {"action": role, "errors": [], "id": node_id, "type": "project", "unique_keys": [{"code": code}]}
         answer = Outcome(transaction, [{**entity, "valid": True, "warnings": []}], [], False, 200).answer()
         row = {
@@ -164,7 +162,7 @@ class Roots:
             "doc_format": "JSON",
             "doc": orjson.dumps(document).decode(),
         }
-        self.store.log_document(connection, row, orjson.dumps(answer))
+        self.store.log.document(connection, row, orjson.dumps(answer), announced=f"{program}-{code}")
         return answer
 
     def _check_project(self, document: Document, given: Document) -> None:
@@ -192,11 +190,9 @@ class Roots:
         ).one_or_none()
         return (row[0], row[1], row[2]) if row else None
 
-    def _log(
-        self, connection: sa.Connection, transaction: int, role: str, program: str, code: str, username: str | None
-    ) -> None:
-        row = {"id": transaction, "submitter": username, "role": role, "program": program, "project": code}
-        self.store.log(
+    def _log(self, connection: sa.Connection, role: str, program: str, code: str, username: str | None) -> int:
+        row = {"submitter": username, "role": role, "program": program, "project": code}
+        return self.store.log.write(
             connection, {**row, "is_dry_run": False, "state": "SUCCEEDED", "closed": False, "canonical_json": []}
         )
 

@@ -40,7 +40,7 @@ def dry_run(
     query = sa.select(documents).where(documents.c.transaction_id == id_).limit(1)
     document = connection.execute(query).one_or_none()
     form, text = (document.doc_format.lower(), document.doc or "") if document else (JSON, "")
-    body = join(store.document_parts(connection, id_), spool)
+    body = join(store.log.parts(connection, id_), spool)
     fields = _fields(text) if row.role == DELETE else ()
     if row.role == DELETE:
         ids = row.canonical_json or _snapshots(connection, store, id_)

@@ -5,7 +5,7 @@ itself, which costs the client nothing per row. Keys are compared with PostgreSQ
 the unique indexes use.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,7 +18,7 @@ from ..core.graph import CHANNEL, HOLD, Graph
 from ..core.texts import TEXTS
 from .entity import Project
 from .history import edges_of, void_edges, void_nodes
-
+from .logstore import LogStore
 
 _NOTHING: sa.ColumnElement[int] = sa.literal_column("0")
 
@@ -49,8 +49,8 @@ def _unnest(name: str) -> Any:
 
 
 def _given(name: str = "rows") -> Any:
-    """The records of a JSON parameter as rows ``(i, p, o)``: id, properties, old properties."""
-    columns = (sa.column("i", sa.Text), sa.column("p", JSONB), sa.column("o", JSONB))
+    """The records of a JSON parameter as rows ``(i, p)``: id and properties."""
+    columns = (sa.column("i", sa.Text), sa.column("p", JSONB))
     text = sa.cast(sa.bindparam(name, type_=sa.Text), JSONB)
     derived = sa.func.jsonb_to_recordset(text).table_valued(*columns).render_derived(name="r", with_types=True)
     return sa.select(derived).cte("given")
@@ -67,11 +67,17 @@ class Store:
     ----------
     number
         Of the dictionary's version.
+
+    Attributes
+    ----------
+    log
+        What is kept of transactions.
     """
 
     def __init__(self, graph: Graph, number: int) -> None:
         self.graph = graph
         self.number = number
+        self.log = LogStore(graph)
         self._built: dict[Any, Any] = {}
         links = graph.dictionary.nodes["project"].links
         self.program_link = next(link for link in links if link.target == "program")
@@ -304,14 +310,15 @@ class Store:
     def update_nodes(
         self, connection: sa.Connection, node_id: str, rows: Sequence[Mapping[str, Any]], transaction_id: int
     ) -> None:
-        """Replace properties of records ``{"i": id, "p": new, "o": old}`` that were locked before."""
+        """Replace properties of records ``{"i": id, "p": new}`` that were locked before."""
         table = self.graph.node(node_id)
 
         def build() -> Any:
             given = _given()
-            snapshot = self._snapshot(given.c.i, "update", given.c.o, given.c.p, given)
-            voided = void_nodes(self.graph, node_id, table, table.c.node_id == given.c.i)
-            update = sa.update(table).values(_props=given.c.p).where(table.c.node_id == given.c.i)
+            old = sa.select(*table.c, given.c.p).join_from(table, given, table.c.node_id == given.c.i).cte("old")
+            snapshot = self._snapshot(old.c.node_id, "update", old.c._props, old.c.p)
+            voided = void_nodes(self.graph, node_id, old)
+            update = sa.update(table).values(_props=old.c.p).where(table.c.node_id == old.c.node_id)
             return update.add_cte(snapshot.cte("snapshot"), voided.cte("voided"))
 
         parameters = {"rows": orjson.dumps(rows).decode(), "transaction_id": transaction_id}
@@ -348,12 +355,10 @@ class Store:
         parameters = {"ids": list(ids), "marks": orjson.dumps(marks).decode()}
         connection.execute(self._statement(("annotate", node_id), build), parameters)
 
-    def _snapshot(self, id_: Any, action: str, old: Any, new: Any, source: Any = None) -> Any:
+    def _snapshot(self, id_: Any, action: str, old: Any, new: Any) -> Any:
         transaction = sa.bindparam("transaction_id", type_=sa.Integer)
         names = ["entity_id", "transaction_id", "action", "old_props", "new_props"]
         query = sa.select(id_, transaction, sa.literal(action, literal_execute=True), old, new)
-        if source is not None:
-            query = query.select_from(source)
         snapshots = self.graph.transaction_snapshots
         return sa.insert(snapshots).from_select(names, query).returning(snapshots.c.id)
 
@@ -388,50 +393,7 @@ class Store:
         if edges:
             connection.execute(self._statement(("edges", link), add), parameters)
 
-    # -- the log -------------------------------------------------------------------
-
-    def next_transaction(self, connection: sa.Connection) -> int:
-        """A number for a transaction; it stays taken whatever becomes of the transaction."""
-        name = f'"{self.graph.schema}".transaction_logs'
-        query = self._statement("next", lambda: sa.select(sa.func.nextval(sa.func.pg_get_serial_sequence(name, "id"))))
-        return int(connection.execute(query).scalar_one())
-
-    def log(self, connection: sa.Connection, row: Mapping[str, Any]) -> None:
-        """Write the row of a transaction, or what has become of it."""
-        table = self.graph.transaction_logs
-
-        def build() -> Any:
-            insert = pg.insert(table).values({name: sa.bindparam(name) for name in row})
-            changed = {name: insert.excluded[name] for name in ("state", "canonical_json")}
-            return insert.on_conflict_do_update(index_elements=[table.c.id], set_=changed)
-
-        connection.execute(self._statement(("log", *row), build), dict(row))
-
-    def log_document(
-        self, connection: sa.Connection, row: Mapping[str, Any], response: bytes, parts: Iterable[bytes] = ()
-    ) -> None:
-        """Write what was submitted, as a text or in parts, and what was answered."""
-        table = self.graph.transaction_documents
-
-        def build() -> Any:
-            answer = sa.cast(sa.bindparam("response", type_=sa.Text), JSONB)
-            values: dict[str, Any] = {name: sa.bindparam(name) for name in row}
-            return sa.insert(table).inline().values(**values, response_json=answer)
-
-        parameters = {**row, "response": response.decode()}
-        connection.execute(self._statement(("document", *row), build), parameters)
-        for place, part in enumerate(parts):
-            piece = {"transaction_id": row["transaction_id"], "place": place, "data": part}
-            connection.execute(sa.insert(self.graph.transaction_document_parts), piece)
-
-    def document_parts(self, connection: sa.Connection, transaction_id: int) -> Iterator[bytes]:
-        """What a large submission was, in the parts in which it was written."""
-        table = self.graph.transaction_document_parts
-        query = sa.select(table.c.data).where(table.c.transaction_id == transaction_id).order_by(table.c.place)
-        options = {"stream_results": True, "max_row_buffer": 10}
-        with connection.execute(query, execution_options=options) as rows:
-            for row in rows:
-                yield bytes(row.data)
+    # -- locks and notices ---------------------------------------------------------
 
     def begin_large(self, connection: sa.Connection, project_id: str, timeout_s: int) -> None:
         """Make the transaction one of many chunks: no two of them work on a project, and each may take its time."""
@@ -449,9 +411,7 @@ class Store:
 
     def announce(self, connection: sa.Connection, project_id: str) -> None:
         """Tell everybody who follows the graph, at the commit."""
-        told = sa.bindparam("project_id", type_=sa.Text)
-        statement = self._statement("announce", lambda: sa.select(sa.func.pg_notify(CHANNEL, told)))
-        connection.execute(statement, {"project_id": project_id})
+        connection.execute(sa.select(sa.func.pg_notify(CHANNEL, project_id)))
 
 
 def _hold(query: Any, exclusive: bool) -> Any:

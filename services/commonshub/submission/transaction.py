@@ -147,7 +147,7 @@ class Transaction:
         self.nodes = tools.store.graph.dictionary.nodes
         self.project = find_project(self.store, connection, submission.program, submission.code, lock=True)
         require_open(self.project, "uploads")
-        self.id = submission.number or self.store.next_transaction(connection)
+        self.id = journal.log(connection, self.store, submission, journal.SUCCEEDED)
         self.now = datetime.now(UTC).isoformat()
         self.tally = Tally(tools.sizes.told, tools.sizes.told_faulty)
         self.intake = Intake(self.nodes, tools.checkers, self.project, self.reading, self.tally)
@@ -162,7 +162,6 @@ class Transaction:
             Something is wrong, or this was a dry run: the caller must roll back, and log.
         """
         self.progress.start()
-        journal.log(self.connection, self.store, self.submission, self.id, journal.SUCCEEDED)
         entities: list[Entity] = []
         for documents, more in chunked(self.reading, self.tools.sizes.chunk):
             self.progress.check()
@@ -180,8 +179,7 @@ class Transaction:
         if not outcome.success or self.submission.dry_run:
             raise Rejected(outcome)
         self.progress.stage = COMMIT
-        journal.document(self.connection, self.store, self.submission, outcome)
-        self.store.announce(self.connection, self.project.project_id)
+        journal.document(self.connection, self.store, self.submission, outcome, self.project.project_id)
         return outcome
 
     def _take(self, documents: Sequence[tuple[int, Any]]) -> list[Entity]:
@@ -339,9 +337,7 @@ class Transaction:
                     if self.submission.role == UPDATE:
                         raise Raced
                     entity.errors.append(exists(entity, self.nodes[kind]))
-            changed = [
-                {"i": each.id, "p": each.properties, "o": each.old} for each in entities if each.action == UPDATE
-            ]
+            changed = [{"i": each.id, "p": each.properties} for each in entities if each.action == UPDATE]
             if changed:
                 self.store.update_nodes(connection, kind, changed, self.id)
         for kind, entities in by_type.items():
@@ -350,15 +346,16 @@ class Transaction:
         files.write(connection, self.tools.index_schema, plan)
 
     def _write_edges(self, link: Link, entities: Sequence[Entity]) -> None:
-        name = link.name
-        mentioned = [entity for entity in entities if name in entity.links]
-        cleared = [
-            entity.id or ""
-            for entity in mentioned
+        name, cleared = link.name, []
+        edges: list[tuple[str, str]] = []
+        for entity in entities:
+            wanted, stored = entity.links.get(name), entity.parents.get(name)
+            if wanted is None or (stored is not None and stored == set(wanted)):
+                continue
             # One whose targets are yet to come adds to what is stored, as it would if they were here.
-            if entity.action == UPDATE and (link.to_one or not entity.targets.get(name))
-        ]
-        edges = [(entity.id or "", parent) for entity in mentioned for parent in entity.links[name]]
+            if stored and (link.to_one or not entity.targets.get(name)):
+                cleared.append(entity.id or "")
+            edges += [(entity.id or "", parent) for parent in wanted]
         self.store.replace_edges(self.connection, link, cleared, edges)
 
 

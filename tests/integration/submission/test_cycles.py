@@ -103,16 +103,16 @@ def test_of_two_that_write_half_a_circle_each_the_second_is_refused(
     api: Any, running: Any, sql: Any, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert api.put(sample(name, 1), sample(name, 2))["success"]
-    store, first, ready = running.app.model.tools.store, Event(), Event()
-    announce = store.announce
+    log, first, ready = running.app.model.tools.store.log, Event(), Event()
+    document = log.document
 
     def wait(*arguments: Any) -> None:
         if not ready.is_set():
             ready.set()
             assert first.wait(60)
-        announce(*arguments)
+        document(*arguments)
 
-    monkeypatch.setattr(store, "announce", wait)
+    monkeypatch.setattr(log, "document", wait)
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(api.put, sample(name, 1, 2))
         assert ready.wait(60)

@@ -82,6 +82,14 @@ def test_a_link_that_goes_is_kept_and_one_that_stays_is_not(api: Any, edges: Any
     assert edges(id_) == [("member_of", other)]
 
 
+def test_a_link_that_stays_is_not_written_anew(api: Any, sql: Any, name: str) -> None:
+    [id_] = ids(api.put(case(name)))
+    version = "select xmin::text, ctid::text from graph.edge_casememberofexperiment where src_id = :i"
+    before = sql(version, i=id_)
+    assert ids(api.put(case(name, primary_site="lung"))) == [id_]
+    assert sql(version, i=id_) == before
+
+
 def test_the_end_of_a_record_keeps_it_with_all_its_links(api: Any, nodes: Any, edges: Any, name: str) -> None:
     parent, child = ids(api.put(case(name), {"type": "sample", "submitter_id": name, "cases": {"submitter_id": name}}))
     assert api("DELETE", f"/P/one/entities/{parent},{child}").status_code == 200

@@ -236,7 +236,7 @@ def test_a_fault_of_ours_is_logged_and_stores_nothing(
     def fail(*_: Any) -> None:
         raise RuntimeError("secret internals")
 
-    monkeypatch.setattr(running.app.model.tools.store, "announce", fail)
+    monkeypatch.setattr(running.app.model.tools.store.log, "document", fail)
     response = submit(api, rows(300, tag))
     number = submit(api, rows(300, tag), "?async=true").json()["transaction_id"]
     done = finished(api, number)
@@ -420,16 +420,16 @@ def test_a_report_that_comes_late_does_not_undo_the_end(api: Any, running: Any, 
 def test_detached_work_outlasts_a_moment_without_a_database(
     api: Any, running: Any, monkeypatch: pytest.MonkeyPatch, tag: str
 ) -> None:
-    store, tries = running.app.model.tools.store, []
-    announce = store.announce
+    log, tries = running.app.model.tools.store.log, []
+    document = log.document
 
     def fail_once(*arguments: Any) -> None:
         tries.append(1)
         if len(tries) == 1:
             raise Unavailable("The database cannot be reached just now.")
-        announce(*arguments)
+        document(*arguments)
 
-    monkeypatch.setattr(store, "announce", fail_once)
+    monkeypatch.setattr(log, "document", fail_once)
     number = submit(api, rows(500, tag), "?async=true").json()["transaction_id"]
     assert finished(api, number)["state"] == "SUCCEEDED"
     assert (len(tries), f"1{tag}" in api.export("case")) == (2, True)

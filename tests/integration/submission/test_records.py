@@ -24,7 +24,7 @@ def test_g18_a_fault_of_ours_stores_nothing_and_tells_nothing(
         raise RuntimeError("secret internals")
 
     name = fresh()
-    monkeypatch.setattr(running.app.model.tools.store, "announce", fail)
+    monkeypatch.setattr(running.app.model.tools.store.log, "document", fail)
     response = api("PUT", "/P/one", case(name))
     monkeypatch.undo()
     answer = response.json()
@@ -76,6 +76,38 @@ def test_the_number_of_statements_does_not_grow_with_the_records(api: Any, runni
         sa.event.remove(engine, "before_cursor_execute", note)
         counts.append(len(statements))
     assert counts[0] == counts[1] < 40
+
+
+def test_keys_are_looked_up_by_an_index_however_few_records_there_are(api: Any, running: Any, sql: Any) -> None:
+    """PostgreSQL by itself would go through all records of a type, up to some 50,000, for some hundred keys."""
+    import sqlalchemy as sa
+
+    name = fresh()
+    sql(
+        "insert into graph.node_case (node_id, _props) select gen_random_uuid(),"
+        " jsonb_build_object('submitter_id', :name || '-' || n, 'project_id', 'P-one') from generate_series(1, 3000) n",
+        name=name,
+    )
+    sql("analyze graph.node_case")
+    asked: list[Any] = []
+
+    def note(*arguments: Any) -> None:
+        asked.append(arguments[2:4])
+
+    engine = running.app.database.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    cases = [case(f"{name}-{n}", primary_site="lung") for n in range(500)]
+    assert api.put(*cases)["success"]
+    assert api.put(*(sample(f"{name}-{n}", f"{name}-{n}") for n in range(500)))["success"]
+    sa.event.remove(engine, "before_cursor_execute", note)
+    with engine.begin() as connection:
+        plans = [
+            "\n".join(connection.exec_driver_sql(f"explain {statement}", parameters).scalars())
+            for statement, parameters in asked
+            if "node_case" in statement and " FOR " in statement
+        ]
+    sql("delete from graph.node_case where _props->>'submitter_id' like :name || '-%'", name=name)
+    assert [("Index Scan" in plan, "Seq Scan" in plan) for plan in plans] == [(True, False)] * 2, plans
 
 
 def test_a_submission_is_announced(api: Any, database_url: str) -> None:

@@ -89,7 +89,7 @@ def test_who_is_always_in_the_way_is_told_of(
         raise sa.exc.OperationalError("", {}, Clash())
 
     monkeypatch.setattr(running.app, "max_retries", 2)
-    monkeypatch.setattr(running.app.model.tools.store, "announce", clash)
+    monkeypatch.setattr(running.app.model.tools.store.log, "document", clash)
     answer = api("PUT", "/P/one", case(name))
     assert (answer.status_code, len(tried)) == (409, 2)
     assert sql("select count(*) from graph.node_case") == before

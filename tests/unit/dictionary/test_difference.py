@@ -16,8 +16,7 @@ from commonshub.core.dictionary import Dictionary, NodeType, load, validation_sc
 from commonshub.core.dictionary.compile import make_node
 from commonshub.core.dictionary.difference import Difference, difference
 from commonshub.core.dictionary.inclusion import includes
-from commonshub.submission.entity import Entity
-from commonshub.submission.links import check_groups
+from commonshub.submission.links import broken_rules
 
 FRIENDS = "  - {name: friends_of, backref: known_by, label: knows"
 WITH_FRIENDS = "required: [type, submitter_id, experiments"
@@ -286,10 +285,8 @@ def _accepts(node: NodeType, values: dict[str, Any], edges: dict[tuple[str, str]
     targets = {link.name: edges.get((link.label, link.target), 0) for link in node.links}
     filled = [name for name, count in targets.items() if count]
     document = {**values, **{name: [{"id": "x"}] * targets[name] for name in filled}}
-    entity = Entity(document, node, "P-one")
-    check_groups(entity, node, filled)
     too_many = any(link.to_one and targets[link.name] > 1 for link in node.links)
-    return _valid(validation_schema(node), document) and not entity.errors and not too_many
+    return _valid(validation_schema(node), document) and not any(broken_rules(node, filled)) and not too_many
 
 
 @settings(max_examples=300, deadline=None)

@@ -10,7 +10,7 @@ from commonshub.core.uuids import fresh
 from commonshub.submission.deletion import broken
 from commonshub.submission.entity import Entity, Outcome
 from commonshub.submission.ids import is_uuid
-from commonshub.submission.links import check_groups, read_targets
+from commonshub.submission.links import broken_rules, filled, read_targets
 from commonshub.submission.validate import Checkers
 
 NODES = load(str(Path(__file__).parents[2] / "data" / "dictionary")).nodes
@@ -61,8 +61,8 @@ def test_what_is_no_target_is_an_error(value: Any) -> None:
 def test_groups_look_at_what_will_be_stored(links: dict[str, list[str]], stored: tuple[str, ...], faults: int) -> None:
     checked = entity("aliquot")
     checked.targets = {name: [{"id": id_} for id_ in ids] for name, ids in links.items()}
-    check_groups(checked, NODES["aliquot"], stored)
-    assert len(checked.errors) == faults
+    checked.parents = {name: {"3"} for name in stored}
+    assert len(list(broken_rules(NODES["aliquot"], filled(checked)))) == faults
 
 
 @pytest.mark.parametrize(
