@@ -9,12 +9,13 @@ import orjson
 
 from commonshub.core.dictionary import Property
 
-from .sql import Statement, disjunction, literal
+from .sql import Statement, disjunction, literal, storable
 from .values import text
 
 _KEYS = frozenset(["submitter_id", "project_id"])
 _MOST_CONTAINED = 8
-_LIKE_A_NUMBER = re.compile(r"-?[0-9]|true$|false$")
+# What PostgreSQL writes for a number or a truth value of JSON.
+_NO_TEXT = re.compile(r"-?[0-9]+(\.[0-9]+)?|true|false")
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Equality:
         """
         if each.name in _KEYS or len(values) > _MOST_CONTAINED:
             return False
-        return each.kind != "string" or not any(_LIKE_A_NUMBER.match(_text(value)) for value in values)
+        return each.kind != "string" or not any(_NO_TEXT.fullmatch(_text(value)) for value in values)
 
     def _object(self, each: Property, value: Any) -> str:
         held = _text(value) if each.kind == "string" else orjson.Fragment(_scalar(each, value))
@@ -62,7 +63,7 @@ class Equality:
 
     def _array_holds(self, stored: str, each: Property, values: Sequence[Any]) -> str:
         if each.item_kind in ("integer", "number", "boolean"):
-            items = [_item(value) for value in values]
+            items = [_item(_text(value)) for value in values]
         else:
             items = [_text(value) for value in values]
         wanted = self.statement.bind(orjson.dumps(items).decode(), "jsonb")
@@ -74,13 +75,13 @@ class Equality:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value)
+    return storable(str(value))
 
 
 def _scalar(each: Property, value: Any) -> str:
     """A number or boolean as JSON; jsonb compares numbers by value, so 1980 equals 1980.0."""
     if each.kind in ("integer", "number") and isinstance(value, str):
-        value = _item(value)
+        value = _item(_text(value))
     return orjson.dumps(value).decode()
 
 

@@ -253,7 +253,7 @@ def _selective(args: Args) -> bool:
     paths = [entry for entry in args.get("with_path_to") or () if entry is not None]
     filtered = [args.get("filter", {}).get(key, {}) for key in ("id", "submitter_id")] if args.get("filter") else []
     return (
-        any(args.get(key) for key in ("id", "ids", "submitter_id"))
+        any(args.get(key) for key in ("id", "ids", "submitter_id", "object_id"))
         or any(len(entry) > 1 for entry in paths)
         or any(key in ("eq", "in", "prefix") for operators in filtered for key in operators or ())
     )

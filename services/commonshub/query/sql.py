@@ -165,8 +165,8 @@ class Statement:
             The statement has more parts than it may.
         """
         for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str) and not _storable(text):
-                raise BadRequest(f"{text[:40]!r} holds a NUL or half a surrogate pair; no record does.")
+            if isinstance(text, str):
+                storable(text)
         key = f"p{len(self.parameters)}"
         self.parameters[key] = value
         self._check()
@@ -205,9 +205,19 @@ class Statement:
         return f"with {', '.join(f'{name(key)} as {text}' for key, text in self.expressions.items())} {body}"
 
 
-def _storable(text: str) -> bool:
+def storable(text: str) -> str:
+    """A text that a client gives, as it is.
+
+    Raises
+    ------
+    BadRequest
+        It holds a character that PostgreSQL cannot store, in a JSON value as little as in a text.
+    """
     try:
         text.encode()
+        fits = "\x00" not in text
     except UnicodeEncodeError:
-        return False
-    return "\x00" not in text
+        fits = False
+    if not fits:
+        raise BadRequest(f"{text[:40]!r} holds a NUL or half a surrogate pair; no record does.")
+    return text

@@ -23,7 +23,19 @@ FAULTS: list[tuple[str, str]] = [
     ('{ case(order_by_asc: "zzz") { id } }', "Cannot order by zzz on case"),
     ('{ _case_count(created_after: "yesterday") }', "created_after: 'yesterday' is not a date or time"),
     ('{ case(age: "old") { id } }', 'Argument "age" has invalid value "old".\nExpected type "Float", found "old".'),
-    ('{ case(id: "\\u0000") { id } }', "holds a NUL"),
+    *(
+        (f"{{ case({argument}) {{ id }} }}", "'a\\x00' holds a NUL")
+        for argument in (
+            'id: "a\\u0000"',
+            'ids: ["b", "a\\u0000"]',
+            'primary_site: "a\\u0000"',
+            'not: [{primary_site: "a\\u0000"}]',
+            'consent_codes: "a\\u0000"',
+            'scores: "a\\u0000"',
+            'filter: {primary_site: {eq: "a\\u0000"}}',
+            'with_path_to: {type: "sample", kind: "a\\u0000"}',
+        )
+    ),
     ("{ case }", "must have a selection of subfields"),
     ("{ case { ...f } } fragment f on sample { id }", "can never be of type 'sample'"),
     ("{ case { ...f } } fragment f on case { samples { cases { ...f } } }", "Cannot spread fragment 'f' within itself"),
