@@ -121,6 +121,7 @@ GRAPH = {
     "G65": "the dictionary as nodes",
     "G66": "the log of submissions",
     "G67": "counts and names of projects",
+    "G68": "what a file is",
     "G69": "a record of every type goes in, is found, and goes out",
 }
 CASES = {f"C{number}" for number in range(1, 111)}

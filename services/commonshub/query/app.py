@@ -10,7 +10,7 @@ from commonshub.core.routing import Route
 
 from .answers import Answers
 from .document import Limits
-from .handlers import DatasetProjectsHandler, DatasetsHandler, GraphQLHandler, SchemaHandler
+from .handlers import CoreMetadataHandler, DatasetProjectsHandler, DatasetsHandler, GraphQLHandler, SchemaHandler
 from .sql import GraphTables
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class QueryApp(ServiceApplication):
         "/api/v0/submission/graphql",
         "/api/v0/submission/getschema",
         "/api/v0/datasets",
+        "/api/v0/coremetadata",
+        "/coremetadata",
     )
 
     max_query_bytes = Integer(
@@ -76,6 +78,8 @@ class QueryApp(ServiceApplication):
             (r"/api/v0/submission/getschema/?", SchemaHandler),
             (r"/api/v0/datasets/?", DatasetsHandler),
             (r"/api/v0/datasets/projects/?", DatasetProjectsHandler),
+            (r"/api/v0/coremetadata/(.+)", CoreMetadataHandler),
+            (r"/coremetadata/(.+)", CoreMetadataHandler),
         ]
 
     async def start_service(self) -> None:

@@ -5,15 +5,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 import orjson
 from tornado.iostream import StreamClosedError
 
 from commonshub.core.administrators import require_administrator
-from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, Unavailable
+from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, Unavailable
 from commonshub.core.web import BaseHandler
 
-from . import datasets, requests, store
+from . import coremetadata, datasets, requests, store
+from .answers import Answers
 from .document import Invalid
 from .planner import Plan
 from .scope import Scope, scope_of
@@ -211,3 +213,58 @@ class DatasetProjectsHandler(DatasetsHandler):
         statement, parameters = datasets.projects(answers.dictionary, answers.tables, self.scope())
         rows = await self.service.database.run(store.rows, statement, parameters)
         self.reply({"projects": [dict(zip(datasets.PROJECT_KEYS, row, strict=True)) for row in rows]})
+
+
+class CoreMetadataHandler(QueryHandler):
+    """``GET /coremetadata/<object id>``: what a file is, as JSON, BibTeX or JSON-LD of schema.org."""
+
+    async def get(self, object_id: str) -> None:
+        scope, answers = self.scope(), self.service.answers
+        file = await self._file(answers, scope, object_id)
+        if file is None:
+            raise NotFound(f'object_id "{object_id[:300]}" not found')
+        found = coremetadata.merged(file)
+        self.set_header("Vary", "Accept")
+        # What somebody may read is nobody else's to keep.
+        self.set_header("Cache-Control", "private, no-store")
+        match self._form():
+            case "bibtex":
+                self.set_header("Content-Type", "application/x-bibtex; charset=utf-8")
+                self.finish(coremetadata.bibtex(found))
+            case "schemaorg":
+                self.set_header("Content-Type", "application/vnd.schemaorg.ld+json")
+                address = f"{self.service.commons.origin}/index/{quote(object_id)}"
+                self.finish(orjson.dumps(coremetadata.schemaorg(found, address)))
+            case _:
+                self.reply(coremetadata.shown(found))
+
+    async def _file(self, answers: Answers, scope: Scope, object_id: str) -> Mapping[str, Any] | None:
+        if not coremetadata.known(answers.dictionary):
+            return None
+        types = (await self._ask(answers, coremetadata.FIND, object_id, scope))["datanode"]
+        if not types:
+            return None
+        query = coremetadata.query(answers.dictionary, types[0]["type"])
+        # It may be gone by now.
+        return next(iter((await self._ask(answers, query, object_id, scope))["file"]), None)
+
+    async def _ask(self, answers: Answers, query: str, object_id: str, scope: Scope) -> Any:
+        plan = await asyncio.to_thread(answers.plan, query, {"id": object_id}, None, scope)
+        [data] = await self.service.database.run(store.answers, [plan])
+        return orjson.loads(data)
+
+    def _form(self) -> str | None:
+        """The first form of the ``Accept`` header that there is."""
+        accepted = (
+            each.partition(";")[0].strip().lower() for each in self.request.headers.get("Accept", "").split(",")
+        )
+        return next((_FORMS[each] for each in accepted if each in _FORMS), None)
+
+
+_FORMS = {
+    "application/json": "json",
+    "x-bibtex": "bibtex",
+    "application/x-bibtex": "bibtex",
+    "application/vnd.schemaorg.ld+json": "schemaorg",
+    "application/ld+json": "schemaorg",
+}

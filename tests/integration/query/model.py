@@ -122,9 +122,10 @@ class Record:
     parents: tuple[tuple[str, str], ...] = ()
 
 
-def write_dictionary(folder: Path) -> Path:
+def write_dictionary(folder: Path, more: Sequence[Json] = ()) -> Path:
+    """The dictionary, with other node types beside."""
     file = folder / "dictionary.json"
-    file.write_text(json.dumps({f"{each['id']}.yaml": each for each in NODES}))
+    file.write_text(json.dumps({f"{each['id']}.yaml": each for each in (*NODES, *more)}))
     return file
 
 
