@@ -32,6 +32,9 @@ class QueryApp(ServiceApplication):
         "/coremetadata",
     )
 
+    max_request_bytes = Integer(
+        8 * 2**20, help="Longest request, in bytes: a query with its variables, or a list of them."
+    ).tag(config=True)
     max_query_bytes = Integer(
         _DEFAULTS.max_query_bytes, help="Longest query text, in bytes; variables are not counted."
     ).tag(config=True)
@@ -70,6 +73,11 @@ class QueryApp(ServiceApplication):
     public_datasets = Bool(
         False, help="Whether anybody may read how many records each project holds (/api/v0/datasets)."
     ).tag(config=True)
+
+    @property
+    def max_body_bytes(self) -> int:
+        """Largest request body that this service accepts."""
+        return min(self.max_request_bytes, self.commons.max_body_bytes)
 
     def routes(self) -> list[Route]:
         """The public paths of this service."""

@@ -21,11 +21,11 @@ from graphql import (
     parse,
     validate,
 )
-from graphql.execution.values import get_variable_values
 
 from commonshub.core.errors import BadRequest, TooLarge
 
 from .rules import RULES
+from .variables import coerced
 
 _NESTING = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|\#[^\n]*|([{\[(])|([}\])])', re.DOTALL)
 
@@ -137,14 +137,18 @@ class Documents:
         """
         document = self.get(text)
         definition = _choose(document, name)
-        _measure(variables, self.limits)
-        coerced = get_variable_values(
-            self.schema, definition.variable_definitions or (), dict(variables), max_errors=self.limits.max_errors
+        found = coerced(
+            self.schema,
+            definition.variable_definitions,
+            variables,
+            max_depth=2 * self.limits.max_depth,
+            max_parts=self.limits.max_parts,
+            max_errors=self.limits.max_errors,
         )
-        if isinstance(coerced, list):
-            raise invalid(coerced)
+        if isinstance(found, list):
+            raise invalid(found)
         fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
-        return Operation(definition, fragments, coerced)
+        return Operation(definition, fragments, found)
 
 
 def check(schema: GraphQLSchema, text: str, limits: Limits) -> DocumentNode:
@@ -185,22 +189,6 @@ def nesting(text: str) -> int:
         elif match[2]:
             depth -= 1
     return deepest
-
-
-def _measure(variables: Mapping[str, Any], limits: Limits) -> None:
-    """Refuse variables that are nested too deep to be walked, or hold more objects than a statement has parts."""
-    waiting, objects = [(each, 1) for each in variables.values()], 0
-    while waiting:
-        value, depth = waiting.pop()
-        if not isinstance(value, dict | list):
-            continue
-        objects += isinstance(value, dict)
-        if depth > 2 * limits.max_depth:
-            raise TooLarge(f"The variables are nested more than {2 * limits.max_depth} deep.")
-        if objects > limits.max_parts:
-            raise TooLarge(f"The variables hold more than {limits.max_parts} objects; ask in several queries.")
-        below = value.values() if isinstance(value, dict) else value
-        waiting += [(each, depth + 1) for each in below if isinstance(each, dict | list)]
 
 
 def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

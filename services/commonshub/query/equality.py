@@ -53,7 +53,7 @@ class Equality:
         return each.kind != "string" or not any(_NO_TEXT.fullmatch(_text(value)) for value in values)
 
     def _object(self, each: Property, value: Any) -> str:
-        held = _text(value) if each.kind == "string" else orjson.Fragment(_scalar(each, value))
+        held = storable(_text(value)) if each.kind == "string" else orjson.Fragment(_scalar(each, value))
         return self.statement.bind(orjson.dumps({each.name: held}).decode(), "jsonb")
 
     def _equal(self, expression: str, values: list[str], type_: str) -> str:
@@ -63,9 +63,9 @@ class Equality:
 
     def _array_holds(self, stored: str, each: Property, values: Sequence[Any]) -> str:
         if each.item_kind in ("integer", "number", "boolean"):
-            items = [_item(_text(value)) for value in values]
+            items = [_item(storable(_text(value))) for value in values]
         else:
-            items = [_text(value) for value in values]
+            items = [storable(_text(value)) for value in values]
         wanted = self.statement.bind(orjson.dumps(items).decode(), "jsonb")
         # A single value, left from an earlier dictionary, is a list of one; null is none.
         listed = f"case jsonb_typeof({stored}) when 'array' then {stored} when 'null' then null"
@@ -75,13 +75,13 @@ class Equality:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return storable(str(value))
+    return str(value)
 
 
 def _scalar(each: Property, value: Any) -> str:
     """A number or boolean as JSON; jsonb compares numbers by value, so 1980 equals 1980.0."""
     if each.kind in ("integer", "number") and isinstance(value, str):
-        value = _item(_text(value))
+        value = _item(storable(value))
     return orjson.dumps(value).decode()
 
 

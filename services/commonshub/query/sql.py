@@ -164,8 +164,9 @@ class Statement:
         TooLarge
             The statement has more parts than it may.
         """
-        for text in value if isinstance(value, list) else [value]:
-            if isinstance(text, str):
+        texts = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)]
+        if not _storable("".join(texts)):
+            for text in texts:
                 storable(text)
         key = f"p{len(self.parameters)}"
         self.parameters[key] = value
@@ -213,11 +214,14 @@ def storable(text: str) -> str:
     BadRequest
         It holds a character that PostgreSQL cannot store, in a JSON value as little as in a text.
     """
-    try:
-        text.encode()
-        fits = "\x00" not in text
-    except UnicodeEncodeError:
-        fits = False
-    if not fits:
+    if not _storable(text):
         raise BadRequest(f"{text[:40]!r} holds a NUL or half a surrogate pair; no record does.")
     return text
+
+
+def _storable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in text

@@ -14,6 +14,8 @@ from .planner import Plan
 
 # Rows that are taken from a cursor at a time.
 _ROWS = 500
+# Items of a list that the driver writes.
+_MOST_ITEMS = 100
 
 
 def tune(engine: sa.Engine) -> None:
@@ -61,7 +63,7 @@ def items(connection: sa.Connection, plan: Plan) -> Iterator[str]:
     assert plan.statement is not None
     with _told():
         options = {"stream_results": True, "max_row_buffer": _ROWS}
-        found = connection.exec_driver_sql(plan.statement, dict(plan.parameters), execution_options=options)
+        found = connection.exec_driver_sql(plan.statement, _bound(plan.parameters), execution_options=options)
         yield from found.scalars()
 
 
@@ -88,7 +90,21 @@ def rows(connection: sa.Connection, statement: str, parameters: Mapping[str, Any
         As :func:`answers`.
     """
     with _told():
-        return connection.exec_driver_sql(statement, dict(parameters)).fetchall()
+        return connection.exec_driver_sql(statement, _bound(parameters)).fetchall()
+
+
+def _bound(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as the driver takes them without holding up other threads: it writes a long list in one go."""
+    return {
+        key: _array(value) if isinstance(value, list) and len(value) > _MOST_ITEMS else value
+        for key, value in parameters.items()
+    }
+
+
+def _array(texts: Sequence[str]) -> str:
+    """An array of texts as PostgreSQL writes it."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return '{"' + '","'.join(quoted) + '"}'
 
 
 @contextmanager

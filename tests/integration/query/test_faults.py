@@ -1,5 +1,6 @@
 """Bad input gets a 400 that says what is wrong, soon, and the service goes on."""
 
+import socket
 import time
 from typing import Any
 
@@ -187,10 +188,32 @@ def test_a_flood_in_the_variables_is_refused_too(client: Client, argument: str) 
     assert time.process_time() - start < 2
 
 
-def test_a_long_list_of_values_is_no_flood(client: Client) -> None:
-    query = "query ($x: [String]) { case(submitter_id: $x, first: 0) { id } }"
-    many = [f"C{number}" for number in range(20_000)]
-    assert len(client.ask(query, {"x": many})["case"]) == 3
+LISTS: list[tuple[str, str, list[Any], int]] = [
+    ("[String]", "case(submitter_id: $x, first: 0) { id }", [f"C{number}" for number in range(20_000)], 3),
+    ("[String]", "case(ids: $x, first: 0) { id }", [f"c{number}" for number in range(20_000)], 3),
+    ("[Float]", "case(age: $x, first: 0) { id }", list(range(60, 20_000)), 2),
+    ("Filter_case", "case(filter: $x, first: 0) { id }", [f"C{number}" for number in range(2, 20_000)], 2),
+    (
+        "[String]",
+        "reading(file_name: $x, first: 0) { id }",
+        ['"', "\\", "{}", "%s", "", 'quo"te\n.csv', ","] * 3_000,
+        1,
+    ),
+]
+
+
+@pytest.mark.parametrize(("type_", "call", "values", "found"), LISTS, ids=[call for _, call, _, _ in LISTS])
+def test_a_long_list_of_values_is_no_flood(client: Client, type_: str, call: str, values: Any, found: int) -> None:
+    given = {"submitter_id": {"in": values}} if type_ == "Filter_case" else values
+    (data,) = client.ask(f"query ($x: {type_}) {{ {call} }}", {"x": given}).values()
+    assert len(data) == found
+
+
+def test_a_request_that_is_too_long_is_not_read(client: Client) -> None:
+    size = client.running.app.max_request_bytes + 1
+    with socket.create_connection(("127.0.0.1", client.running.app.port), 30) as sock:
+        sock.sendall(f"POST {GRAPHQL} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
+        assert sock.recv(100).startswith(b"HTTP/1.1 400")
 
 
 def test_many_fields_fit_into_one_statement(client: Client) -> None:
