@@ -48,6 +48,24 @@ class Page(NamedTuple):
 
 Task = asyncio.Task[Page]
 
+# Pages that are read ahead for one reader: PostgreSQL works on one while he takes the other.
+DEPTH = 2
+
+
+class Begun(NamedTuple):
+    """A page ahead.
+
+    Parameters
+    ----------
+    page
+        The page, or what reads it.
+    end
+        What leaves it when nobody has asked for it in time.
+    """
+
+    page: Task
+    end: asyncio.TimerHandle
+
 
 class Ahead:
     """Reads pages for one process, some of them ahead.
@@ -59,7 +77,7 @@ class Ahead:
     view
         Tells what is seen now.
     most
-        Pages ahead that are kept, and readers that are known.
+        Pages ahead that are kept, and readers that are known. Where so many are kept no other is read.
     life_s
         How long a page ahead is kept and, after one was of no use, no other is read, in seconds.
     """
@@ -76,17 +94,20 @@ class Ahead:
         self._most = most
         self._life_s = life_s
         self._expected: OrderedDict[bytes, None] = OrderedDict()
-        self._begun: OrderedDict[bytes, Task] = OrderedDict()
+        self._begun: dict[bytes, Begun] = {}
         self._useless_at = float("-inf")
 
     async def page(self, wanted: Filter) -> Page:
         """The records that pass a filter."""
         name = wanted.digest()
         reads_on = self._expected.pop(name, name) is None
-        begun = self._begun.pop(name, None)
+        begun = self._take(name)
         page = (begun and await self._still_true(begun)) or await self._read(wanted)
-        if page.last is not None and page.number == wanted.limit:
-            self._prepare(replace(wanted, start=page.last), reads_on)
+        following = _following(wanted, page)
+        if following:
+            self._expect(following)
+        if following and reads_on:
+            self._prepare(following, DEPTH)
         return page
 
     async def _still_true(self, begun: Task) -> Page | None:
@@ -96,29 +117,65 @@ class Ahead:
         if not _failed(begun) and begun.result().view == view:
             return begun.result()
         self._useless_at = asyncio.get_running_loop().time()
+        # What others wait for was read before the same write.
+        self._leave_all()
         return None
 
-    def _prepare(self, following: Filter, reads_on: bool) -> None:
-        """Expect a reader to ask for this page, and begin to read it for one who has read on before."""
-        loop, name = asyncio.get_running_loop(), following.digest()
-        self._expected[name] = None
+    def _expect(self, following: Filter) -> None:
+        """Know whoever asks for this page for a reader."""
+        self._expected[following.digest()] = None
         while len(self._expected) > self._most:
             self._expected.popitem(last=False)
-        if reads_on and name not in self._begun and loop.time() - self._useless_at > self._life_s:
-            page = self._begun[name] = loop.create_task(self._read(following))
-            page.add_done_callback(_failed)
-            loop.call_later(self._life_s, self._leave, name, page)
-            while len(self._begun) > self._most:
-                self._leave(*next(iter(self._begun.items())))
 
-    def _leave(self, name: bytes, page: Task) -> None:
-        if self._begun.get(name) is page:
-            del self._begun[name]
+    def _prepare(self, wanted: Filter, pages: int) -> None:
+        """Begin to read a page, and then those after it, so many in all, unless too many are kept already."""
+        name = wanted.digest()
+        begun = self._begun.get(name) or self._begin(name, wanted)
+        if begun and pages > 1:
+            begun.page.add_done_callback(lambda page: self._go_on(page, wanted, pages - 1))
+
+    def _begin(self, name: bytes, wanted: Filter) -> Begun | None:
+        loop = asyncio.get_running_loop()
+        if len(self._begun) >= self._most or loop.time() - self._useless_at <= self._life_s:
+            return None
+        page = loop.create_task(self._read(wanted))
+        page.add_done_callback(_failed)
+        begun = self._begun[name] = Begun(page, loop.call_later(self._life_s, self._leave, name))
+        return begun
+
+    def _go_on(self, page: Task, wanted: Filter, pages: int) -> None:
+        following = None if _failed(page) else _following(wanted, page.result())
+        if following:
+            self._prepare(following, pages)
+
+    def _take(self, name: bytes) -> Task | None:
+        """A page ahead, which is no longer kept."""
+        begun = self._begun.pop(name, None)
+        if begun is None:
+            return None
+        # A later page with this name has a time of its own.
+        begun.end.cancel()
+        return begun.page
+
+    def _leave(self, name: bytes) -> None:
+        if page := self._take(name):
             page.cancel()
+
+    def _leave_all(self) -> list[Task]:
+        left = [begun.page for begun in self._begun.values()]
+        for name in list(self._begun):
+            self._leave(name)
+        return left
 
     async def close(self) -> None:
         """Leave all pages that nobody has asked for."""
-        await cancel(*self._begun.values())
+        self._most = 0
+        await cancel(*self._leave_all())
+
+
+def _following(wanted: Filter, page: Page) -> Filter | None:
+    """What a reader of this page asks for next; None where there is no more."""
+    return replace(wanted, start=page.last) if page.last is not None and page.number == wanted.limit else None
 
 
 def _failed(page: Task) -> bool:

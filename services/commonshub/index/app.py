@@ -92,7 +92,7 @@ class IndexApp(ServiceApplication):
     max_metadata_batch = Integer(10_000, help="Most entries in one POST /mds-admin/metadata.").tag(config=True)
 
     max_pages_ahead = Integer(
-        4, min=0, help="Pages of lists that one process reads before they are asked for, for those who read on."
+        8, min=0, help="Pages of lists that one process reads before they are asked for, two for each who reads on."
     ).tag(config=True)
 
     pages_ahead_s = Integer(

@@ -1,6 +1,7 @@
 """Pages are read before they are asked for, and nobody can tell."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -43,11 +44,37 @@ def run(reader: Callable[[Numbers, Ahead], Awaitable[None]], most: int = 4, life
     asyncio.run(main())
 
 
-async def following(ahead: Ahead, page: Page, wanted: Filter = FIRST) -> Page:
-    # Whatever was begun has time to end.
-    for _ in range(5):
+async def settled() -> None:
+    """Whatever was begun has time to end."""
+    for _ in range(20):
         await asyncio.sleep(0)
+
+
+async def following(ahead: Ahead, page: Page, wanted: Filter = FIRST) -> Page:
+    await settled()
     return await ahead.page(replace(wanted, start=page.last))
+
+
+def test_two_pages_are_read_ahead() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        await following(ahead, await ahead.page(FIRST))
+        await settled()
+        assert numbers.reads == [None, "1", "3", "5"]
+
+    run(reader)
+
+
+def test_nothing_holds_a_page_that_was_taken() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        page = await ahead.page(FIRST)
+        for _ in range(3):
+            page = await following(ahead, page)
+        await settled()
+        gc.collect()
+        held = {each.text for each in gc.get_objects() if isinstance(each, Page)}
+        assert held == {page.text, "0:[8, 9]", "0:[]"}
+
+    run(reader)
 
 
 def test_the_third_page_is_there_before_it_is_asked_for() -> None:
@@ -93,7 +120,7 @@ def test_no_page_is_read_ahead_where_one_was_of_no_use() -> None:
         numbers.version = 1
         await following(ahead, third)
         await asyncio.sleep(0)
-        assert numbers.reads == [None, "1", "3", "5", "5"]
+        assert numbers.reads == [None, "1", "3", "5", "7", "5"]
 
     run(reader)
 
@@ -137,7 +164,7 @@ def test_no_more_pages_are_kept_than_allowed() -> None:
         numbers.reads.clear()
         for each, page in zip(wanted, pages, strict=True):
             await following(ahead, page, each)
-        # Those that gave way are read again.
+        # Those that had no room are read when they are asked for.
         assert numbers.reads.count("3") > 0
 
     run(reader, most=1)
