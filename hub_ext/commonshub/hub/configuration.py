@@ -25,6 +25,7 @@ from commonshub.core.errors import CommonsError
 from commonshub.core.settings import Commons
 from commonshub.core.signin import SignInSettings
 
+from . import memory
 from .files import read_json
 from .folder import DataFolder
 from .processes import INSTANCE_VARIABLE
@@ -132,8 +133,7 @@ def _services(
     environment = {
         "COMMONSHUB_DATA_DIR": str(folder.path),
         INSTANCE_VARIABLE: secrets["instance"],
-        # Every thread that ever allocates would otherwise keep an arena of its own.
-        "MALLOC_ARENA_MAX": "2",
+        **memory.ENVIRONMENT,
     }
     declared: list[dict[str, Any]] = []
     for name, target in settings.targets(ports).items():

@@ -12,7 +12,7 @@ from commonshub.core.errors import CommonsError
 from commonshub.core.files import write_whole
 from commonshub.core.settings import Commons, StorageSettings
 
-from . import objectstore, postgres, proxy
+from . import memory, objectstore, postgres, proxy
 from .accounts import Accounts, give, launcher
 from .configuration import BASE_URL, load
 from .files import read_json
@@ -114,7 +114,7 @@ class Embedded:
             "NO_PROXY": direct,
             "COMMONSHUB_DATA_DIR": str(self.folder.path),
             INSTANCE_VARIABLE: self.secrets["instance"],
-            "MALLOC_ARENA_MAX": "2",
+            **memory.ENVIRONMENT,
         }
 
     def _forget_earlier(self) -> None:

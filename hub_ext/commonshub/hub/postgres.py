@@ -17,6 +17,8 @@ from urllib.parse import quote
 
 from commonshub.core.errors import CommonsError, Unavailable
 
+from . import memory
+
 # sun_path holds 108 bytes with the closing zero, and PostgreSQL appends its own file name to the folder.
 LONGEST_SOCKET_BYTES = 107
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -167,4 +169,4 @@ class Postgres:
 def environment() -> dict[str, str]:
     """Variables that the server needs."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TZ") if name in os.environ}
-    return {"PATH": os.defpath, "LC_ALL": "C.UTF-8" if sys.platform == "linux" else "C", **kept}
+    return {"PATH": os.defpath, "LC_ALL": "C.UTF-8" if sys.platform == "linux" else "C", **memory.ENVIRONMENT, **kept}
