@@ -5,7 +5,7 @@ import importlib
 import sys
 from pathlib import Path
 
-GROUPS = ("up", "auth", "index", "blobs", "submission", "query")
+GROUPS = ("up", "auth", "index", "blobs", "submission", "query", "explore")
 
 
 def main() -> int:
