@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, ClassVar, TypeVar
 
 from traitlets.config import Configurable
@@ -21,6 +22,7 @@ from .handlers import DownloadHandler, GraphqlHandler, GuppyStatusHandler
 from .refresh import Refresher
 from .settings import ExploreSettings
 from .shelf import Shelf
+from .tiers import Caller, Tiers
 
 T = TypeVar("T")
 
@@ -51,6 +53,7 @@ class ExploreApp(ServiceApplication):
         self.schema = self.database.settings.explore_schema
         await asyncio.to_thread(migrate, self.database.engine, self.schema, store.MIGRATIONS, store.HEAD)
         self.shelf = Shelf(self.settings)
+        self._tiers = self.settings.tiers
         self.active: store.Active | None = None
         self._threads = ThreadPoolExecutor(self.settings.query_threads, thread_name_prefix="query")
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,7 +105,12 @@ class ExploreApp(ServiceApplication):
         """Run something that reads the index on a worker thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*arguments))
 
-    def access(self, identity: Identity, paths: frozenset[str]) -> frozenset[str]:
-        """Which of the resource paths in an index the caller may read."""
-        prefixes = self.policy.prefixes(identity, SERVICE, METHOD)
-        return frozenset(path for path in paths if covers(prefixes, path)) if prefixes else frozenset()
+    def caller(self, identity: Identity, paths: frozenset[str]) -> Caller:
+        """What the caller may learn of an index with these resource paths."""
+        return _caller(self._tiers, tuple(self.policy.prefixes(identity, SERVICE, METHOD)), paths)
+
+
+@lru_cache(maxsize=1_000)
+def _caller(tiers: Tiers, prefixes: tuple[str, ...], paths: frozenset[str]) -> Caller:
+    held = frozenset(path for path in paths if covers(prefixes, path)) if prefixes else frozenset()
+    return Caller(tiers, held, whole=held == paths)

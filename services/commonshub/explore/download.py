@@ -1,18 +1,19 @@
 """Downloads: what was asked for, and its rows as JSON, NDJSON, CSV or TSV, a chunk at a time."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import orjson
 
 from commonshub.core.cells import table_text
-from commonshub.core.errors import BadRequest
+from commonshub.core.errors import AuthenticationRequired, BadRequest
 
 from .catalog import DocType
 from .filters import parse
-from .requests import Format, Rows, Scope
+from .requests import MASKED, Count, Format, Reader, Rows, Scope
 from .schema import sort_order
+from .tiers import OUT_OF_SCOPE, Accessibility, Caller
 
 CHUNK_ROWS = 2_000
 CONTENT_TYPES: dict[Format, str] = {
@@ -28,11 +29,20 @@ Tree = dict[str, "Tree | None"]
 
 @dataclass(frozen=True)
 class Download:
-    """A checked request."""
+    """A checked request.
+
+    Parameters
+    ----------
+    tree
+        What of a document is wanted.
+    others
+        Documents that the caller may not read; enough of them make the request one too wide.
+    """
 
     rows: Rows
     tree: Tree
     format: Format
+    others: Scope | None = None
     chunk_rows: int = CHUNK_ROWS
 
     @property
@@ -41,15 +51,15 @@ class Download:
         return f"{self.rows.scope.doc_type.name}.{self.format}"
 
     @classmethod
-    def parse(cls, body: Mapping[str, Any], doc_types: Mapping[str, DocType], access: frozenset[str]) -> "Download":
-        """Check ``{"type", "fields", "filter", "sort", "format"}``.
-
-        ``accessibility`` is taken and has no effect: what the caller may not read is never part of a download.
+    def parse(cls, body: Mapping[str, Any], doc_types: Mapping[str, DocType], caller: Caller) -> "Download":
+        """Check ``{"type", "fields", "filter", "sort", "format", "accessibility"}``.
 
         Raises
         ------
         BadRequest
             Names what is wrong.
+        AuthenticationRequired
+            Only documents of others are asked for.
         """
         name = body.get("type")
         doc_type = doc_types.get(name) if isinstance(name, str) else None
@@ -58,12 +68,19 @@ class Download:
         format_: Format = body.get("format") or "json"
         if format_ not in get_args(Format):
             raise BadRequest(f"Invalid format: {format_!r}. Choose one of {', '.join(get_args(Format))}.")
-        if body.get("accessibility") not in (None, "all", "accessible", "unaccessible"):
+        accessibility: Accessibility = body.get("accessibility") or "all"
+        if accessibility not in get_args(Accessibility):
             raise BadRequest("Invalid accessibility: choose all, accessible or unaccessible.")
         tree = _tree(body.get("fields"), doc_type)
-        scope = Scope(doc_type, access, parse(body.get("filter"), doc_type))
+        rights, others = caller.row_rights(doc_type.name, accessibility)
+        scope = Scope(doc_type, rights, parse(body.get("filter"), doc_type))
         rows = Rows(scope, tuple(tree), sort_order(body.get("sort"), doc_type))
-        return cls(rows, tree, format_)
+        return cls(rows, tree, format_, replace(scope, rights=others) if others else None)
+
+    def check(self, reader: Reader) -> None:
+        """Raise :class:`AuthenticationRequired` where documents of others are too many to leave out unsaid."""
+        if self.others and reader.answer([Count(self.others)]) != [MASKED]:
+            raise AuthenticationRequired(OUT_OF_SCOPE)
 
 
 def _tree(fields: Any, doc_type: DocType) -> Tree:

@@ -7,8 +7,10 @@ share one scan whatever aliases, fragments or nesting the query has.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from graphql import (
     DocumentNode,
     ExecutionResult,
@@ -20,11 +22,13 @@ from graphql import (
     validate,
 )
 
-from commonshub.core.errors import BadRequest, CommonsError, Unsupported
+from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, Unsupported
 
-from .requests import Question, Reader, Rows
+from .cache import Cache
+from .requests import Bucket, Part, Question, Reader, Rows
 from .schema import build
 from .shape import RULES, check_shape
+from .tiers import Caller
 
 MAX_ERRORS = 20
 MAX_TOKENS = 20_000
@@ -36,12 +40,13 @@ log = logging.getLogger(__name__)
 
 
 class Batch:
-    """The questions of one request; see :class:`commonshub.explore.schema.Asking`."""
+    """The questions of one request; see :class:`commonshub.explore.asking.Asking`."""
 
-    def __init__(self, reader: Reader, access: frozenset[str], max_first: int) -> None:
-        self.access = access
+    def __init__(self, reader: Reader, caller: Caller, max_first: int, cache: Cache) -> None:
+        self.caller = caller
         self.max_first = max_first
         self._reader = reader
+        self._cache = cache
         self._waiting: list[tuple[Question, Callable[[Any], Any], asyncio.Future[Any]]] = []
         self._asked = 0
         self._rows = 0
@@ -71,7 +76,7 @@ class Batch:
     def _answer(self) -> None:
         waiting, self._waiting = self._waiting, []
         try:
-            answers = self._reader.answer([question for question, _, _ in waiting])
+            answers = self._cache.all([question for question, _, _ in waiting], self._reader.answer, _size)
         except CommonsError as error:
             self._answer_singly(waiting, error)
             return
@@ -95,16 +100,34 @@ class Batch:
                 future.set_exception(own)
 
 
+def _size(answer: Any) -> int | None:
+    """Bytes that the answer to a question takes, about; rows are held in whole answers only."""
+    if isinstance(answer, list):
+        return 500 + 200 * len(answer) if not answer or isinstance(answer[0], Bucket | Part) else None
+    return 500
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request, checked for its form."""
+
+    caller: Caller
+    query: str
+    operation: str | None
+    variables: bytes
+
+
 class Endpoint:
     """GraphQL over one open index, or over none."""
 
-    def __init__(self, reader: Reader | None, max_first: int) -> None:
+    def __init__(self, reader: Reader | None, max_first: int, cache_bytes: int) -> None:
         self._reader = reader
         self._max_first = max_first
+        self._cache = Cache(cache_bytes)
         self._schema: GraphQLSchema = build(reader.run.doc_types.values() if reader else ())
 
-    def answer(self, body: Mapping[str, Any], access: frozenset[str]) -> tuple[int, dict[str, Any]]:
-        """HTTP status and JSON of the answer to ``{"query", "variables", "operationName"}``.
+    def read(self, body: Mapping[str, Any], caller: Caller) -> Asked:
+        """Check ``{"query", "variables", "operationName"}``.
 
         Raises
         ------
@@ -118,8 +141,30 @@ class Endpoint:
             raise BadRequest("`variables` must be an object.")
         if operation is not None and not isinstance(operation, str):
             raise BadRequest("`operationName` must be text.")
+        return Asked(caller, query, operation, orjson.dumps(variables))
+
+    def known(self, asked: Asked) -> tuple[int, bytes] | None:
+        """The answer, if it was given before."""
+        found: tuple[int, bytes] | None = self._cache.get(asked)
+        return found
+
+    def answer(self, asked: Asked) -> tuple[int, bytes]:
+        """HTTP status and JSON of the answer.
+
+        Raises
+        ------
+        BadRequest
+            The query is nested too deeply to be read.
+        """
+        status, document = self._answer(asked)
+        answer = status, orjson.dumps(document)
+        if status == 200 and "errors" not in document:
+            self._cache.put(asked, answer, len(answer[1]) + len(asked.query) + len(asked.variables))
+        return answer
+
+    def _answer(self, asked: Asked) -> tuple[int, dict[str, Any]]:
         try:
-            document = parse(query, max_tokens=MAX_TOKENS)
+            document = parse(asked.query, max_tokens=MAX_TOKENS)
             faults = validate(self._schema, document, RULES, max_errors=MAX_ERRORS)
             if faults and self._reader is None:
                 return 200, {"data": None, "errors": [_NO_INDEX]}
@@ -130,18 +175,17 @@ class Endpoint:
             raise BadRequest("The query is nested too deeply.") from error
         if faults:
             return 400, {"errors": [_error(fault, "GRAPHQL_VALIDATION_FAILED") for fault in faults]}
-        result = asyncio.run(self._execute(document, variables, operation, access))
+        result = asyncio.run(self._execute(document, asked))
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = [_error(error) for error in result.errors]
         return 200, answer
 
-    async def _execute(
-        self, document: DocumentNode, variables: dict[str, Any] | None, operation: str | None, access: frozenset[str]
-    ) -> ExecutionResult:
-        batch = Batch(self._reader, access, self._max_first) if self._reader else None
+    async def _execute(self, document: DocumentNode, asked: Asked) -> ExecutionResult:
+        batch = Batch(self._reader, asked.caller, self._max_first, self._cache) if self._reader else None
+        variables = orjson.loads(asked.variables)
         result = execute(
-            self._schema, document, context_value=batch, variable_values=variables, operation_name=operation
+            self._schema, document, context_value=batch, variable_values=variables, operation_name=asked.operation
         )
         return result if isinstance(result, ExecutionResult) else await result
 
@@ -153,13 +197,15 @@ _NO_INDEX = {
 }
 
 
-def _error(error: GraphQLError, code: str = "BAD_USER_INPUT") -> dict[str, Any]:
+def _error(error: GraphQLError, code: str | int = "BAD_USER_INPUT") -> dict[str, Any]:
     """The JSON of an error. Faults of our own are logged, and tell nothing of themselves."""
     cause = error.original_error
     told = error.formatted
     if cause is not None and not isinstance(cause, GraphQLError):
         if isinstance(cause, BadRequest):
             code = "BAD_USER_INPUT"
+        elif isinstance(cause, AuthenticationRequired):
+            code = cause.status
         elif isinstance(cause, Unsupported):
             code = "NOT_SUPPORTED"
         else:

@@ -23,7 +23,7 @@ from .catalog import dump
 from .compiler import compile_mapping
 from .extract import Progress, extract, fingerprint
 from .plan import Plan
-from .requests import Count, Reader, Scope
+from .requests import Count, Reader, Rights, Scope
 from .settings import ExploreSettings
 
 SUFFIX = ".duckdb"
@@ -189,7 +189,7 @@ class Etl:
         if tuple(reader.run.doc_types.values()) != plan.doc_types:
             raise AssertionError("the index does not describe what was built")
         for doc_type in plan.doc_types:
-            readable = reader.answer([Count(Scope(doc_type, reader.run.paths))])[0]
+            readable = reader.answer([Count(Scope(doc_type, Rights(reader.run.paths)))])[0]
             if readable > counts[doc_type.name]:
                 raise AssertionError(f"the index has more documents of {doc_type.name} than were built")
 

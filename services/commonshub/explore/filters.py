@@ -287,6 +287,11 @@ def without(filter: Filter, path: str) -> Filter:
             return filter
 
 
+def conjuncts(filter: Filter) -> tuple[Filter, ...]:
+    """The parts that hold together in a filter; itself, where it is one part."""
+    return filter.parts if isinstance(filter, All) else (filter,)
+
+
 def searches(filter: Filter) -> Iterator[Search]:
     """The searches in a filter that a row can match, for the highlights."""
     match filter:

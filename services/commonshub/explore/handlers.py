@@ -3,12 +3,11 @@
 from collections.abc import Awaitable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-import orjson
-
 from commonshub.core.errors import NotFound, TooLarge
 from commonshub.core.web import BaseHandler, StatusHandler
 
 from .catalog import load
+from .tiers import Caller
 
 if TYPE_CHECKING:
     from .app import ExploreApp
@@ -30,9 +29,14 @@ class ExploreHandler(BaseHandler):
             raise TooLarge(f"The request is larger than {limit} bytes (ExploreSettings.max_query_bytes).")
         return waiting
 
-    def access(self, index: "OpenIndex") -> frozenset[str]:
-        """The resource paths of the index that the caller may read."""
-        return self.explore.access(self.identity, index.reader.run.paths) if index.reader else frozenset()
+    async def index(self) -> "OpenIndex":
+        """The index to use for this request."""
+        shelf = self.explore.shelf
+        return found if (found := shelf.ready) else await self.explore.query(shelf.current)
+
+    def caller(self, index: "OpenIndex") -> Caller:
+        """What the caller may learn of it."""
+        return self.explore.caller(self.identity, index.reader.run.paths if index.reader else frozenset())
 
 
 class GraphqlHandler(ExploreHandler):
@@ -40,15 +44,14 @@ class GraphqlHandler(ExploreHandler):
 
     async def post(self) -> None:
         body = self.json_object()
-        index = await self.explore.query(self.explore.shelf.current)
-        access = self.access(index)
-
-        def answer() -> tuple[int, bytes]:
-            status, document = index.endpoint.answer(body, access)
-            return status, orjson.dumps(document)
-
-        status, document = await self.explore.query(answer)
+        index = await self.index()
+        asked = index.endpoint.read(body, self.caller(index))
+        answer = index.endpoint.known(asked)
+        if answer is None:
+            answer = await self.explore.query(index.endpoint.answer, asked)
+        status, document = answer
         self.set_status(status)
+        self.set_header("Content-Type", "application/json")
         self.finish(document)
 
 
@@ -59,10 +62,11 @@ class DownloadHandler(ExploreHandler):
         from .download import CONTENT_TYPES, Download, encode
 
         body = self.json_object()
-        index = await self.explore.query(self.explore.shelf.current)
+        index = await self.index()
         if index.reader is None:
             raise NotFound("This commons has no explorer index yet: it is built a few seconds after a submission.")
-        wanted = Download.parse(body, index.reader.run.doc_types, self.access(index))
+        wanted = Download.parse(body, index.reader.run.doc_types, self.caller(index))
+        await self.explore.query(wanted.check, index.reader)
         chunks = encode(index.reader.scan(wanted.rows, wanted.chunk_rows), wanted)
         try:
             chunk = await self.explore.query(next, chunks, None)

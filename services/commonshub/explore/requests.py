@@ -1,7 +1,10 @@
 """What can be asked of an index, and the answers, as plain data that every engine understands.
 
-The caller's rights travel beside the filter, in a field of their own (:attr:`Scope.access`): nothing that a caller
+The caller's rights travel beside the filter, in a field of their own (:attr:`Scope.rights`): nothing that a caller
 writes into a query is ever merged with them, so nothing can take them away.
+
+Where rights go beyond what the caller may read, answers are masked: they depend on documents of others only through
+groups of at least :attr:`Rights.limit` of them. Whether a smaller group has many documents, few or none does not show.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +14,44 @@ from .catalog import DocType, Place
 from .filters import EVERYTHING, Filter
 
 Value = str | int | float | None
+Reach = Literal["own", "others", "all", "public"]
+
+MASKED = -1
+"""Stands for a count that is not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Which documents a question can be about at all, and how much its answer tells of them.
+
+    Parameters
+    ----------
+    paths
+        Values of ``auth_resource_path`` that the caller may read.
+    reach
+        ``own``: documents with one of these; ``others``: those with another; ``all``: both. ``public``: every
+        document, whatever it has there.
+    whole
+        Whether `paths` are all that the index has.
+    limit
+        Smallest group of documents of others that is told of.
+    sensitive
+        Field of documents that do not count, where it is ``true``, unless the caller may read them.
+    told
+        Values, in lower case, whose counts are told however small.
+    """
+
+    paths: frozenset[str]
+    reach: Reach = "own"
+    whole: bool = False
+    limit: int = 1
+    sensitive: str | None = None
+    told: frozenset[str] = frozenset()
+
+    @property
+    def masked(self) -> bool:
+        """Whether answers count documents that the caller may not read."""
+        return self.reach in ("others", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +62,14 @@ class Scope:
     ----------
     doc_type
         Document type.
-    access
-        Values of ``auth_resource_path`` that the caller may read; documents with any other do not exist for them.
+    rights
+        What the caller may learn of.
     filter
         What the caller asked for.
     """
 
     doc_type: DocType
-    access: frozenset[str]
+    rights: Rights
     filter: Filter = EVERYTHING
 
 
@@ -42,7 +83,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Documents, with the named fields and nests (None: all)."""
+    """Documents, with the named fields and nests (None: all); their rights are never masked."""
 
     scope: Scope
     names: tuple[str, ...] | None = None
@@ -53,14 +94,14 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many documents."""
+    """How many documents; :data:`MASKED` where that is not told."""
 
     scope: Scope
 
 
 @dataclass(frozen=True, slots=True)
 class ValueCount:
-    """How many values a field has; every element of a list counts."""
+    """How many values a field has; every element of a list counts. :data:`MASKED` where that is not told."""
 
     scope: Scope
     place: Place
@@ -68,7 +109,7 @@ class ValueCount:
 
 @dataclass(frozen=True, slots=True)
 class Cardinality:
-    """How many different values a field has."""
+    """How many different values a field has, of those that are told."""
 
     scope: Scope
     place: Place
@@ -76,7 +117,11 @@ class Cardinality:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Documents (in a nest: elements) per value, with `missing` also those without one."""
+    """Documents (in a nest: elements) per value, with `missing` also those without one.
+
+    A value is told when the caller may read a document with it, or when enough others have it; its count is
+    :data:`MASKED` where these are not enough.
+    """
 
     scope: Scope
     place: Place
@@ -105,7 +150,31 @@ class Bins:
     bins: int | None = None
 
 
-Question = Rows | Count | ValueCount | Cardinality | Terms | Bins
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Documents (in a nest: elements) per bucket of one field and value of another, which lies in the same nest.
+
+    Parameters
+    ----------
+    low, high
+        As in :class:`Bins`.
+    origin, step
+        Buckets are bins of this width, numbered from this number on.
+    together
+        All values are one bucket, number 0.
+    """
+
+    scope: Scope
+    place: Place
+    other: Place
+    low: float | None = None
+    high: float | None = None
+    origin: float = 0.0
+    step: float | None = None
+    together: bool = False
+
+
+Question = Rows | Count | ValueCount | Cardinality | Terms | Bins | Parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +187,15 @@ class Bucket:
     maximum: float | None = None
     average: float | None = None
     total: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a bucket has one value of another field; None for those without one."""
+
+    bucket: Value
+    key: Value
+    count: int
 
 
 @dataclass(frozen=True)

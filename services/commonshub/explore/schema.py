@@ -1,89 +1,42 @@
 """The GraphQL schema of an index, generated from its catalogue, in Guppy's names and shapes.
 
 Types are made per run, so a new field shows as soon as the run that brings it is active. Resolvers only translate:
-they put questions (:mod:`.requests`) into the request's :class:`Asking`, which answers all of one request together.
+they put questions (:mod:`.requests`) into the request's :class:`.asking.Asking`, which answers all of one request
+together.
 """
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 from graphql import (
     FieldNode,
     FragmentSpreadNode,
     GraphQLArgument,
     GraphQLBoolean,
-    GraphQLEnumType,
     GraphQLField,
     GraphQLInt,
     GraphQLList,
     GraphQLObjectType,
-    GraphQLOutputType,
     GraphQLResolveInfo,
-    GraphQLScalarType,
     GraphQLSchema,
     GraphQLString,
     InlineFragmentNode,
     SelectionSetNode,
 )
 
-from commonshub.core.errors import BadRequest, Unsupported
+from commonshub.core.errors import AuthenticationRequired, BadRequest
 
-from .catalog import MISSING, DocType, Nest, Place
-from .filters import Search, parse, searches, without
-from .requests import Bins, Bucket, Cardinality, Count, Order, Question, Rows, Scope, Terms, ValueCount
+from .asking import Asking
+from .catalog import DocType, Nest, Place
+from .facets import Facets, facet_fields, narrow
+from .filters import Search, parse, searches
+from .requests import MASKED, Count, Order, Rows, Scope
+from .scalars import ACCESSIBILITY, FLOAT, FORMAT, JSON, fields
+from .tiers import OUT_OF_SCOPE
 
-
-class Asking(Protocol):
-    """One request: whose it is and how its questions get answered."""
-
-    access: frozenset[str]
-    max_first: int
-
-    def ask(self, question: Question, shape: Callable[[Any], Any] = ...) -> Any:
-        """An awaitable of the answer, shaped for GraphQL."""
-
-    def matching(self, names: list[str], pattern: str) -> list[str]:
-        """The names that a regular expression finds."""
-
-
-def _plain(value: Any) -> Any:
-    """A number without a useless ``.0``."""
-    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
-
-
-# Guppy declares every number as Float; whole numbers stay whole in the JSON, at any size. graphql-core keeps the name
-# for its own scalar, which would write 61 as 61.0, so it is given afterwards.
-FLOAT = GraphQLScalarType("Number", serialize=_plain, parse_value=lambda value: _finite(value))
-FLOAT.name = "Float"
-JSON = GraphQLScalarType("JSON", serialize=lambda value: value, parse_value=lambda value: value)
-ACCESSIBILITY = GraphQLEnumType("Accessibility", {name: name for name in ("all", "accessible", "unaccessible")})
-FORMAT = GraphQLEnumType("Format", {name: name for name in ("json", "tsv", "csv")})
-
-
-def _finite(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value or abs(value) == float("inf"):
-        raise BadRequest(f"{value!r} is not a number.")
-    return value
-
-
-def _fields(**types: GraphQLOutputType) -> dict[str, GraphQLField]:
-    return {name: GraphQLField(type_) for name, type_ in types.items()}
-
-
-MATCHED = GraphQLObjectType("MatchedItem", _fields(field=GraphQLString, highlights=GraphQLList(GraphQLString)))
-_TERM = GraphQLObjectType("BucketsForNestedTermsFields", _fields(key=GraphQLString, count=GraphQLInt))
-_TERMS = GraphQLObjectType(
-    "BucketsForNestedTermsAgg", _fields(field=GraphQLString, count=GraphQLInt, terms=GraphQLList(_TERM))
-)
-_MISSING = GraphQLObjectType("BucketsForNestedMissingFields", _fields(field=GraphQLString, count=GraphQLInt))
-_SUB = {"missingFields": GraphQLList(_MISSING), "termsFields": GraphQLList(_TERMS)}
-TEXT_BUCKET = GraphQLObjectType("BucketsForNestedStringAgg", _fields(key=GraphQLString, count=GraphQLInt, **_SUB))
-NUMBER_BUCKET = GraphQLObjectType(
-    "BucketsForNestedNumberAgg",
-    _fields(key=GraphQLList(FLOAT), min=FLOAT, max=FLOAT, avg=FLOAT, sum=FLOAT, count=GraphQLInt, **_SUB),
-)
+MATCHED = GraphQLObjectType("MatchedItem", fields(field=GraphQLString, highlights=GraphQLList(GraphQLString)))
 
 
 # -- rows ------------------------------------------------------------------------
@@ -100,7 +53,7 @@ def build(doc_types: Iterable[DocType]) -> GraphQLSchema:
         aggregation[doc_type.name] = maker.aggregation(doc_type)
         mapping[doc_type.name] = _mapping(doc_type)
     if not query:
-        return GraphQLSchema(GraphQLObjectType("Query", _fields(_empty=GraphQLString)))
+        return GraphQLSchema(GraphQLObjectType("Query", fields(_empty=GraphQLString)))
     query["_aggregation"] = GraphQLField(GraphQLObjectType("Aggregation", aggregation), resolve=_present)
     query["_mapping"] = GraphQLField(GraphQLObjectType("Mapping", mapping), resolve=_present)
     return GraphQLSchema(GraphQLObjectType("Query", query))
@@ -117,8 +70,8 @@ class _Maker:
         self._taken = {"Query", "Aggregation", "Mapping", "HistogramForString", "HistogramForNumber", "MatchedItem"}
         self._taken |= {"String", "Float", "Int", "Boolean", "ID", "JSON", "Accessibility", "Format"}
         self._nests: dict[Nest, GraphQLObjectType] = {}
-        self.text = GraphQLObjectType("HistogramForString", lambda: _facet_fields(numeric=False))
-        self.number = GraphQLObjectType("HistogramForNumber", lambda: _facet_fields(numeric=True))
+        self.text = GraphQLObjectType("HistogramForString", lambda: facet_fields(numeric=False))
+        self.number = GraphQLObjectType("HistogramForNumber", lambda: facet_fields(numeric=True))
 
     def _name(self, wanted: str) -> str:
         name, number = wanted, 2
@@ -173,14 +126,14 @@ class _Maker:
                 "nestedAggFields": GraphQLArgument(JSON),
                 "accessibility": GraphQLArgument(ACCESSIBILITY, default_value="all"),
             },
-            resolve=lambda _, info, **arguments: _facets(doc_type, info, arguments),
+            resolve=lambda _, info, **arguments: Facets.parse(doc_type, info, arguments),
         )
 
     def _facets(self, nest: Nest, nests: tuple[str, ...]) -> dict[str, GraphQLField]:
         fields = {}
         for field in nest.fields:
             place = Place(nests, field)
-            fields[field.name] = GraphQLField(self.number if field.numeric else self.text, resolve=_narrow(place))
+            fields[field.name] = GraphQLField(self.number if field.numeric else self.text, resolve=narrow(place))
         for child in nest.nests:
             type_ = GraphQLObjectType(
                 self._name(f"NestedHistogramFor{_upper(child.name)}"), self._facets(child, (*nests, child.name))
@@ -206,11 +159,23 @@ def _rows(doc_type: DocType, info: GraphQLResolveInfo, arguments: dict[str, Any]
     names = {name for name in selected(info) if doc_type.field(name) or doc_type.nest(name)}
     found = list(searches(filter)) if "_matched" in selected(info) else []
     names |= {place.field.name for search in found for place in search.places if not place.nests}
-    rows = Rows(
-        Scope(doc_type, asking.access, filter), tuple(sorted(names)), sort_order(arguments.get("sort"), doc_type),
-        first, offset,
-    )  # fmt: skip
-    return asking.ask(rows, lambda documents: [_matched(document, found) for document in documents])
+    rights, others = asking.caller.row_rights(doc_type.name, arguments.get("accessibility") or "all")
+    scope = Scope(doc_type, rights, filter)
+    rows = Rows(scope, tuple(sorted(names)), sort_order(arguments.get("sort"), doc_type), first, offset)
+
+    def shape(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [_matched(document, found) for document in documents]
+
+    if others is None:
+        return asking.ask(rows, shape)
+    return _in_scope(asking, Count(replace(scope, rights=others)), rows, shape)
+
+
+async def _in_scope(asking: Asking, others: Count, rows: Rows, shape: Callable[[Any], Any]) -> Any:
+    """Rows of which the documents of others are too few to tell of."""
+    if await asking.ask(others) != MASKED:
+        raise AuthenticationRequired(OUT_OF_SCOPE)
+    return await asking.ask(rows, shape)
 
 
 def _matched(document: dict[str, Any], found: list[Search]) -> dict[str, Any]:
@@ -272,97 +237,6 @@ def selected(info: GraphQLResolveInfo) -> set[str]:
                 seen.add(node.name.value)
                 waiting.append(info.fragments[node.name.value].selection_set)
     return found
-
-
-# -- aggregations ----------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Facets:
-    """The documents of one ``_aggregation`` field, and how its facets see them."""
-
-    scope: Scope
-    filter_self: bool
-
-
-@dataclass(frozen=True)
-class _Facet:
-    """One field of them."""
-
-    place: Place
-    scope: Scope
-    whole: Scope
-
-
-def _facets(doc_type: DocType, info: GraphQLResolveInfo, arguments: dict[str, Any]) -> _Facets:
-    if arguments.get("nestedAggFields"):
-        raise Unsupported("nestedAggFields is not supported yet: ask for each field's histogram under its own filter.")
-    scope = Scope(doc_type, info.context.access, parse(arguments.get("filter"), doc_type))
-    return _Facets(scope, arguments.get("filterSelf") is not False)
-
-
-def _narrow(place: Place) -> Callable[..., _Facet]:
-    def resolve(facets: _Facets, _: GraphQLResolveInfo) -> _Facet:
-        scope = facets.scope
-        if not facets.filter_self:
-            scope = replace(scope, filter=without(scope.filter, place.path))
-        return _Facet(place, scope, facets.scope)
-
-    return resolve
-
-
-def _facet_fields(*, numeric: bool) -> dict[str, GraphQLField]:
-    ranges = {name: GraphQLArgument(FLOAT) for name in ("rangeStart", "rangeEnd", "rangeStep")}
-    fields = {
-        "_totalCount": GraphQLField(
-            GraphQLInt, resolve=lambda facet, info: info.context.ask(ValueCount(facet.scope, facet.place))
-        ),
-        "_cardinalityCount": GraphQLField(
-            GraphQLInt,
-            args={"precision_threshold": GraphQLArgument(GraphQLInt, default_value=3000)},
-            resolve=lambda facet, info, **_: info.context.ask(Cardinality(facet.whole, facet.place)),
-        ),
-        "asTextHistogram": GraphQLField(GraphQLList(TEXT_BUCKET), resolve=_terms),
-        "histogram": GraphQLField(GraphQLList(TEXT_BUCKET), resolve=_terms),
-    }
-    if numeric:
-        fields["histogram"] = GraphQLField(
-            GraphQLList(NUMBER_BUCKET), args={**ranges, "binCount": GraphQLArgument(GraphQLInt)}, resolve=_bins
-        )
-    return fields
-
-
-def _terms(facet: _Facet, info: GraphQLResolveInfo) -> Any:
-    question = Terms(facet.scope, facet.place, missing=not facet.place.field.numeric)
-    return info.context.ask(question, lambda buckets: [_text_bucket(bucket) for bucket in buckets])
-
-
-def _text_bucket(bucket: Bucket) -> dict[str, Any]:
-    key = MISSING if bucket.key is None else str(_plain(bucket.key))
-    return {"key": key, "count": bucket.count}
-
-
-def _bins(facet: _Facet, info: GraphQLResolveInfo, **arguments: Any) -> Any:
-    question = Bins(
-        facet.scope,
-        facet.place,
-        low=arguments.get("rangeStart"),
-        high=arguments.get("rangeEnd"),
-        step=arguments.get("rangeStep"),
-        bins=arguments.get("binCount"),
-    )
-    return info.context.ask(question, lambda buckets: [_number_bucket(bucket) for bucket in buckets])
-
-
-def _number_bucket(bucket: Bucket) -> dict[str, Any]:
-    return {
-        "key": bucket.key,
-        "count": bucket.count,
-        "min": bucket.minimum,
-        "max": bucket.maximum,
-        "avg": bucket.average,
-        "sum": bucket.total,
-    }
 
 
 def _mapping(doc_type: DocType) -> GraphQLField:

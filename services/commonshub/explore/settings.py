@@ -1,11 +1,16 @@
 """Settings of the explorer."""
 
 from pathlib import Path
+from typing import cast, get_args
 
-from traitlets import Enum, Float, Integer, TraitError, Unicode, default, validate
+from traitlets import Dict, Enum, Float, Integer, List, Unicode, default
 from traitlets.config import Configurable
 
 from commonshub.core.settings import Commons
+
+from .tiers import Level, Tiers
+
+LEVELS = list(get_args(Level))
 
 
 class ExploreSettings(Configurable):
@@ -26,19 +31,45 @@ class ExploreSettings(Configurable):
         return str(Commons(parent=self.parent).path / "explore")
 
     tier_access_level = Enum(
-        ["private", "regular", "libre"],
+        LEVELS,
         default_value="private",
-        help="What callers learn of documents that they may not read. private: nothing, not even counts. "
-        "regular and libre are Gen3's other levels; they are not supported yet.",
+        help="What callers learn of documents that they may not read. private: nothing. regular: counts of groups of "
+        "at least tier_access_limit of them. libre: everything.",
     ).tag(config=True)
 
-    @validate("tier_access_level")
-    def _only_private(self, proposal: dict[str, str]) -> str:
-        if proposal["value"] != "private":
-            raise TraitError(
-                f"ExploreSettings.tier_access_level={proposal['value']!r} is not supported yet: use private."
-            )
-        return proposal["value"]
+    tier_access_levels = Dict(
+        key_trait=Unicode(),
+        value_trait=Enum(LEVELS),
+        help="Tiers of single document types, by their names; others have tier_access_level.",
+    ).tag(config=True)
+
+    tier_access_limit = Integer(
+        1000,
+        min=1,
+        help="Under regular, the smallest group of documents that a caller may not read of which a count is told.",
+    ).tag(config=True)
+
+    tier_access_sensitive_field = Unicode(
+        help="Under regular, a field of documents that are not counted, where it is true, for those who may not read "
+        "them; empty: none."
+    ).tag(config=True)
+
+    tier_access_told_values = List(
+        Unicode(),
+        help="Under regular, values whose counts are told however small, in any case; Gen3's list is __missing__, "
+        "unknown, not reported and no data.",
+    ).tag(config=True)
+
+    @property
+    def tiers(self) -> Tiers:
+        """The tiers, as the explorer understands them."""
+        return Tiers(
+            cast(Level, self.tier_access_level),
+            tuple(sorted(self.tier_access_levels.items())),
+            self.tier_access_limit,
+            self.tier_access_sensitive_field or None,
+            frozenset(value.lower() for value in self.tier_access_told_values),
+        )
 
     debounce_s = Float(2.0, help="A build starts when no submission came for this time, in seconds.").tag(config=True)
 
@@ -59,6 +90,10 @@ class ExploreSettings(Configurable):
     ).tag(config=True)
 
     query_threads = Integer(2, min=1, help="Queries that run at the same time.").tag(config=True)
+
+    query_cores = Integer(2, min=1, help="Processor cores that one query may use.").tag(config=True)
+
+    cache_bytes = Integer(64 * 2**20, help="Memory for answers that were given before, in bytes.").tag(config=True)
 
     query_timeout_s = Float(60.0, help="A query that takes longer is given up, in seconds.").tag(config=True)
 

@@ -48,6 +48,12 @@ class Shelf:
         """Whether there has been a query, so that a new run is worth opening ahead of the next."""
         return self._open is not None
 
+    @property
+    def ready(self) -> OpenIndex | None:
+        """The index to use, if it is open already; never blocks."""
+        found = self._open
+        return found if found is not None and found.run == self.wanted else None
+
     def current(self) -> OpenIndex:
         """The index to use for one request.
 
@@ -56,10 +62,10 @@ class Shelf:
         Unavailable
             Its file is not here.
         """
-        wanted, found = self.wanted, self._open
-        if found is not None and found.run == wanted:
+        if (found := self.ready) is not None:
             return found
         with self._lock:
+            wanted = self.wanted
             if self._open is None or self._open.run != wanted:
                 self._open = self._load(wanted)
             return self._open
@@ -69,7 +75,7 @@ class Shelf:
 
         settings = self.settings
         if run is None:
-            return OpenIndex(None, None, Endpoint(None, settings.max_first))
+            return OpenIndex(None, None, Endpoint(None, settings.max_first, settings.cache_bytes))
         file = settings.indexes / f"{run}.duckdb"
         if not Path(file).exists():
             raise Unavailable(
@@ -77,8 +83,10 @@ class Shelf:
             )
         from .duck.read import DuckReader
 
-        reader = DuckReader(file, settings.query_memory_bytes, settings.query_timeout_s, settings.max_buckets)
-        return OpenIndex(run, reader, Endpoint(reader, settings.max_first))
+        reader = DuckReader(
+            file, settings.query_memory_bytes, settings.query_timeout_s, settings.max_buckets, settings.query_cores
+        )
+        return OpenIndex(run, reader, Endpoint(reader, settings.max_first, settings.cache_bytes))
 
     def close(self) -> None:
         """Let the open index go."""

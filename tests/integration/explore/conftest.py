@@ -217,9 +217,13 @@ class Explorer:
 
 @pytest.fixture(scope="module")
 def explorer(
-    run_service: Callable[..., Any], graph: Builder, token: Callable[..., str], tmp_path_factory: Any
+    run_service: Callable[..., Any],
+    graph: Builder,
+    token: Callable[..., str],
+    tmp_path_factory: Any,
+    request: pytest.FixtureRequest,
 ) -> Explorer:
-    """The service, after its first build."""
+    """The service, after its first build; with the settings that a module names in ``SETTINGS``."""
     folder = tmp_path_factory.mktemp("explore")
     (folder / "etlMapping.yaml").write_text(MAPPING)
     running = run_service(
@@ -227,6 +231,7 @@ def explorer(
         Commons={"dictionary": str(DICTIONARY)},
         ExploreSettings={
             "mapping_file": str(folder / "etlMapping.yaml"), "index_dir": str(folder / "index"), "debounce_s": 0.3,
+            **getattr(request.module, "SETTINGS", {}),
         },
     )  # fmt: skip
     running.hold(

@@ -248,6 +248,71 @@ def test_a_facet_can_be_blind_for_its_own_filter(explorer: Explorer) -> None:
     assert found["_totalCount"] == 1
 
 
+PARTS = "missingFields { field count } termsFields { field count terms { key count } }"
+
+
+def parts(explorer: Explorer, selection: str, missing: list[str], terms: list[str]) -> Any:
+    text = f"query($n: JSON) {{ _aggregation {{ case(nestedAggFields: $n) {{ {selection} }} }} }}"
+    return explorer.query(text, n={"missingFields": missing, "termsFields": terms})["_aggregation"]["case"]
+
+
+def test_buckets_are_told_in_parts(explorer: Explorer) -> None:
+    found = parts(explorer, f"project_id {{ histogram {{ key count {PARTS} }} }}", ["sex", "nope"], ["sex", "nope"])
+    one, two = found["project_id"]["histogram"]
+    none = {"field": "nope", "count": 0, "terms": [{"key": None, "count": 0}]}
+    sexes = [{"key": "female", "count": 1}, {"key": "male", "count": 1}]
+    assert one == {
+        "key": "P-one",
+        "count": 3,
+        "missingFields": [{"field": "sex", "count": 1}, {"field": "nope", "count": 3}],
+        "termsFields": [{"field": "sex", "count": 2, "terms": sexes}, none],
+    }
+    assert two["missingFields"] == [{"field": "sex", "count": 0}, {"field": "nope", "count": 1}]
+    assert two["termsFields"] == [{"field": "sex", "count": 1, "terms": [{"key": "intersex", "count": 1}]}, none]
+
+
+def test_a_facet_in_parts_has_no_bucket_for_missing_values(explorer: Explorer) -> None:
+    found = parts(explorer, f"sex {{ histogram {{ key {PARTS} }} }}", [], ["sample_types"])["sex"]["histogram"]
+    assert [bucket["key"] for bucket in found] == ["female", "intersex", "male"]
+    assert {term["key"] for term in found[0]["termsFields"][0]["terms"]} == {"Tumor", 'Blood, "whole"\nand fresh'}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("", [["female", "intersex", "male"]]),
+        ("(rangeStart: 50)", [["female", "intersex"]]),
+        ("(rangeStep: 20)", [["male"], ["female"], ["intersex"]]),
+        ("(binCount: 2)", [["female", "male"], ["intersex"]]),
+    ],
+)
+def test_bins_are_told_in_parts(explorer: Explorer, arguments: str, expected: list[list[str]]) -> None:
+    found = parts(explorer, f"age {{ histogram{arguments} {{ key {PARTS} }} }}", [], ["sex"])["age"]["histogram"]
+    assert [sorted(term["key"] for term in bucket["termsFields"][0]["terms"]) for bucket in found] == expected
+
+
+def test_elements_of_a_nest_are_told_in_parts_by_their_own_fields(explorer: Explorer) -> None:
+    selection = f"samples {{ sample_type {{ histogram {{ key {PARTS} }} }} }}"
+    found = parts(explorer, selection, [], ["samples.submitter_id"])["samples"]["sample_type"]["histogram"]
+    tumor = next(bucket for bucket in found if bucket["key"] == "Tumor")
+    assert [term["key"] for term in tumor["termsFields"][0]["terms"]] == ["s1", "s3"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("[]", "must be an object"),
+        ("{other: []}", "must be an object"),
+        ('{termsFields: "sex"}', "termsFields must be a list"),
+        ('{missingFields: ["samples.sample_type"]}', "does not lie beside 'sex'"),
+    ],
+)
+def test_senseless_parts_are_refused(explorer: Explorer, given: str, told: str) -> None:
+    query = f"{{ _aggregation {{ case(nestedAggFields: {given}) {{ sex {{ histogram {{ key }} }} }} }} }}"
+    error = explorer.post("graphql", {"query": query}).json()["errors"][0]
+    assert (error["extensions"]["code"], told in error["message"]) == ("BAD_USER_INPUT", True), error
+
+
 def test_mapping_lists_and_searches_the_fields(explorer: Explorer) -> None:
     found = explorer.query('{ _mapping { all: file case(searchInput: "^samples.*submitter") } }')["_mapping"]
     assert found["case"] == ["samples.submitter_id", "samples.aliquots.submitter_id"]

@@ -1,6 +1,5 @@
 """The filter grammar: what is refused, what is dropped for a facet, and that counts equal a plain evaluation."""
 
-import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,45 +10,10 @@ from hypothesis import strategies as st
 from commonshub.core.errors import BadRequest
 from commonshub.explore.duck.read import DuckReader
 from commonshub.explore.filters import EVERYTHING, parse, without
-from commonshub.explore.requests import Bins, Count, Rows, Scope, Terms
+from commonshub.explore.requests import Bins, Count, Rights, Rows, Scope, Terms
 
-from .model import PATHS, TYPE, Document, elements, holds, values_of, write_index
-
-WORDS = ["x", "y", "z", "'; drop table", "no data"]
-
-
-def make_documents(seed: int, count: int) -> list[Document]:
-    """Documents with every kind of hole in them."""
-    chance = random.Random(seed)
-
-    def word() -> Any:
-        return chance.choice([None, *WORDS[:4]])
-
-    def number() -> Any:
-        return chance.choice([None, 0, 1, 2, 3, -1])
-
-    def stay(name: str) -> Document:
-        visits = [
-            {"_visit_id": f"{name}{n}", "place": word(), "weight": (number() and number()) or 0.5}
-            for n in range(chance.randrange(3))
-        ]
-        return {"_stay_id": name, "ward": word(), "days": number(), "visits": visits}
-
-    return [
-        {
-            "_case_id": f"c{n}",
-            "sex": word(),
-            "age": number(),
-            "tags": chance.choice([None, [], *[sorted(chance.sample(WORDS[:4], k)) for k in (1, 2, 3)]]),
-            "project_id": "p-a",
-            "auth_resource_path": chance.choice([*PATHS, None]),
-            "stays": [stay(f"s{n}{k}") for k in range(chance.randrange(3))],
-        }
-        for n in range(count)
-    ]
-
-
-DOCUMENTS = make_documents(7, 120)
+from .model import PATHS, TYPE, elements, holds, values_of, write_index
+from .samples import DOCUMENTS, filters
 
 
 @pytest.fixture(scope="module")
@@ -61,49 +25,13 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckReader]:
     found.close()
 
 
-words = st.sampled_from(WORDS)
-numbers = st.sampled_from([-1, 0, 1, 2, 3, 0.5, "no data"])
-plain = st.sampled_from([-1, 0, 1, 2, 0.5])
-
-
-def leaves(text: list[str], number: list[str], lists: list[str]) -> st.SearchStrategy[Any]:
-    def of(operators: list[str], fields: list[str], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-        parts = st.tuples(st.sampled_from(operators), st.sampled_from(fields), values)
-        return parts.map(lambda part: {part[0]: {part[1]: part[2]}})
-
-    several = st.lists(words, min_size=1, max_size=3)
-    return st.one_of(
-        of(["=", "!="], [*text, *lists], words),
-        of(["IN", "!="], [*text, *lists], several),
-        of(["=", "!="], number, numbers),
-        of(["IN"], number, st.lists(numbers, max_size=3)),
-        of([">", ">=", "<", "<="], number, plain),
-        *([of(["CONTAINS_ALL", "EXCLUDES_ALL"], lists, several)] if lists else []),
-    )
-
-
-def groups(leaf: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.recursive(
-        leaf,
-        lambda inner: st.tuples(st.sampled_from(["AND", "OR"]), st.lists(inner, max_size=4)).map(
-            lambda p: {p[0]: p[1]}
-        ),
-        max_leaves=6,
-    )
-
-
-in_visit = groups(leaves(["place"], ["weight"], [])).map(lambda f: {"nested": {"path": "stays.visits", **f}})
-in_stay = groups(leaves(["ward"], ["days"], []) | in_visit).map(lambda f: {"nested": {"path": "stays", **f}})
-filters = groups(leaves(["sex", "stays.ward"], ["age"], ["tags"]) | in_stay | in_visit)
-
-
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(filter=filters, access=st.sets(st.sampled_from(PATHS)))
 def test_an_engine_keeps_what_a_plain_evaluation_keeps(reader: DuckReader, filter: Any, access: set[str]) -> None:
     expected = [
         document for document in DOCUMENTS if document["auth_resource_path"] in access and holds(filter, document)
     ]
-    scope = Scope(TYPE, frozenset(access), parse(filter, TYPE))
+    scope = Scope(TYPE, Rights(frozenset(access)), parse(filter, TYPE))
     count, rows = reader.answer([Count(scope), Rows(scope, ("_case_id",))])
     assert [row["_case_id"] for row in rows] == [document["_case_id"] for document in expected]
     assert count == len(expected)
@@ -113,7 +41,7 @@ def test_an_engine_keeps_what_a_plain_evaluation_keeps(reader: DuckReader, filte
 @given(filter=filters)
 def test_facets_count_what_a_plain_evaluation_counts(reader: DuckReader, filter: Any) -> None:
     kept = [each for each in DOCUMENTS if each["auth_resource_path"] in PATHS and holds(filter, each)]
-    scope = Scope(TYPE, frozenset(PATHS), parse(filter, TYPE))
+    scope = Scope(TYPE, Rights(frozenset(PATHS)), parse(filter, TYPE))
     paths = ["sex", "tags", "age", "stays.ward", "stays.visits.place"]
     places = [place for path in paths if (place := TYPE.find(path))]
     answers = reader.answer([Terms(scope, place) for place in places])
@@ -131,7 +59,7 @@ def test_facets_count_what_a_plain_evaluation_counts(reader: DuckReader, filter:
 def test_bins_hold_every_number_once(reader: DuckReader) -> None:
     place = TYPE.find("age")
     assert place is not None
-    scope = Scope(TYPE, frozenset(PATHS))
+    scope = Scope(TYPE, Rights(frozenset(PATHS)))
     (found,) = reader.answer([Bins(scope, place, step=2)])
     ages = [each["age"] for each in DOCUMENTS if each["auth_resource_path"] in PATHS and each["age"] is not None]
     assert sum(bucket.count for bucket in found) == len(ages)

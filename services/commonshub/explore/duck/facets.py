@@ -1,172 +1,232 @@
-"""Aggregations as DuckDB statements.
+"""Facets as DuckDB statements: the documents per value of a field.
 
-All text facets over plain columns that see the same documents are answered by one scan (``GROUPING SETS``); lists are
-unnested, one scan each; a facet in a nest counts its elements, as Elasticsearch does.
+All facets over plain columns that see the same documents are answered by one scan (``GROUPING SETS``). Facets that are
+blind for their own clause (Guppy's ``filterSelf: false``) see documents that differ by a clause each; all of these
+together take one scan more, which numbers the one clause that a document may fail. Lists are unnested, one scan each; a
+facet in a nest counts its elements, as Elasticsearch does.
 """
 
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values are bound
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from commonshub.core.errors import BadRequest
 
-from ..catalog import Place, table_of
-from ..requests import Bins, Bucket, Cardinality, Scope, Terms, ValueCount
-from .predicate import Binder, condition, quote
+from ..catalog import Place
+from ..filters import All, Filter, conjuncts
+from ..requests import Bucket, Cardinality, Scope, Terms, ValueCount
+from .measures import Run, carried, counted, having, source, told
+from .measures import value_count as counted_values
+from .predicate import Binder, documents, predicate, quote
+from .predicate import condition as condition_of
 
-Run = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
-
-
-def source(scope: Scope, nests: tuple[str, ...], binder: Binder) -> str:
-    """FROM and WHERE of the documents of a scope, or of the elements of one of their nests; the alias is ``d``."""
-    table = quote(scope.doc_type.name)
-    if not nests:
-        return f"from {table} d where {condition(scope, 'd', binder)}"
-    inner = quote(table_of(scope.doc_type.name, nests))
-    return f'from {inner} d where d."_rid" in (select p."_rid" from {table} p where {condition(scope, "p", binder)})'
+Groups = list[tuple[Any, tuple[int, ...]]]
+"""Values of a field, None for a missing one, with the measures of their documents."""
 
 
 def terms(facets: Sequence[Terms], run: Run, max_buckets: int) -> list[list[Bucket]]:
-    """Buckets of text facets, the facets over plain columns of the same documents together."""
-    together: dict[tuple[Scope, tuple[str, ...]], list[Place]] = {}
+    """Buckets of facets, in order."""
+    found: dict[tuple[Scope, Place], Groups] = {}
+    plain: dict[tuple[Scope, tuple[str, ...]], list[Place]] = {}
     for facet in facets:
-        if not facet.place.field.array:
-            places = together.setdefault((facet.scope, facet.place.nests), [])
-            if facet.place not in places:
-                places.append(facet.place)
-    counted: dict[tuple[Scope, Place], list[tuple[Any, int]]] = {}
-    for (scope, nests), places in together.items():
-        for place, counts in zip(places, _grouping_sets(scope, nests, places, run, max_buckets), strict=True):
-            counted[scope, place] = counts
-    for facet in facets:
-        if facet.place.field.array and (facet.scope, facet.place) not in counted:
-            counted[facet.scope, facet.place] = _elements(facet.scope, facet.place, run, max_buckets)
-    return [_buckets(counted[facet.scope, facet.place], facet, max_buckets) for facet in facets]
+        scope, place = facet.scope, facet.place
+        if place.field.array:
+            if (scope, place) not in found:
+                found[scope, place] = _elements(scope, place, run, max_buckets)
+        elif place not in (together := plain.setdefault((scope, place.nests), [])):
+            together.append(place)
+    for scan, blind in _shared(plain):
+        found |= zip(blind, _blind(scan, blind, run, max_buckets), strict=True)
+    for (scope, nests), columns in plain.items():
+        left = [place for place in columns if (scope, place) not in found]
+        for place, groups in zip(left, _grouping_sets(scope, nests, left, run, max_buckets), strict=True):
+            found[scope, place] = groups
+    return [_buckets(found[facet.scope, facet.place], facet, max_buckets) for facet in facets]
+
+
+def _buckets(groups: Groups, facet: Terms, max_buckets: int) -> list[Bucket]:
+    rights = facet.scope.rights
+    kept = [(value, measures) for value, measures in groups if value is not None]
+    if len(kept) > max_buckets:
+        raise BadRequest(f"{facet.place.path} has more than {max_buckets} different values: narrow the filter.")
+    buckets = [Bucket(value, told(rights, value, measures)) for value, measures in kept]
+    buckets.sort(key=lambda bucket: (-bucket.count, bucket.key))
+    none = next((measures for value, measures in groups if value is None), None)
+    return [*buckets, Bucket(None, told(rights, None, none))] if none and facet.missing else buckets
+
+
+# -- one scan for all facets that see the same documents --------------------------
 
 
 def _grouping_sets(
     scope: Scope, nests: tuple[str, ...], places: Sequence[Place], run: Run, max_buckets: int
-) -> list[list[tuple[Any, int]]]:
+) -> list[Groups]:
+    if not places:
+        return []
     binder = Binder()
     columns = [f"d.{quote(place.field.name)}" for place in places]
     sets = ", ".join(f"({column})" for column in columns)
-    numbers = ", ".join(f"grouping({column})" for column in columns)
+    key = f"coalesce({', '.join(f'{column}::varchar' for column in columns)})"
+    whole = {"documents": not nests}
     rows = run(
-        f"select {', '.join(columns)}, {numbers}, count(*) {source(scope, nests, binder)} "
-        f"group by grouping sets ({sets}) limit {len(places) * (max_buckets + 2)}",
+        f"select {', '.join(columns)}, {_numbers(columns)}, {counted(scope.rights, **whole)} "
+        f"{source(scope, nests, binder)} group by grouping sets ({sets}) {having(scope.rights, key, binder, **whole)} "
+        f"limit {len(places) * (max_buckets + 2)}",
         binder.values,
     )
-    found: list[list[tuple[Any, int]]] = [[] for _ in places]
+    found: list[Groups] = [[] for _ in places]
     for row in rows:
-        which = row.index(0, len(places), 2 * len(places)) - len(places)
-        found[which].append((row[which], row[-1]))
+        which = _which(row, len(places))
+        found[which].append((row[which], row[2 * len(places) :]))
     return found
 
 
-def _elements(scope: Scope, place: Place, run: Run, max_buckets: int) -> list[tuple[Any, int]]:
+def _numbers(columns: Sequence[str]) -> str:
+    return ", ".join(f"grouping({column})" for column in columns)
+
+
+def _which(row: tuple[Any, ...], places: int) -> int:
+    """Which of the columns a row of grouping sets is about."""
+    return row.index(0, places, 2 * places) - places
+
+
+# -- one scan for all facets that are blind for a clause each ---------------------
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """Scopes that differ by what they lack: clauses of all, and blocks of clauses of which each scope lacks one."""
+
+    scope: Scope
+    blocks: tuple[Filter, ...]
+
+
+def _shared(
+    plain: Mapping[tuple[Scope, tuple[str, ...]], Sequence[Place]],
+) -> list[tuple[_Blocks, dict[tuple[Scope, Place], int]]]:
+    """Scans that several scopes can share, with their facets and the number of the block that each is blind for."""
+    families: dict[Scope, list[Scope]] = {}
+    for scope, nests in plain:
+        # Which of a document's clauses fails would tell of hidden ones, and the measures of masked groups do not add.
+        if not nests and not scope.rights.masked:
+            families.setdefault(replace(scope, filter=All()), []).append(scope)
+    found = []
+    for family, scopes in families.items():
+        blocks, lacking = blocks_of([scope.filter for scope in scopes])
+        if len(lacking) > 1:
+            common, *others = blocks
+            places = {
+                (scopes[index], place): number
+                for index, number in lacking.items()
+                for place in plain[scopes[index], ()]
+            }
+            found.append((_Blocks(replace(family, filter=common), tuple(others)), places))
+    return found
+
+
+def blocks_of(filters: Sequence[Filter]) -> tuple[list[Filter], dict[int, int]]:
+    """Take filters apart into blocks of clauses.
+
+    Returns
+    -------
+    tuple
+        The clauses that all of them have, followed by a block for each filter that lacks just this; and by the
+        number of the filter that of its block, from 1. Filters that lack nothing, or more than one block, are not
+        among them.
+    """
+    held = [frozenset(conjuncts(each)) for each in filters]
+    missed: dict[frozenset[int], list[Filter]] = {}
+    for clause in dict.fromkeys(clause for each in filters for clause in conjuncts(each)):
+        lacking = frozenset(index for index, clauses in enumerate(held) if clause not in clauses)
+        missed.setdefault(lacking, []).append(clause)
+    common = All(tuple(missed.pop(frozenset(), [])))
+    blocks: list[Filter] = [common]
+    lacking_of: dict[int, int] = {}
+    for indexes, clauses in missed.items():
+        alone = all(not indexes & others for others in missed if others != indexes)
+        if not alone:
+            return [common], {}
+        blocks.append(All(tuple(clauses)))
+        lacking_of |= dict.fromkeys(indexes, len(blocks) - 1)
+    return blocks, lacking_of
+
+
+def _blind(scan: _Blocks, places: Mapping[tuple[Scope, Place], int], run: Run, max_buckets: int) -> list[Groups]:
+    """Groups of facets of which each is blind for a block: of documents that fail no other block."""
     binder = Binder()
-    column = f"d.{quote(place.field.name)}"
+    scope = scan.scope
+    names = list(dict.fromkeys(quote(place.field.name) for _, place in places))
+    passed = [
+        f"coalesce({predicate(block, scope, 'd', binder)}, false) as _p{n}" for n, block in enumerate(scan.blocks)
+    ]
+    failing = " ".join(f"when not _p{n} then {n + 1}" for n in range(len(scan.blocks)))
+    held = " + ".join(f"_p{n}::tinyint" for n in range(len(scan.blocks)))
     rows = run(
-        f"with s as materialized (select {column} v {source(scope, place.nests, binder)}) "
-        f"select v, count(*) from (select unnest(list_distinct(v)) v from s) group by v "
-        f"union all select null, count(*) from s where coalesce(len(v), 0) = 0 having count(*) > 0 "
-        f"limit {max_buckets + 2}",
+        f"with d as (select {', '.join(names)}, case {failing} else 0 end as _failing from "
+        f"(select {', '.join(f'd.{name}' for name in names)}, {', '.join(passed)} "
+        f"from {documents(scope, binder)} d where {condition_of(scope, 'd', binder)}) "
+        f"where {held} >= {len(scan.blocks) - 1}) "
+        f"select {', '.join(names)}, {_numbers(names)}, _failing, count(*) from d "
+        f"group by grouping sets ({', '.join(f'({name}, _failing)' for name in names)}) "
+        f"limit {len(names) * (len(scan.blocks) + 1) * (max_buckets + 2)}",
         binder.values,
     )
-    return [(value, count) for value, count in rows]
+    counts: list[dict[Any, dict[int, int]]] = [{} for _ in names]
+    for row in rows:
+        which = _which(row, len(names))
+        counts[which].setdefault(row[which], {})[row[-2]] = row[-1]
+    found: list[Groups] = []
+    for (_, place), blind in places.items():
+        summed = [
+            (value, by.get(0, 0) + by.get(blind, 0))
+            for value, by in counts[names.index(quote(place.field.name))].items()
+        ]
+        found.append([(value, (count,)) for value, count in summed if count])
+    return found
 
 
-def _buckets(counts: list[tuple[Any, int]], facet: Terms, max_buckets: int) -> list[Bucket]:
-    kept = [(value, count) for value, count in counts if value is not None]
-    if len(kept) > max_buckets:
-        raise BadRequest(f"{facet.place.path} has more than {max_buckets} different values: narrow the filter.")
-    kept.sort(key=lambda pair: (-pair[1], pair[0]))
-    buckets = [Bucket(value, count) for value, count in kept]
-    none = sum(count for value, count in counts if value is None)
-    return [*buckets, Bucket(None, none)] if none and facet.missing else buckets
+# -- lists ------------------------------------------------------------------------
+
+
+def _elements(scope: Scope, place: Place, run: Run, max_buckets: int) -> Groups:
+    binder = Binder()
+    rights = scope.rights
+    column = f"d.{quote(place.field.name)}"
+    carry = carried(rights)
+    outer = carry.replace("d.", "")
+    whole = {"documents": not place.nests}
+    rows = run(
+        f"with s as materialized (select {column} v{carry} {source(scope, place.nests, binder)}) "
+        f"select v, {counted(rights, **whole)} from (select unnest(list_distinct(v)) v{outer} from s) group by v "
+        f"{having(rights, 'v', binder, **whole)} "
+        f"union all select null, {counted(rights, **whole)} from s where coalesce(len(v), 0) = 0 "
+        f"{having(rights, 'null', binder, **whole) or 'having count(*) > 0'} limit {max_buckets + 2}",
+        binder.values,
+    )
+    return [(row[0], row[1:]) for row in rows]
+
+
+# -- numbers about a field --------------------------------------------------------
 
 
 def value_count(question: ValueCount, run: Run) -> int:
     """Number of values."""
-    binder = Binder()
-    column = f"d.{quote(question.place.field.name)}"
-    measure = f"coalesce(sum(len({column})), 0)" if question.place.field.array else f"count({column})"
-    scan = source(question.scope, question.place.nests, binder)
-    return int(run(f"select {measure} {scan}", binder.values)[0][0])
+    place = question.place
+    return counted_values(question.scope, place.nests, quote(place.field.name), place.field.array, run)
 
 
 def cardinality(question: Cardinality, run: Run) -> int:
     """Exact number of different values."""
     binder = Binder()
-    column = f"d.{quote(question.place.field.name)}"
-    scan = f"select {column} v {source(question.scope, question.place.nests, binder)}"
-    if question.place.field.array:
-        scan = f"select unnest(v) v from ({scan})"
-    return int(run(f"select count(distinct v) from ({scan})", binder.values)[0][0])
-
-
-def bins(question: Bins, run: Run, max_buckets: int) -> list[Bucket]:
-    """Buckets of a number: statistics of all values, or of bins of equal width with the empty ones in between.
-
-    Raises
-    ------
-    BadRequest
-        A width or a number of bins that is not positive, both at once, a range that is upside down, or more bins
-        than `max_buckets`.
-    """
-    check_bins(question)
-    binder = Binder()
-    column = f"d.{quote(question.place.field.name)}"
-    scan = f"select {column} v {source(question.scope, question.place.nests, binder)}"
-    if question.place.field.array:
-        scan = f"select unnest(v) v from ({scan})"
-    limits = ["v is not null"]
-    limits += [f"v >= {binder.bind(question.low)}"] if question.low is not None else []
-    limits += [f"v < {binder.bind(question.high)}"] if question.high is not None else []
-    values = f"select v from ({scan}) where {' and '.join(limits)}"
-    measures = "count(*), min(v), max(v), avg(v), sum(v)"
-    if question.step is None and question.bins is None:
-        count, low, high, average, total = run(f"select {measures} from ({values})", binder.values)[0]
-        edges = (low if question.low is None else question.low, high if question.high is None else question.high)
-        return [Bucket(edges, count, low, high, average, total)]
-    step, origin = question.step, question.low or 0.0
-    if question.bins is not None:
-        low, high = run(f"select min(v), max(v) from ({values})", binder.values)[0]
-        if low is None:
-            return []
-        origin = low if question.low is None else question.low
-        step = ((high + 1 if question.high is None else question.high) - origin) / question.bins
-    assert step is not None
-    if step <= 0:
-        raise BadRequest(f"The range of {question.place.path} is too narrow for bins.")
-    numbered = f"select v, floor((v - {binder.bind(float(origin))}) / {binder.bind(float(step))}) b from ({values})"
-    rows = run(f"select b, {measures} from ({numbered}) group by b order by b limit {max_buckets + 1}", binder.values)
-    return _filled(rows, origin, step, max_buckets)
-
-
-def check_bins(question: Bins) -> None:
-    """Raise :class:`BadRequest` for arguments of a histogram that make no sense."""
-    if question.step is not None and question.bins is not None:
-        raise BadRequest("Invalid rangeStep/binCount: give one of them, not both.")
-    if question.step is not None and not (question.step > 0 and math.isfinite(question.step)):
-        raise BadRequest(f"Invalid rangeStep {question.step:g}: it must be larger than 0.")
-    if question.bins is not None and question.bins <= 0:
-        raise BadRequest(f"Invalid binCount {question.bins}: it must be larger than 0.")
-    if question.low is not None and question.high is not None and question.low > question.high:
-        raise BadRequest(f"Invalid rangeStart {question.low:g} > rangeEnd {question.high:g}.")
-
-
-def _filled(rows: list[tuple[Any, ...]], origin: float, step: float, max_buckets: int) -> list[Bucket]:
-    if not rows:
-        return []
-    found = {int(row[0]): row[1:] for row in rows}
-    first, last = min(found), max(found)
-    if last - first >= max_buckets:
-        raise BadRequest(f"That makes more than {max_buckets} bins: choose a larger rangeStep.")
-    empty = (0, None, None, None, 0)
-    return [
-        Bucket((origin + number * step, origin + (number + 1) * step), *found.get(number, empty))
-        for number in range(first, last + 1)
-    ]
+    rights, place = question.scope.rights, question.place
+    carry = carried(rights)
+    scan = f"select d.{quote(place.field.name)} v{carry} {source(question.scope, place.nests, binder)}"
+    if place.field.array:
+        scan = f"select unnest(v) v{carry.replace('d.', '')} from ({scan})"
+    if not rights.masked:
+        return int(run(f"select count(distinct v) from ({scan})", binder.values)[0][0])
+    kept = having(rights, "v", binder, documents=False)
+    statement = f"select count(*) from (select v from ({scan}) where v is not null group by v {kept})"
+    return int(run(statement, binder.values)[0][0])

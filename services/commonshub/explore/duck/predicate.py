@@ -1,7 +1,8 @@
 """Filters as DuckDB predicates.
 
-Every predicate is true or false, never NULL, so that NOT means what it says. Values are always bound as parameters;
-only names from the catalogue become text of a statement, quoted.
+A predicate may be NULL instead of false, which WHERE, AND and OR take alike; only where it is negated it is made false
+first. DuckDB pushes bare comparisons into the scan, and those that are wrapped it does not. Values are always bound as
+parameters; only names from the catalogue become text of a statement, quoted.
 """
 
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values are bound
@@ -10,7 +11,7 @@ from typing import Any
 
 from ..catalog import AUTH_FIELD, Place, table_of
 from ..filters import All, Among, AnyOf, Compare, Filter, Holds, Not, Search, Within
-from ..requests import Scope
+from ..requests import Rights, Scope
 
 
 def quote(name: str) -> str:
@@ -37,13 +38,46 @@ class Binder:
         return f"n{self._aliases}"
 
 
+OWN = '"_own"'
+"""Column of the documents under masked rights: whether the caller may read this one."""
+
+
+def documents(scope: Scope, binder: Binder) -> str:
+    """The table of the documents of a scope, to be selected from; with :data:`OWN` where its rights are masked."""
+    table = quote(scope.doc_type.name)
+    if not scope.rights.masked:
+        return table
+    return f"(select *, coalesce({_readable(scope.rights, quote(AUTH_FIELD), binder)}, false) as {OWN} from {table})"
+
+
 def condition(scope: Scope, alias: str, binder: Binder) -> str:
-    """The predicate of a scope on its document table: the caller's rights, and then the filter."""
-    if not scope.access:
-        return "false"
-    allowed = binder.bind(sorted(scope.access))
-    rights = f"coalesce({alias}.{quote(AUTH_FIELD)} in (select unnest({allowed}::varchar[])), false)"
-    return f"{rights} and {_predicate(scope.filter, scope, alias, (), binder)}"
+    """The predicate of a scope on its :func:`documents`: the caller's rights, and then the filter."""
+    return f"{_rights(scope, alias, binder)} and {predicate(scope.filter, scope, alias, binder)}"
+
+
+def predicate(filter: Filter, scope: Scope, alias: str, binder: Binder) -> str:
+    """A filter on the documents at `alias`, without any rights."""
+    return _predicate(filter, scope, alias, (), binder)
+
+
+def _rights(scope: Scope, alias: str, binder: Binder) -> str:
+    rights = scope.rights
+    path = f"{alias}.{quote(AUTH_FIELD)}"
+    if rights.reach == "public":
+        return "true"
+    if rights.reach == "own":
+        return f"{path} is not null" if rights.whole else _readable(rights, path, binder)
+    # Documents without a path belong to no project for sure, and are nobody's to count.
+    parts = [f"{path} is not null"]
+    if rights.reach == "others":
+        parts.append(f"not {alias}.{OWN}")
+    if rights.sensitive and scope.doc_type.field(rights.sensitive):
+        parts.append(f"({alias}.{OWN} or {alias}.{quote(rights.sensitive)}::varchar is distinct from 'true')")
+    return f"({' and '.join(parts)})"
+
+
+def _readable(rights: Rights, path: str, binder: Binder) -> str:
+    return f"{path} in (select unnest({binder.bind(sorted(rights.paths))}::varchar[]))" if rights.paths else "false"
 
 
 def _predicate(filter: Filter, scope: Scope, alias: str, nests: tuple[str, ...], binder: Binder) -> str:
@@ -54,7 +88,7 @@ def _predicate(filter: Filter, scope: Scope, alias: str, nests: tuple[str, ...],
         case AnyOf(parts):
             return f"({' or '.join(_predicate(part, scope, alias, nests, binder) for part in parts)})"
         case Not(part):
-            return f"(not {_predicate(part, scope, alias, nests, binder)})"
+            return f"(not coalesce({_predicate(part, scope, alias, nests, binder)}, false))"
         case Within(inner_nests, part):
             child = binder.alias()
             return (
@@ -67,12 +101,12 @@ def _predicate(filter: Filter, scope: Scope, alias: str, nests: tuple[str, ...],
         case Holds(place, values):
             column = _column(place, alias)
             column = column if place.field.array else f"[{column}]"
-            return f"coalesce(list_has_all({column}, {binder.bind(list(values))}), false)"
+            return f"list_has_all({column}, {binder.bind(list(values))})"
         case Compare(place, operator, value):
             column = _column(place, alias)
             if place.field.array:
                 column = f"list_{'max' if operator in ('>', '>=') else 'min'}({column})"
-            return f"coalesce({column} {operator} {binder.bind(value)}, false)"
+            return f"{column} {operator} {binder.bind(value)}"
         case Search():
             return _search(filter, alias, binder)
 
@@ -109,9 +143,9 @@ def _among(among: Among, alias: str, binder: Binder) -> str:
     if among.values:
         values = binder.bind(list(among.values))
         if among.place.field.array:
-            parts.append(f"coalesce(list_has_any({column}, {values}), false)")
+            parts.append(f"list_has_any({column}, {values})")
         else:
-            parts.append(f"coalesce({column} in (select unnest({values})), false)")
+            parts.append(f"{column} in (select unnest({values}))")
     return f"({' or '.join(parts)})" if parts else "false"
 
 
@@ -121,5 +155,5 @@ def _search(search: Search, alias: str, binder: Binder) -> str:
     for place in search.places:
         column = _column(place, alias)
         text = f"array_to_string({column}, chr(31))" if place.field.array else column
-        parts.append(f"coalesce(contains(lower({text}), lower({keyword})), false)")
+        parts.append(f"contains(lower({text}), lower({keyword}))")
     return f"({' or '.join(parts)})" if parts else "false"

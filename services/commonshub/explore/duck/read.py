@@ -14,9 +14,15 @@ import duckdb
 from commonshub.core.errors import BadRequest, Unavailable
 
 from ..catalog import load, table_of
-from ..requests import Bins, Cardinality, Count, Order, Question, Rows, Run, Terms, ValueCount
-from .facets import bins, cardinality, source, terms, value_count
+from ..requests import Bins, Cardinality, Count, Order, Parts, Question, Rows, Run, Terms, ValueCount
+from .bins import bins
+from .facets import cardinality, terms, value_count
+from .measures import source, total
+from .parts import parts
 from .predicate import Binder, quote
+
+STRETCH_ROWS = 122_880
+"""Rows that DuckDB stores and skips together."""
 
 
 class DuckReader:
@@ -32,10 +38,12 @@ class DuckReader:
         A question that takes longer is given up.
     max_buckets
         Most buckets of one facet.
+    cores
+        Processor cores that one question may use.
     """
 
-    def __init__(self, file: Path, memory_bytes: int, timeout_s: float, max_buckets: int) -> None:
-        limits = {"threads": "1", "memory_limit": f"{memory_bytes}B", "autoinstall_known_extensions": "false"}
+    def __init__(self, file: Path, memory_bytes: int, timeout_s: float, max_buckets: int, cores: int = 1) -> None:
+        limits = {"threads": str(cores), "memory_limit": f"{memory_bytes}B", "autoinstall_known_extensions": "false"}
         self._connection = duckdb.connect(
             str(file), read_only=True, config={**limits, "enable_external_access": "false"}
         )
@@ -82,27 +90,38 @@ class DuckReader:
                     case Rows():
                         answers.append(_documents(cursor, question))
                     case Count(scope):
-                        binder = Binder()
-                        answers.append(run(f"select count(*) {source(scope, (), binder)}", binder.values)[0][0])
+                        answers.append(total(scope, run))
                     case ValueCount():
                         answers.append(value_count(question, run))
                     case Cardinality():
                         answers.append(cardinality(question, run))
                     case Bins():
                         answers.append(bins(question, run, self._max_buckets))
+                    case Parts():
+                        answers.append(parts(question, run, self._max_buckets))
             return answers
 
     def scan(self, rows: Rows, chunk_rows: int) -> Iterator[list[dict[str, Any]]]:
-        """The documents of `rows`, a chunk at a time; the time limit does not apply."""
+        """The documents of `rows`, a chunk at a time; the time limit does not apply.
+
+        Without an order they come by their numbers, a stretch of the table after another, so that neither a sort nor
+        a result is ever held whole.
+        """
         cursor = self._connection.cursor()
         try:
-            statement, values = _select(rows)
-            cursor.execute(statement, values)
-            names = [column[0] for column in cursor.description or ()]
-            while chunk := cursor.fetchmany(chunk_rows):
-                yield [dict(zip(names, row, strict=True)) for row in chunk]
+            for within in [None] if rows.order else self._stretches(cursor, rows):
+                cursor.execute(*_select(rows, within))
+                names = [column[0] for column in cursor.description or ()]
+                while chunk := cursor.fetchmany(chunk_rows):
+                    yield [dict(zip(names, row, strict=True)) for row in chunk]
         finally:
             cursor.close()
+
+    def _stretches(self, cursor: duckdb.DuckDBPyConnection, rows: Rows) -> Iterator[range]:
+        table = quote(table_of(rows.scope.doc_type.name))
+        (last,) = cursor.execute(f'select max("_rid") from {table}').fetchall()[0]
+        for start in range(0, 0 if last is None else last + 1, STRETCH_ROWS):
+            yield range(start, start + STRETCH_ROWS)
 
     def matching(self, names: list[str], pattern: str) -> list[str]:
         """The `names` that a regular expression finds; RE2 cannot be made slow by a hostile one.
@@ -127,20 +146,26 @@ def _documents(cursor: duckdb.DuckDBPyConnection, rows: Rows) -> list[dict[str, 
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def _select(rows: Rows) -> tuple[str, dict[str, Any]]:
-    """The statement of a page. The row number breaks ties, so that pages never overlap."""
+def _select(rows: Rows, within: range | None = None) -> tuple[str, dict[str, Any]]:
+    """The statement of a page or of all rows. The row number breaks ties, so that pages never overlap.
+
+    A page is found by the fields of its filter and its order alone, and only its own documents are read whole.
+    """
     binder = Binder()
     doc_type = rows.scope.doc_type
     every = [field.name for field in doc_type.fields] + [nest.name for nest in doc_type.nests]
     names = every if rows.names is None else list(rows.names)
     columns = ", ".join(f"d.{quote(name)}" for name in names) or 'd."_rid"'
     order = "".join(f"{_order(each, doc_type.name)}, " for each in rows.order)
-    statement = f'select {columns} {source(rows.scope, (), binder)} order by {order}d."_rid"'
-    if rows.first is not None:
-        statement += f" limit {int(rows.first)}"
-    if rows.offset:
-        statement += f" offset {int(rows.offset)}"
-    return statement, binder.values
+    found = source(rows.scope, (), binder)
+    order += 'd."_rid"'
+    if within is not None:
+        found += f' and d."_rid" >= {within.start} and d."_rid" < {within.stop}'
+    if rows.first is None:
+        return f"select {columns} {found} order by {order}", binder.values
+    page = f"select d.rowid {found} order by {order} limit {int(rows.first)} offset {int(rows.offset)}"
+    table = quote(table_of(doc_type.name))
+    return f"select {columns} from {table} d where d.rowid in ({page}) order by {order}", binder.values
 
 
 def _order(order: Order, doc_type: str) -> str:

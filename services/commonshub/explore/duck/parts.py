@@ -1,0 +1,56 @@
+"""Parts of facets as DuckDB statements: the documents of each bucket, by the values of another field."""
+
+# ruff: noqa: S608 - names come from the catalogue and are quoted, values are bound
+
+from commonshub.core.errors import BadRequest
+
+from ..catalog import Field
+from ..requests import Part, Parts
+from .measures import Run, carried, counted, having, source, told
+from .predicate import Binder, quote
+
+
+def parts(question: Parts, run: Run, max_buckets: int) -> list[Part]:
+    """Counts by bucket and by the other field's value, the largest first.
+
+    Raises
+    ------
+    BadRequest
+        There are more than `max_buckets`.
+    """
+    binder = Binder()
+    rights, nests = question.scope.rights, question.place.nests
+    whole = {"documents": not nests}
+    carry = carried(rights)
+    outer = carry.replace("d.", "")
+    key, other = question.place.field, question.other.field
+    scan = f"select d.{quote(key.name)} k, d.{quote(other.name)} o{carry} {source(question.scope, nests, binder)}"
+    scan = f"select {_values('k', key)} k, {_values('o', other)} o{outer} from ({scan})"
+    limits = ["k is not null"]
+    limits += [f"k >= {binder.bind(question.low)}"] if question.low is not None else []
+    limits += [f"k < {binder.bind(question.high)}"] if question.high is not None else []
+    rows = run(
+        f"select {_bucket(question, binder)} b, o, {counted(rights, **whole)} from ({scan}) "
+        f"where {' and '.join(limits)} group by b, o {having(rights, 'o', binder, **whole)} limit {max_buckets + 1}",
+        binder.values,
+    )
+    if len(rows) > max_buckets:
+        raise BadRequest(f"{question.other.path} makes more than {max_buckets} parts: narrow the filter.")
+    found = [Part(bucket, value, told(rights, value, tuple(measures))) for bucket, value, *measures in rows]
+    found.sort(key=lambda part: (-part.count, str(part.key)))
+    return found
+
+
+def _values(column: str, field: Field) -> str:
+    """Single values, of a list its different ones, and NULL where there is none."""
+    if not field.array:
+        return column
+    return f"unnest(case when coalesce(len({column}), 0) = 0 then [null] else list_distinct({column}) end)"
+
+
+def _bucket(question: Parts, binder: Binder) -> str:
+    """The bucket of a value: itself, or the number of its bin."""
+    if question.step is None:
+        return "0" if question.together else "k"
+    origin, step = binder.bind(float(question.origin)), binder.bind(float(question.step))
+    return f"floor((k - {origin}) / {step})::bigint"

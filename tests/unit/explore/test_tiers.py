@@ -1,0 +1,264 @@
+"""What callers learn of documents that they may not read: under each tier, and whatever they ask."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from commonshub.core.errors import AuthenticationRequired
+from commonshub.explore.duck.read import DuckReader
+from commonshub.explore.endpoint import Endpoint
+from commonshub.explore.filters import parse
+from commonshub.explore.requests import MASKED, Bins, Cardinality, Count, Parts, Rights, Scope, Terms, ValueCount
+from commonshub.explore.tiers import Caller, Tiers
+
+from .model import PATHS, TYPE, Document, elements, holds, values_of, write_index
+from .samples import DOCUMENTS, filters
+
+OWN, OTHER = PATHS
+LIMIT = 4
+PLACES = ["sex", "tags", "age", "stays.ward", "stays.days", "stays.visits.place", "stays.visits.weight"]
+UNHURRIED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def opened(folder: Any, documents: list[Document]) -> DuckReader:
+    file = folder / "1.duckdb"
+    write_index(file, documents)
+    return DuckReader(file, memory_bytes=128 * 2**20, timeout_s=30, max_buckets=1000)
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckReader]:
+    found = opened(tmp_path_factory.mktemp("whole"), DOCUMENTS)
+    yield found
+    found.close()
+
+
+def expected(groups: dict[Any, list[Document]], whole: dict[Any, int], reach: str) -> dict[Any, int]:
+    """Counts of groups of documents, as a plain reading of the rule has them."""
+    found = {}
+    for key, documents in groups.items():
+        own = [each for each in documents if each["auth_resource_path"] == OWN]
+        others = {each["_case_id"] for each in documents} - {each["_case_id"] for each in own}
+        if len(others) >= LIMIT:
+            found[key] = whole[key]
+        elif own and reach == "all":
+            found[key] = MASKED
+    return found
+
+
+def counted(filter: Any, reach: str) -> list[Document]:
+    paths = PATHS if reach == "all" else (OTHER,)
+    return [each for each in DOCUMENTS if each["auth_resource_path"] in paths and holds(filter, each)]
+
+
+@UNHURRIED
+@given(filter=filters, reach=st.sampled_from(["all", "others"]), path=st.sampled_from(PLACES))
+def test_small_groups_of_others_are_masked(reader: DuckReader, filter: Any, reach: Any, path: str) -> None:
+    place = TYPE.find(path)
+    assert place is not None
+    scope = Scope(TYPE, Rights(frozenset({OWN}), reach, limit=LIMIT), parse(filter, TYPE))
+    groups: dict[Any, list[Document]] = {}
+    whole: dict[Any, int] = {}
+    present: list[Document] = []
+    values = 0
+    for document in counted(filter, reach):
+        for element in elements(document, place.nests):
+            found = values_of(element, place.field.name)
+            values += len(found)
+            present += [document] if found else []
+            for value in found or [None]:
+                groups.setdefault(value, []).append(document)
+                whole[value] = whole.get(value, 0) + 1
+    buckets, cardinality, number = reader.answer(
+        [Terms(scope, place), Cardinality(scope, place), ValueCount(scope, place)]
+    )
+    told = expected(groups, whole, reach)
+    assert {bucket.key: bucket.count for bucket in buckets} == told
+    assert cardinality == len(told.keys() - {None})
+    (in_all,) = expected({"": present}, {"": values}, reach).values() or [MASKED]
+    assert number == in_all
+
+
+@UNHURRIED
+@given(filter=filters, reach=st.sampled_from(["all", "others"]), path=st.sampled_from(["tags", "age"]))
+def test_small_parts_of_others_are_masked(reader: DuckReader, filter: Any, reach: Any, path: str) -> None:
+    place, other = TYPE.find("sex"), TYPE.find(path)
+    assert place is not None
+    assert other is not None
+    groups: dict[Any, list[Document]] = {}
+    for document in counted(filter, reach):
+        if document["sex"] is not None:
+            for value in values_of(document, path) or [None]:
+                groups.setdefault((document["sex"], value), []).append(document)
+    scope = Scope(TYPE, Rights(frozenset({OWN}), reach, limit=LIMIT), parse(filter, TYPE))
+    (found,) = reader.answer([Parts(scope, place, other)])
+    told = expected(groups, {key: len(documents) for key, documents in groups.items()}, reach)
+    assert {(part.bucket, part.key): part.count for part in found} == told
+
+
+@UNHURRIED
+@given(filter=filters, reach=st.sampled_from(["all", "others"]))
+def test_a_total_is_told_when_enough_others_are_in_it(reader: DuckReader, filter: Any, reach: Any) -> None:
+    documents = counted(filter, reach)
+    others = [each for each in documents if each["auth_resource_path"] != OWN]
+    scope = Scope(TYPE, Rights(frozenset({OWN}), reach, limit=LIMIT), parse(filter, TYPE))
+    assert reader.answer([Count(scope)]) == [len(documents) if len(others) >= LIMIT else MASKED]
+
+
+@pytest.mark.parametrize("path", ["age", "stays.days", "stays.visits.weight"])
+@pytest.mark.parametrize("bins", [{}, {"step": 1}, {"bins": 3}, {"low": 1}, {"low": 0, "high": 2, "step": 1}], ids=str)
+def test_a_bin_is_told_when_enough_others_are_in_it(reader: DuckReader, path: str, bins: Any) -> None:
+    place = TYPE.find(path)
+    assert place is not None
+    both = Scope(TYPE, Rights(frozenset({OWN}), "all", limit=LIMIT))
+    scopes = [both, Scope(TYPE, Rights(frozenset(PATHS))), Scope(TYPE, Rights(frozenset({OTHER})))]
+    masked, every, others = reader.answer([Bins(scope, place, **bins) for scope in scopes])
+    documents = {tuple(bucket.key): bucket.count for bucket in every}
+    for bucket in masked:
+        if bucket.count == MASKED:
+            assert (bucket.minimum, bucket.maximum, bucket.average, bucket.total) == (None,) * 4
+        else:
+            assert bucket.count == documents[bucket.key]
+    assert sum(bucket.count != MASKED for bucket in masked) <= sum(bucket.count >= LIMIT for bucket in others)
+
+
+# -- nothing that a caller can ask tells a hidden document from none --------------
+
+ARGUMENTS = "(filter: $f, filterSelf: %s, accessibility: %s%s)"
+SPLIT = ', nestedAggFields: {missingFields: ["sex"], termsFields: ["age", "tags"]}'
+PARTS = "missingFields { count } termsFields { count terms { key count } }"
+NUMBER = "histogram%s { key count min max avg sum %s } asTextHistogram { key count } _totalCount"
+TEXT = "histogram { key count %s } _totalCount _cardinalityCount"
+RANGES = ["", "(rangeStep: 1)", "(binCount: 2)", "(rangeStart: 1)", "(rangeStart: 0, rangeEnd: 3, rangeStep: 0.5)"]
+
+
+def facets(filter_self: str, reach: str, ranges: str, field: str, split: bool) -> str:
+    """A query for a facet and the total; of a field of documents also for the parts of its buckets."""
+    *nests, name = field.split(".")
+    split = split and not nests
+    text, number = TEXT % (PARTS if split else ""), NUMBER % (ranges, PARTS if split else "")
+    selection = f"{name} {{ {number if name in ('age', 'days', 'weight') else text} }}"
+    for nest in reversed(nests):
+        selection = f"{nest} {{ {selection} }}"
+    argument = ARGUMENTS % (filter_self, reach, SPLIT if split else "")
+    return f"query($f: JSON) {{ _aggregation {{ case{argument} {{ _totalCount {selection} }} }} }}"
+
+
+def rows(argument: str) -> str:
+    return (
+        f"query($f: JSON, $s: JSON) {{ case{argument} {{ _case_id sex age tags _matched {{ field highlights }} "
+        "stays { ward visits { place } } } }"
+    )
+
+
+reaches = st.sampled_from(["all", "accessible", "unaccessible"])
+fields = st.sampled_from(["project_id", "auth_resource_path", "_case_id", *PLACES])
+queries = st.one_of(
+    st.builds(facets, st.sampled_from(["true", "false"]), reaches, st.sampled_from(RANGES), fields, st.booleans()),
+    st.builds(
+        lambda reach, first, offset: rows(
+            f"(filter: $f, sort: $s, accessibility: {reach}, first: {first}, offset: {offset})"
+        ),
+        reaches,
+        st.integers(0, 200),
+        st.integers(0, 50),
+    ),
+)
+sorts = st.lists(
+    st.sampled_from(["sex", "age", "_case_id", "stays.ward", "auth_resource_path"]).map(lambda name: {name: "desc"}),
+    max_size=2,
+)
+searched = st.sampled_from(["drop", "c1", "p-", "table"]).map(lambda word: {"search": {"keyword": word}})
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Endpoint]]:
+    """An index, and the same without what one caller may not read; the second knows the path all the same."""
+    own = [each for each in DOCUMENTS if each["auth_resource_path"] == OWN]
+    found = [opened(tmp_path_factory.mktemp("twin"), documents) for documents in (DOCUMENTS, own)]
+    yield [Endpoint(reader, 1000, 0) for reader in found]
+    for reader in found:
+        reader.close()
+
+
+@settings(UNHURRIED, max_examples=150)
+@given(level=st.sampled_from(["private", "regular"]), query=queries, filter=filters | searched, sort=sorts)
+def test_hidden_documents_below_the_limit_change_no_answer(
+    twins: list[Endpoint], level: Any, query: str, filter: Any, sort: Any
+) -> None:
+    caller = Caller(Tiers(level, limit=len(DOCUMENTS)), frozenset({OWN}), whole=False)
+    body = {"query": query, "variables": {"f": filter, "s": sort}}
+    answers = [json.loads(endpoint.answer(endpoint.read(body, caller))[1]) for endpoint in twins]
+    assert answers[0] == answers[1]
+    # An argument that is refused would hide what it leaks.
+    assert all(error["extensions"]["code"] == 401 for error in answers[0].get("errors", ()))
+
+
+# -- rights -----------------------------------------------------------------------
+
+MINE = frozenset({OWN})
+
+
+@pytest.mark.parametrize(
+    ("level", "whole", "accessibility", "reach", "paths"),
+    [
+        ("private", False, "all", "own", MINE),
+        ("private", False, "unaccessible", "own", MINE),
+        ("regular", False, "accessible", "own", MINE),
+        ("regular", False, "all", "all", MINE),
+        ("regular", False, "unaccessible", "others", MINE),
+        ("regular", True, "all", "own", MINE),
+        ("regular", True, "unaccessible", "own", frozenset()),
+        ("libre", False, "all", "public", frozenset()),
+        ("libre", False, "accessible", "public", frozenset()),
+    ],
+)
+def test_a_tier_becomes_rights(level: Any, whole: bool, accessibility: Any, reach: str, paths: frozenset[str]) -> None:
+    found = Caller(Tiers(level), MINE, whole).rights("case", accessibility)
+    assert (found.reach, found.paths) == (reach, paths)
+
+
+def test_document_types_can_have_tiers_of_their_own() -> None:
+    tiers = Tiers("private", (("study", "libre"),))
+    assert (tiers.of("case"), tiers.of("study")) == ("private", "libre")
+
+
+@pytest.mark.parametrize("level", ["private", "regular", "libre"])
+@pytest.mark.parametrize("accessibility", ["all", "accessible", "unaccessible"])
+def test_rows_are_never_of_masked_rights(level: Any, accessibility: Any) -> None:
+    caller = Caller(Tiers(level), MINE, whole=False)
+    if (level, accessibility) == ("regular", "unaccessible"):
+        with pytest.raises(AuthenticationRequired):
+            caller.row_rights("case", accessibility)
+    else:
+        assert not caller.row_rights("case", accessibility)[0].masked
+
+
+def test_values_can_be_told_however_small(reader: DuckReader) -> None:
+    place = TYPE.find("sex")
+    assert place is not None
+    rights = Rights(MINE, "all", limit=1000, told=frozenset({"no data", "x"}))
+    (found,) = reader.answer([Terms(Scope(TYPE, rights), place)])
+    both = [each for each in DOCUMENTS if each["auth_resource_path"] in PATHS]
+    counts = {bucket.key: bucket.count for bucket in found}
+    assert counts[None] == sum(each["sex"] is None for each in both)
+    assert (counts["x"], counts["y"]) == (sum(each["sex"] == "x" for each in both), MASKED)
+
+
+@pytest.mark.parametrize(("reach", "told"), [("all", "theirs mine"), ("others", "theirs")])
+def test_sensitive_documents_of_others_do_not_count(tmp_path: Any, reach: Any, told: str) -> None:
+    marks = {"mine": ("true", OWN), "secret": ("true", OTHER), "theirs": ("false", OTHER)}
+    documents = [
+        {**DOCUMENTS[0], "_case_id": name, "sex": mark, "auth_resource_path": path}
+        for name, (mark, path) in marks.items()
+    ]
+    reader = opened(tmp_path, documents)
+    place = TYPE.find("_case_id")
+    assert place is not None
+    (found,) = reader.answer([Terms(Scope(TYPE, Rights(MINE, reach, sensitive="sex")), place)])
+    reader.close()
+    assert [bucket.key for bucket in found] == told.split()
