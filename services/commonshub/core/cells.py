@@ -18,3 +18,10 @@ def _written(rows: Iterable[Sequence[Any]], delimiter: str, quoting: Any) -> str
     buffer = io.StringIO(newline="")
     csv.writer(buffer, delimiter=delimiter, lineterminator="\n", quoting=quoting).writerows(rows)
     return buffer.getvalue()
+
+
+def cell(value: Any) -> str:
+    """A value as a cell; the items of a list are parted by commas."""
+    if value is None:
+        return ""
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

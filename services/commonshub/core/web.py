@@ -1,9 +1,10 @@
 """The HTTP side that all services share: one base handler, one error body, status, version and metrics."""
 
+import asyncio
 import logging
 import time
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -213,6 +214,12 @@ class BaseHandler(web.RequestHandler):
             # Without the query string, which may hold a credential.
             where = f"{self.request.method} {self.request.path} (request {self.request_id})"
             self.service.log.error("%s failed", where, exc_info=(typ, value, tb))
+
+    async def write_blocks(self, blocks: Iterator[bytes]) -> None:
+        """Send what takes a while to come by, block by block and as fast as the client takes it."""
+        while block := await asyncio.to_thread(next, blocks, b""):
+            self.write(block)
+            await self.flush()
 
 
 class StorableHandler(BaseHandler):

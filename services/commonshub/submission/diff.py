@@ -14,9 +14,9 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from ..core.cells import table_text
+from ..core.cells import cell, table_text
 from ..core.dictionary import Link
-from .export import cell, target_key
+from .export import target_key
 from .sources import Source
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"

@@ -12,7 +12,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from ..core.cells import table_text
+from ..core.cells import cell, table_text
 from ..core.dictionary import Dictionary, NodeType
 from ..core.errors import BadRequest
 from .entity import Project
@@ -200,13 +200,6 @@ class Writer:
             key = "node_id" if key == "id" else key
             cells.append(written(separator.join(cell(target[key]) for target in row.links.get(name, ()))))
         return cells
-
-
-def cell(value: Any) -> str:
-    """A value as a cell."""
-    if value is None:
-        return ""
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _table(rows: Iterable[Sequence[str]], delimiter: str) -> bytes:

@@ -1,7 +1,6 @@
 """HTTP of the submission service. Upstream's links say ``/v0/submission``; clients only look at their last part."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -161,12 +160,6 @@ class SubmissionHandler(StorableHandler):
         kind = "text/csv" if delimiter == "," else "text/tab-separated-values"
         self.set_header("Content-Type", f"{kind}; charset=utf-8")
         await self.write_blocks(report.written(rows, delimiter))
-
-    async def write_blocks(self, blocks: Iterator[bytes]) -> None:
-        """Send what takes a while to come by, block by block and as fast as the client takes it."""
-        while block := await asyncio.to_thread(next, blocks, b""):
-            self.write(block)
-            await self.flush()
 
 
 class RootHandler(SubmissionHandler):

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO, NoReturn
 
+from ..core.cells import cell
 from ..core.dictionary import Dictionary, NodeType
 from ..core.errors import BadRequest, TooLarge
-from .export import Row, Writer, cell, marked_columns
+from .export import Row, Writer, marked_columns
 from .tables import REMARK
 from .workbook import MAX_SHEET_NAME_CHARS
 
