@@ -19,6 +19,7 @@ from .schema import build
 from .scope import Scope
 from .selection import select
 from .sql import GraphTables, Tables
+from .table import Table, table_of
 
 KEPT_CONSTANTS = 4
 """Answers without data that are kept; one of them can have megabytes."""
@@ -83,6 +84,19 @@ class Answers:
         if plan.statement is None and not operation.definition.variable_definitions:
             self._keep((text, name), plan)
         return plan
+
+    def table(self, text: str, variables: Mapping[str, Any], name: str | None) -> Table:
+        """The table that the answer to a query makes.
+
+        Raises
+        ------
+        Invalid, TooLarge
+            As :meth:`plan`.
+        BadRequest
+            It makes none.
+        """
+        operation = self.documents.operation(text, variables, name)
+        return table_of(self.schema, self.dictionary, select(self.schema, operation, self.limits))
 
     def _keep(self, asked: tuple[str, str | None], plan: Plan) -> None:
         """Keep a plan that depends on nothing but the text and the operation of it: introspection takes long."""

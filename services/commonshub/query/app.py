@@ -67,6 +67,9 @@ class QueryApp(ServiceApplication):
     max_stream_s = Integer(
         600, min=1, help="Time that a long list may take to be sent, in seconds; meanwhile it holds a connection."
     ).tag(config=True)
+    packed_at_once = Integer(
+        2, min=1, help="Tables in Parquet that are written at the same time, each by a process of its own; others wait."
+    ).tag(config=True)
     kept_documents = Integer(
         256, help="Queries that are kept parsed and validated, by their text; the least recently used go first."
     ).tag(config=True)
@@ -101,6 +104,7 @@ class QueryApp(ServiceApplication):
         from .store import tune
 
         self.streams = asyncio.Semaphore(self.streams_at_once)
+        self.packing = asyncio.Semaphore(self.packed_at_once)
         version = versions.start(self.database, self.commons.dictionary)
         releases = Releases(self.database.settings.release_schema)
         self.database.call(releases.create)

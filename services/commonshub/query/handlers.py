@@ -1,9 +1,12 @@
 """HTTP of the query service, in Peregrine's forms: errors are texts, and any error makes the status 400."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
@@ -14,12 +17,15 @@ from commonshub.core.administrators import require_administrator
 from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, Unavailable
 from commonshub.core.web import BaseHandler
 
-from . import coremetadata, datasets, requests, store
+from . import coremetadata, datasets, packing, requests, store
 from .answers import Answers
 from .document import Invalid
+from .formats import BLOCK_BYTES, CONTENT_TYPES, JSON, encode
 from .planner import Plan
 from .scope import Scope, scope_of
-from .streaming import BLOCK_BYTES, Stream
+from .sql import Tables
+from .streaming import Stream, Write, document
+from .table import Row, Table
 
 if TYPE_CHECKING:
     from .app import QueryApp
@@ -53,13 +59,17 @@ class QueryHandler(BaseHandler):
 class GraphQLHandler(QueryHandler):
     """``GET`` and ``POST /api/v0/submission/graphql``."""
 
+    @cached_property
+    def _gone(self) -> Event:
+        """Set once the connection is closed."""
+        return Event()
+
     async def get(self) -> None:
         scope, explained = self.scope(), self._explained()
         given = {key: self.get_query_argument(key) for key in self.request.query_arguments}
-        plan = await self._plan(requests.read(given), scope, by_rows=not explained)
         # What somebody may read is nobody else's to keep.
         self.set_header("Cache-Control", "private, no-store")
-        await self._answer(plan, explained)
+        await self._respond(requests.read(given), scope, explained)
 
     async def post(self) -> None:
         scope, explained, body = self.scope(), self._explained(), self.json()
@@ -68,16 +78,26 @@ class GraphQLHandler(QueryHandler):
                 raise BadRequest("explain tells of one query; send it by itself.")
             await self._post_batch(requests.read_batch(body, self.service.max_batch), scope)
             return
-        asked = requests.read(body, self.get_query_argument("release", None))
-        await self._answer(await self._plan(asked, scope, by_rows=not explained), explained)
+        await self._respond(self._read(body), scope, explained)
+
+    def _read(self, body: Any) -> requests.Asked:
+        """A query of a body; the address may say what it is read from and what it becomes."""
+        return requests.read(body, *(self.get_query_argument(name, None) for name in ("release", "format")))
+
+    async def _respond(self, asked: requests.Asked, scope: Scope, explained: bool) -> None:
+        if asked.form == JSON:
+            await self._answer(await self._plan(asked, scope, by_rows=not explained), explained)
+        elif explained:
+            raise BadRequest("explain tells of a query whose answer is JSON; leave out format.")
+        else:
+            await self._answer_table(asked, scope)
 
     async def _post_batch(self, entries: Sequence[Mapping[str, Any]], scope: Scope) -> None:
         """Answer several queries from one state of the database; what is wrong with one is no matter to the others."""
         planned: list[Plan | CommonsError] = []
-        release = self.get_query_argument("release", None)
         for entry in entries:
             try:
-                planned.append(await self._plan(requests.read(entry, release), scope))
+                planned.append(await self._plan(_json_only(self._read(entry)), scope))
             except CommonsError as error:
                 planned.append(error)
         plans = [each for each in planned if isinstance(each, Plan)]
@@ -89,14 +109,18 @@ class GraphQLHandler(QueryHandler):
         self.finish(b"[" + b",".join(told) + b"]")
 
     async def _plan(self, asked: requests.Asked, scope: Scope, *, by_rows: bool = False) -> Plan:
-        answers, tables = self.service.answers, None
-        if asked.release is not None:
-            # Nothing but the release can be read from its tables, and the caller may read all of that.
-            answers, tables = await self.service.shelf.find(asked.release, scope, answers)
-            scope = Scope(everything=True)
+        answers, scope, tables = await self._source(asked, scope)
         # Parsing and planning can take a while for a large query, and must not hold up the others.
         plan = partial(answers.plan, asked.text, asked.variables, asked.name, scope, tables, by_rows=by_rows)
         return await asyncio.to_thread(plan)
+
+    async def _source(self, asked: requests.Asked, scope: Scope) -> tuple[Answers, Scope, Tables | None]:
+        """What a query is about: the graph as it is now, or a release."""
+        if asked.release is None:
+            return self.service.answers, scope, None
+        # Nothing but the release can be read from its tables, and the caller may read all of that.
+        answers, tables = await self.service.shelf.find(asked.release, scope, self.service.answers)
+        return answers, Scope(everything=True), tables
 
     async def _data(self, plans: Sequence[Plan]) -> list[bytes]:
         if all(plan.statement is None for plan in plans):
@@ -120,14 +144,67 @@ class GraphQLHandler(QueryHandler):
         if plan.listed:
             # Who has gone away is told nothing.
             with suppress(StreamClosedError):
-                await self._stream(plan)
+                await self._stream(plan, partial(document, plan))
             return
         (data,) = await self._data([plan])
         found = await self.service.database.run(store.explain, plan) if explained else None
         self.set_status(400 if plan.errors else 200)
         self.finish(_told(data, plan.errors, found))
 
-    async def _stream(self, plan: Plan) -> None:
+    async def _answer_table(self, asked: requests.Asked, scope: Scope) -> None:
+        """Answer with a table, or, where a root field is at fault, with that alone: a table has no place to tell it.
+
+        Raises
+        ------
+        Invalid
+            A root field is at fault.
+        """
+        answers, scope, tables = await self._source(asked, scope)
+        table = await asyncio.to_thread(answers.table, asked.text, asked.variables, asked.name)
+        plan = await asyncio.to_thread(
+            answers.plan, asked.text, asked.variables, asked.name, scope, tables, by_rows=True
+        )
+        if plan.errors:
+            raise Invalid(list(plan.errors))
+        self.set_header("Content-Type", CONTENT_TYPES[asked.form])
+        self.set_header("Content-Disposition", f'attachment; filename="{table.name}.{asked.form}"')
+        # Who has gone away is told nothing.
+        with suppress(StreamClosedError, packing.Gone):
+            if asked.form == "parquet":
+                await self._send_parquet(plan, table)
+            elif plan.listed:
+                await self._stream(plan, lambda items: encode(table, _rows(plan, table, items), asked.form))
+            else:
+                (data,) = await self._data([plan])
+                written = encode(table, table.rows(orjson.loads(data)), asked.form)
+                await self.finish(await asyncio.to_thread(b"".join, written))
+
+    async def _send_parquet(self, plan: Plan, table: Table) -> None:
+        """Send a file that is written for this answer; so many at a time, while others wait."""
+        service = self.service
+        async with service.packing:
+            with TemporaryDirectory(prefix="commonshub-table-") as folder:
+                write = partial(
+                    packing.write, table.columns, folder=Path(folder), gone=self._gone, most_s=service.max_stream_s
+                )
+                if plan.listed:
+                    file = await service.database.run(
+                        lambda connection: write(_rows(plan, table, store.items(connection, plan)))
+                    )
+                else:
+                    (data,) = await self._data([plan])
+                    file = await asyncio.to_thread(write, table.rows(orjson.loads(data)))
+                self.set_header("Content-Length", str(file.stat().st_size))
+                with file.open("rb") as opened:
+                    await self.write_blocks(iter(partial(opened.read, BLOCK_BYTES), b""))
+                await self.finish()
+
+    def on_connection_close(self) -> None:
+        """Stop working on what nobody waits for."""
+        self._gone.set()
+        super().on_connection_close()
+
+    async def _stream(self, plan: Plan, write: Write) -> None:
         """Send a long list while it is read; one that turns out to be short goes out as a whole.
 
         Raises
@@ -135,9 +212,9 @@ class GraphQLHandler(QueryHandler):
         Unavailable
             Others are being sent long lists: those who read slowly must not take all connections to the database.
         """
-        service, last, sending = self.service, b'{"data":', False
+        service, last, sending = self.service, b"", False
         async with AsyncExitStack() as held:
-            stream = Stream(service.database, plan, service.max_stream_s)
+            stream = Stream(service.database, plan, write, service.max_stream_s)
             async for block in await held.enter_async_context(aclosing(stream.blocks())):
                 if len(last) >= BLOCK_BYTES:
                     if not sending and service.streams.locked():
@@ -149,7 +226,7 @@ class GraphQLHandler(QueryHandler):
                     await self.flush()
                     last = b""
                 last += block
-            await self.finish(last + b"}")
+            await self.finish(last)
 
     def error_body(self, error: CommonsError) -> Any:
         """``{"data": null, "errors": [text, …]}``; also ``message``, which Gen3's clients print, and where it is."""
@@ -165,6 +242,18 @@ class GraphQLHandler(QueryHandler):
         if isinstance(error, CommonsError) and error.status == 413:
             error.status = 400
         super().write_error(status_code, **kwargs)
+
+
+def _json_only(asked: requests.Asked) -> requests.Asked:
+    if asked.form != JSON:
+        raise BadRequest("A batch is answered in JSON; send a query by itself for a table.")
+    return asked
+
+
+def _rows(plan: Plan, table: Table, items: Iterator[str]) -> Iterator[Row]:
+    """The rows of a plan that gives a list item by item; they are taken from the database as they are needed."""
+    data: dict[str, Any] = orjson.loads(plan.render((None,)))
+    return table.rows({**data, table.root.list[0]: map(orjson.loads, items)})
 
 
 def _told(data: bytes, errors: Sequence[str], explained: Mapping[str, Any] | None = None) -> bytes:

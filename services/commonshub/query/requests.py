@@ -9,6 +9,7 @@ import orjson
 from commonshub.core.errors import BadRequest, TooLarge
 
 from .document import Invalid
+from .formats import JSON, check
 
 
 @dataclass(frozen=True)
@@ -21,37 +22,45 @@ class Asked:
         Which operation of the text is to run.
     release
         Id of the release that is read in place of the graph.
+    form
+        What the answer is: ``json``, or a format of tables.
     """
 
     text: str
     variables: Mapping[str, Any]
     name: str | None
     release: str | None
+    form: str = JSON
 
 
-def read(given: Any, release: str | None = None) -> Asked:
+def read(given: Any, release: str | None = None, form: str | None = None) -> Asked:
     """One query, of a body or of an address.
 
     Parameters
     ----------
-    release
-        What is read where `given` does not say.
+    release, form
+        What is read, and answered, where `given` does not say.
 
     Raises
     ------
     BadRequest
-        It is no object, or something in it is no text, or no variables.
+        It is no object, or something in it is no text, or no variables, or no format.
     """
     if not isinstance(given, dict):
         raise BadRequest("The body must be a JSON object.")
     text = given.get("query")
     if not isinstance(text, str):
         raise BadRequest("query must be a text.")
-    texts = {"operationName": given.get("operationName"), "release": given.get("release", release)}
+    texts = {
+        "operationName": given.get("operationName"),
+        "release": given.get("release", release),
+        "format": given.get("format", form),
+    }
     for key, value in texts.items():
         if value is not None and not isinstance(value, str):
             raise BadRequest(f"{key} must be a text.")
-    return Asked(text, _variables(given.get("variables")), texts["operationName"], texts["release"])
+    variables, wanted = _variables(given.get("variables")), check(texts["format"] or JSON)
+    return Asked(text, variables, texts["operationName"], texts["release"], wanted)
 
 
 def read_batch(given: list[Any], most: int) -> list[Mapping[str, Any]]:

@@ -1,12 +1,13 @@
 """Long answers, which are on their way while the database still reads.
 
-A thread takes the rows of the one statement from a cursor and hands them on in blocks; the event loop sends them. No
-more than a few blocks wait, so that neither side gets far ahead, and memory does not grow with the answer.
+A thread takes the rows of the one statement from a cursor, writes them in the form asked for and hands them on in
+blocks; the event loop sends them. No more than a few blocks wait, so that neither side gets far ahead, and memory does
+not grow with the answer.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
 import sqlalchemy as sa
 
@@ -14,9 +15,11 @@ from commonshub.core.database import Database
 from commonshub.core.errors import Unavailable
 
 from . import store
+from .formats import blocks
 from .planner import Plan
 
-BLOCK_BYTES = 2**17
+Write = Callable[[Iterator[str]], Iterable[bytes]]
+"""How the items of a list are written, each of which comes as JSON."""
 _WAITING = 4
 _OPEN, _CLOSE = b"[", b"]"
 
@@ -26,7 +29,7 @@ class Gone(Exception):
 
 
 class Stream:
-    """The ``data`` object of a plan whose statement gives a list's items row by row.
+    """The answer of a plan whose statement gives a list's items row by row.
 
     Parameters
     ----------
@@ -34,9 +37,10 @@ class Stream:
         After so many seconds an answer is broken off: one who reads slowly holds a connection to the database.
     """
 
-    def __init__(self, database: Database, plan: Plan, most_s: float) -> None:
+    def __init__(self, database: Database, plan: Plan, write: Write, most_s: float) -> None:
         self._database = database
         self._plan = plan
+        self._write = write
         self._loop = asyncio.get_running_loop()
         self._blocks: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING)
         self._closed = False
@@ -74,8 +78,7 @@ class Stream:
 
     def _read(self, connection: sa.Connection) -> None:
         end = time.monotonic() + self._most_s
-        items = store.items(connection, self._plan)
-        for block in _blocks(self._pieces(items)):
+        for block in blocks(self._write(store.items(connection, self._plan))):
             left = end - time.monotonic()
             if left <= 0:
                 raise Unavailable("The answer took too long to be sent; narrow it, or page it with first and after.")
@@ -91,25 +94,18 @@ class Stream:
             done.cancel()
             raise Unavailable("The answer was read too slowly.") from error
 
-    def _pieces(self, items: Iterable[str]) -> Iterator[bytes]:
-        for piece in self._plan.template:
-            if isinstance(piece, bytes):
-                yield piece
-                continue
-            yield _OPEN
-            separator = b""
-            for item in items:
-                yield separator + item.encode()
-                separator = b","
-            yield _CLOSE
 
-
-def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    block = bytearray()
-    for piece in pieces:
-        block += piece
-        if len(block) >= BLOCK_BYTES:
-            yield bytes(block)
-            block.clear()
-    if block:
-        yield bytes(block)
+def document(plan: Plan, items: Iterable[str]) -> Iterator[bytes]:
+    """The items of a plan's list as the JSON document that holds it."""
+    yield b'{"data":'
+    for piece in plan.template:
+        if isinstance(piece, bytes):
+            yield piece
+            continue
+        yield _OPEN
+        separator = b""
+        for item in items:
+            yield separator + item.encode()
+            separator = b","
+        yield _CLOSE
+    yield b"}"

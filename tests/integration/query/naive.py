@@ -298,3 +298,43 @@ def settled(answer: Any, field: Field) -> Any:
     below = {each.name: each for each in field.below or ()}
     rows = [{key: settled(value, below[key]) for key, value in row.items()} for row in answer]
     return rows if field.ordered else sorted(rows, key=lambda row: row["id"])
+
+
+# -- tables ------------------------------------------------------------------------
+
+
+def flat(value: Any, field: Field) -> list[dict[str, Any]]:
+    """The rows of the root field's value, each with the cells that it has."""
+    if not isinstance(value, list | dict):
+        return [{field.name: value}]
+    items = value if isinstance(value, list) else [value]
+    return [row for item in items for row in _rows(item, field, "")]
+
+
+def _rows(item: Mapping[str, Any], field: Field, path: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = [{}]
+    for each in field.below or ():
+        name, value = path + each.name, item[each.name]
+        if each.below is None:
+            parts = [{name: value}]
+        elif isinstance(value, dict):
+            parts = _rows(value, each, f"{name}.")
+        else:
+            parts = [row for one in value for row in _rows(one, each, f"{name}.")] or [{}]
+        rows = [{**row, **part} for row in rows for part in parts]
+    return rows
+
+
+def lists(field: Field) -> int:
+    """The most lists that are side by side anywhere below a field."""
+    return max([_beside(field), *(lists(each) for each in field.below or ())])
+
+
+def _beside(field: Field) -> int:
+    count = 0
+    for each in field.below or ():
+        if each.below is not None:
+            # A summary and its statistics are objects; what else has something below it is a list.
+            inside = each.name == "stats" or any(one.name == "_missing" for one in each.below)
+            count += _beside(each) if inside else 1
+    return count

@@ -10,14 +10,16 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.integration.query.model import Record, insert, program, project, record
-from tests.integration.query.naive import Field, World, settled
+from tests.integration.query.naive import Field, World, flat, lists, settled
 
 from commonshub.core.dictionary import Dictionary
+from commonshub.core.errors import BadRequest
 from commonshub.core.graph import Graph, edge_table, node_table
 from commonshub.core.releases import Releases, link_key
 from commonshub.query import store
 from commonshub.query.answers import Answers
 from commonshub.query.document import Limits
+from commonshub.query.formats import typed
 from commonshub.query.scope import Scope
 from commonshub.query.sql import GraphTables, ReleaseTables
 
@@ -280,3 +282,25 @@ def test_a_release_answers_as_a_graph_that_has_nothing_else(graphs: Graphs, seed
     found = graphs.ask(records, [(field, Scope(everything=True)) for field in fields], frozen=True)
     for field, each in zip(fields, found, strict=True):
         assert settled(each, field) == settled(world.root(field), field), field.text()
+
+
+@settings(random_graphs, max_examples=15)
+@given(seed=seeds)
+def test_a_table_is_what_its_json_is_when_flattened(graphs: Graphs, seed: int) -> None:
+    random, dictionary = Random(seed), graphs.dictionary
+    fields = [a_query(random, dictionary) for _ in range(QUERIES)]
+    found = graphs.ask(a_graph(random), [(field, Scope(everything=True)) for field in fields])
+    for field, value in zip(fields, found, strict=True):
+        asked = f"{{ {field.text()} }}", {}, None
+        if lists(field) > 1:
+            with pytest.raises(BadRequest, match="beside one another"):
+                graphs.answers.table(*asked)
+            continue
+        table, rows = graphs.answers.table(*asked), flat(value, field)
+        names = [column.name for column in table.columns]
+        expected = [[row.get(name) for name in names] for row in rows]
+        assert {name for row in rows for name in row} <= set(names)
+        assert list(table.rows({field.name: value})) == expected, field.text()
+        # Every value has the type that its column says.
+        lines = [orjson.loads(line) for line in typed(table.columns, table.rows({field.name: value}))]
+        assert [list(line.values()) for line in lines] == expected

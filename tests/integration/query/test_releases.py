@@ -62,6 +62,13 @@ def test_the_release_may_be_named_in_the_address(commons: Commons, before: Befor
     assert answer.json()["data"] == before[QUERIES[0]]
 
 
+def test_a_table_of_a_release_has_what_it_held(commons: Commons, before: Before) -> None:
+    query = '{ case(first: 0, order_by_asc: "submitter_id") { submitter_id samples { submitter_id } } }'
+    answer = commons.client.post({"query": query, "release": before.release, "format": "csv"})
+    assert answer.text == "submitter_id,samples.submitter_id\nc,s\nd,t\n"
+    assert commons.client.post({"query": query, "release": "none", "format": "csv"}).status_code == 404
+
+
 @pytest.mark.parametrize("query", ["{ transaction_log { id } }", "{ case { _transaction_logs_count } }"])
 def test_a_release_has_no_log(commons: Commons, before: Before, query: str) -> None:
     answer = commons.client.post({"query": query, "release": before.release})

@@ -1,13 +1,18 @@
 """Long lists are sent while they are read: whole, or visibly broken off."""
 
+import csv
+import io
 import json
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import duckdb
 import pytest
+import requests
 import sqlalchemy as sa
 from tests.integration.query.conftest import GRAPHQL, Client, writing
 from tests.tokens import bearer
@@ -44,13 +49,13 @@ def reader(long: Client) -> Iterator["Reader"]:
 
 
 class Reader:
-    """Asks for a long list, and reads no more than the beginning of it."""
+    """Asks for a long list, or a table of it, and reads no more than the beginning of it."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, form: str = "json") -> None:
         parts = urlsplit(client.running.url)
         assert parts.hostname
         assert parts.port
-        body = json.dumps({"query": LONG}).encode()
+        body = json.dumps({"query": LONG, "format": form}).encode()
         head = f"POST {GRAPHQL} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: {len(body)}\r\n"
         head += "".join(f"{key}: {value}\r\n" for key, value in bearer(client.token("alice")).items())
         self.socket = socket.create_connection((parts.hostname, parts.port), timeout=60)
@@ -142,3 +147,42 @@ def test_a_fault_in_the_middle_is_a_broken_answer(long: Client, reader: Reader) 
     assert ended
     assert not reader.rest().endswith(LAST)
     assert long.post({"query": LONG}).status_code == 200
+
+
+def as_table(client: Client, form: str) -> requests.Response:
+    return client.post({"query": LONG, "format": form})
+
+
+def cells(answer: requests.Response, form: str, folder: Path) -> list[tuple[str, ...]]:
+    """The rows of a table."""
+    if form == "ndjson":
+        return [tuple(json.loads(line).values()) for line in answer.content.splitlines()]
+    if form == "parquet":
+        file = folder / "table.parquet"
+        file.write_bytes(answer.content)
+        with duckdb.connect() as connection:
+            return connection.execute(f"from '{file}'").fetchall()
+    _, *rows = csv.reader(io.StringIO(answer.text, newline=""), delimiter="\t" if form == "tsv" else ",")
+    return [tuple(row) for row in rows]
+
+
+@pytest.mark.parametrize("form", ["tsv", "csv", "ndjson", "parquet"])
+def test_a_long_table_is_whole(long: Client, form: str, tmp_path: Path) -> None:
+    rows = cells(as_table(long, form), form, tmp_path)
+    assert [row[0] for row in rows] == [f"{number:06}" for number in range(1, COUNT + 1)]
+    assert all(row[1:] == ('ä"' * (TEXT_CHARS // 2), "Root") for row in rows)
+
+
+def test_a_long_table_is_sent_in_pieces_and_a_file_is_not(long: Client) -> None:
+    assert as_table(long, "csv").headers["Transfer-Encoding"] == "chunked"
+    file = as_table(long, "parquet")
+    assert file.headers["Content-Length"] == str(len(file.content))
+
+
+def test_a_table_that_breaks_in_the_middle_is_visibly_broken(long: Client) -> None:
+    with Reader(long, "csv") as reader:
+        assert b"Content-Type: text/csv" in reader.begun
+        with writing(long.running) as connection:
+            (ended,) = connection.execute(sa.text(f"select pg_terminate_backend(pid) {OTHERS}")).scalars()
+        assert ended
+        assert not reader.rest().endswith(LAST)
