@@ -163,6 +163,21 @@ class Commons:
         """
         return queries.graphql(self._session, f"{SUBMISSION}/graphql", graphql, variables, release)
 
+    def table(
+        self, graphql: str, variables: Mapping[str, Any] | None = None, *, release: str | None = None
+    ) -> "pd.DataFrame":
+        """The answer to a GraphQL query over the graph, or over a release in its place, as a table.
+
+        It has a row for each of the deepest records, with those above it repeated, and columns named by their path:
+        ``samples.aliquots.submitter_id``. Each list needs ``first: 0`` to be whole.
+
+        Raises
+        ------
+        QueryFailed
+            The commons could not answer it, or it makes no table: there are two lists beside one another.
+        """
+        return queries.graph_table(self._session, f"{SUBMISSION}/graphql", graphql, variables, release)
+
     def explore(
         self,
         type: str,

@@ -1,5 +1,6 @@
 """Queries over the graph and over the explorer's flat documents."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +24,45 @@ def graphql(
     QueryFailed
         The commons could not answer all of it.
     """
-    given = {"variables": variables or None, "release": release}
-    body = {"query": text, **{name: value for name, value in given.items() if value is not None}}
-    document = session.request("POST", path, json=body, changes=False, refused=False).json()
-    errors = document.get("errors") or ()
-    messages = [str(each.get("message", each)) if isinstance(each, dict) else str(each) for each in errors]
-    if messages or document.get("data") is None:
-        said = document.get("message") or document.get("error") or "the commons answered without data"
-        raise QueryFailed(messages or [str(said)], document.get("data"))
+    answer = session.request("POST", path, json=_body(text, variables, release), changes=False, refused=False)
+    document = answer.json()
+    if document.get("errors") or document.get("data") is None:
+        raise _failed(document)
     data: dict[str, Any] = document["data"]
     return data
+
+
+def graph_table(
+    session: Session, path: str, text: str, variables: Mapping[str, Any] | None = None, release: str | None = None
+) -> "pd.DataFrame":
+    """The rows that a GraphQL query on the graph or on a release makes; see :meth:`commonshub.client.Commons.table`."""
+    import pandas as pd
+
+    def ask(form: str) -> bytes:
+        body = {**_body(text, variables, release), "format": form}
+        answer = session.request("POST", path, json=body, changes=False, refused=False)
+        if not answer.is_success:
+            raise _failed(answer.json())
+        return answer.content
+
+    rows = [json.loads(line) for line in ask("ndjson").splitlines()]
+    if rows:
+        return pd.DataFrame(rows).convert_dtypes()
+    # No row tells what the columns are; the first line of a table does.
+    return pd.DataFrame(columns=ask("tsv").decode().rstrip("\n").split("\t"))
+
+
+def _body(text: str, variables: Mapping[str, Any] | None, release: str | None) -> dict[str, Any]:
+    given = {"variables": variables or None, "release": release}
+    return {"query": text, **{name: value for name, value in given.items() if value is not None}}
+
+
+def _failed(document: Mapping[str, Any]) -> QueryFailed:
+    """Why the commons could not answer."""
+    errors = document.get("errors") or ()
+    messages = [str(each.get("message", each)) if isinstance(each, dict) else str(each) for each in errors]
+    said = document.get("message") or document.get("error") or "the commons answered without data"
+    return QueryFailed(messages or [str(said)], document.get("data"))
 
 
 def document_types(session: Session) -> list[str]:

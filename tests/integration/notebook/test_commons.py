@@ -40,6 +40,22 @@ def test_a_faulty_query_is_told(reader: Commons) -> None:
         reader.query("{ nonsense }")
 
 
+def test_a_query_comes_as_a_table_with_the_types_of_its_values(reader: Commons) -> None:
+    query = """query($p: [String]) { case(first: 0, project_id: $p, order_by_asc: "submitter_id") {
+      submitter_id demographics { sex } _demographics_count } }"""
+    frame = reader.table(query, {"p": [PROJECT]})
+    assert list(frame.columns) == ["submitter_id", "demographics.sex", "_demographics_count"]
+    assert frame["submitter_id"].to_list() == ["case-0", "case-1", "case-2"]
+    assert str(frame["_demographics_count"].dtype) == "Int64"
+    nothing = reader.table(query, {"p": ["none-such"]})
+    assert (list(nothing.columns), len(nothing)) == (list(frame.columns), 0)
+
+
+def test_a_query_that_makes_no_table_is_told(reader: Commons) -> None:
+    with pytest.raises(QueryFailed, match="beside one another"):
+        reader.table("{ case { id } sample { id } }")
+
+
 def test_records_come_as_a_table_that_can_be_submitted_again(admin: Commons) -> None:
     cases = admin.records("case", PROJECT)
     assert sorted(cases["submitter_id"]) == ["case-0", "case-1", "case-2"]
