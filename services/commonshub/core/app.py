@@ -9,6 +9,7 @@ listens, and is then asked to finish: no request is refused in between.
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -32,6 +33,10 @@ from .running import CountingApplication
 from .settings import Commons, DatabaseSettings, LimitSettings, StorageSettings, TokenSettings
 from .tokens import KeySet, Verifier, identity_of, marks_of
 from .web import MetricsHandler, NotFoundHandler, StatusHandler, VersionHandler, log_request
+
+# Records are no cycles: a chunk of them makes some 100,000 objects that go by themselves, and looking for others among
+# them every 700 objects, as Python does, costs a tenth of the time.
+COLLECTION = (20_000, 10, 10)
 
 
 class ServiceApplication(Application):
@@ -227,6 +232,9 @@ class ServiceApplication(Application):
         """Run until stopped."""
         to_stdout(cast("int | str", self.log_level))
         super().start()
+        # Modules stay for good: the collector, which every large request wakes, need not look at them again.
+        gc.freeze()
+        gc.set_threshold(*COLLECTION)
         try:
             asyncio.run(self.serve())
         except CommonsError as error:

@@ -1,7 +1,6 @@
 """The submission service."""
 
 import asyncio
-import gc
 from functools import partial
 from typing import ClassVar
 
@@ -30,9 +29,6 @@ from .uploads import Uploads
 from .validate import Checkers
 
 PREFIX = "/api/v0/submission"
-# Records are no cycles: a chunk of them makes some 100,000 objects that go by themselves, and looking for others among
-# them every 700 objects, as Python does, costs a tenth of the time.
-COLLECTION = (20_000, 10, 10)
 
 
 class SubmissionApp(ServiceApplication):
@@ -234,10 +230,3 @@ class SubmissionApp(ServiceApplication):
         await self.jobs.stop()
         await self.follower.stop()
         await self.buckets.stop()
-
-    def start(self) -> None:
-        """Run until stopped."""
-        # Modules stay for good: the collector, which every large submission wakes, need not look at them again.
-        gc.freeze()
-        gc.set_threshold(*COLLECTION)
-        super().start()
