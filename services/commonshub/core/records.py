@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -68,6 +69,7 @@ class Draft:
 
 UPDATABLE = frozenset(each.name for each in fields(Draft)) - {"did", "baseid"}
 _COLUMNS = {each.name: _COLUMN.get(each.name, each.name) for each in fields(Draft)}
+_values = attrgetter(*_COLUMNS)
 
 
 class Record(NamedTuple):
@@ -245,9 +247,8 @@ def _insert(schema: str) -> sa.Executable:
 
 
 def _row(draft: Draft, prefix: str, made: Iterator[str], rev: str) -> dict[str, Any]:
-    values = ((column, getattr(draft, name)) for name, column in _COLUMNS.items())
     # What is left out is null in the table as well, and PostgreSQL has less to read.
-    row = {column: value for column, value in values if value is not None}
+    row = {column: value for column, value in zip(_COLUMNS.values(), _values(draft), strict=True) if value is not None}
     row["guid"] = draft.did or prefix + next(made)
     row["baseid"] = draft.baseid or next(made)
     row["rev"] = rev
