@@ -69,6 +69,10 @@ def _typed(field: Field) -> str:
     column = quote(field.name)
     if field.array:
         return f"try_cast(from_json({column}, '[\"varchar\"]') as {type_of(field)})"
+    if not field.numeric:
+        return column
+    # DuckDB moves a bare cast into the reader of the file, where a wrong value ends the build instead of being missing.
+    given = f"nullif({column}, '')"
     if field.kind == "integer":
-        return f"coalesce(try_cast({column} as bigint), try_cast(try_cast({column} as double) as bigint))"
-    return f"try_cast({column} as {type_of(field)})"
+        return f"coalesce(try_cast({given} as bigint), try_cast(try_cast({given} as double) as bigint))"
+    return f"try_cast({given} as double)"
