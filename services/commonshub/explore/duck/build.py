@@ -12,11 +12,12 @@ from pathlib import Path
 
 import duckdb
 
-from ..catalog import AUTH_FIELD, DocType, Field, dump, table_of
+from ..catalog import AUTH_FIELD, DocType, dump, table_of
 from ..extract import Progress
-from ..plan import Aggregator, Document, Join, Nested, Plan, Take
+from ..plan import Aggregator, Document, Nested, Plan
 from .expressions import chain, columns, empty, listed, where
 from .frames import Frames, Stage, frame_of
+from .joins import column, joined
 from .load import literal, load_graph, node, type_of
 from .predicate import quote
 
@@ -69,10 +70,12 @@ class _Writer:
     def write(self) -> int:
         """Write them all; returns how many they are."""
         source, nests = f"{self.frame} f", []
-        held = {field.name: _column("f", field.name, self.doc_type.name) for field in self.doc_type.fields}
+        held = {field.name: column("f", field.name, self.doc_type.name) for field in self.doc_type.fields}
         if isinstance(self.document, Aggregator):
             for number, join in enumerate(self.document.joins):
-                source += f" left join {self._join(join)} j{number} on j{number}._key = f._rid"
+                source += (
+                    f" left join {joined(self.stage, self.doc_type.name, join)} j{number} on j{number}._key = f._rid"
+                )
                 for take in join.takes:
                     held[take.field.name] = empty(take, f"j{number}.{quote(take.field.name)}")
             for number, nested in enumerate(self.document.nested):
@@ -89,32 +92,6 @@ class _Writer:
         row = self.stage.connection.execute(f"select count(*) from {table}").fetchone()
         assert row is not None
         return int(row[0])
-
-    def _join(self, join: Join) -> str:
-        """Fields of the documents of another entry that agree with ours, each counted once.
-
-        Only documents of the same project are joined: whoever may read ours may read those.
-        """
-        other = frame_of(join.doc_type)
-        own = [_compared(mine, "f", self.doc_type.name, number) for number, (mine, _) in enumerate(join.on)]
-        their = [_compared(field, "o", join.doc_type, number) for number, (_, field) in enumerate(join.on)]
-        agreeing = " and ".join(f"m.k{number} = t.k{number}" for number in range(len(join.on)))
-        pairs = self.stage.table(
-            "select distinct m._rid, t._rid as other from "
-            f"(select f._rid, f.{AUTH_FIELD} as path{listed(own)} from {self.frame} f) m join "
-            f"(select o._rid, o.{AUTH_FIELD} as path{listed(their)} from {other} o) t on m.path = t.path and {agreeing}"
-        )
-        found = f"from {pairs} p join {other} o on o._rid = p.other"
-        first = [take for take in join.takes if take.function is None]
-        parts = []
-        if first:
-            picked = [f"{_source(take, join.doc_type)} as {quote(take.field.name)}" for take in first]
-            one = "qualify row_number() over (partition by p._rid order by p.other) = 1"
-            parts.append(self.stage.table(f"select p._rid as _key{listed(picked)} {found} {one}"))
-        reducing = [(take, _source(take, join.doc_type)) for take in join.takes if take.function is not None]
-        if reducing:
-            parts.append(self.stage.reduced("p._rid", found, reducing))
-        return parts[0] if len(parts) == 1 else self.stage.table(f"from {parts[0]} full join {parts[1]} using (_key)")
 
     def _nested(self, nested: Nested, names: tuple[str, ...], around: str) -> str:
         """Write the table of a nest; returns one of ``_key``, the row around, and ``items``, its list."""
@@ -137,20 +114,6 @@ class _Writer:
         key = "c._rid" if len(names) == 1 else "c._pid"
         items = f"list(struct_pack({', '.join(struct)}) order by c._eid) as items"
         return self.stage.table(f"select {key} as _key, {items} from {source} group by 1")
-
-
-def _column(alias: str, name: str, doc_type: str) -> str:
-    return f"{alias}._id" if name == f"_{doc_type}_id" else f"{alias}.{quote(name)}"
-
-
-def _source(take: Take, doc_type: str) -> str:
-    return _column("o", take.source, doc_type) if take.source else ""
-
-
-def _compared(field: Field, alias: str, doc_type: str, number: int) -> str:
-    """A field of a join's condition; a list is taken apart, so that lists agree in any element."""
-    column = _column(alias, field.name, doc_type)
-    return f"{f'unnest({column})' if field.array else column}::varchar as k{number}"
 
 
 def _facts(connection: duckdb.DuckDBPyConnection, plan: Plan, run: int, counts: dict[str, int]) -> None:
