@@ -6,7 +6,8 @@ from typing import cast
 
 from commonshub.core.dictionary import Dictionary, Link
 
-from .catalog import PROJECT_FIELD, DocType, Field, Kind
+from .catalog import PROJECT_FIELD, DocType, Field
+from .kinds import as_written, common, field_of, kind_replaced, text_of
 from .mapping import Faults, Item
 from .plan import ID, LABEL, Condition, Function, Group, Hop, Operator, Path, Take, Test
 
@@ -18,7 +19,6 @@ _OPERATORS: dict[str, Operator] = {
     "=": "=", "==": "=", "!=": "!=", "<>": "!=", ">": ">", ">=": ">=", "<": "<", "<=": "<=", "in": "in",
     "contains": "=",
 }  # fmt: skip
-_KINDS: dict[str, Kind] = {"string": "string", "number": "number", "integer": "integer", "boolean": "boolean"}
 
 Claim = Callable[[Item, str], bool]
 
@@ -86,7 +86,7 @@ class Blocks:
         if found is None:
             self.faults.add(item, f"{node_id} has no property {name!r}.")
             return None
-        field = _field(name, found.kind, found.item_kind)
+        field = field_of(name, found.kind, found.item_kind)
         self.need(node_id, field)
         return field
 
@@ -118,10 +118,8 @@ class Blocks:
         field = self.source(item, node, source)
         if field is None:
             return None
-        values = self._values(keys.get("value_mappings"))
-        kind: Kind = field.kind
-        if values and kind != "string":
-            kind = kind if all(_is_number(new) for _, new in values) and kind != "boolean" else "string"
+        values = as_written(field.kind, self._values(keys.get("value_mappings")))
+        kind = kind_replaced(field.kind, [new for _, new in values])
         result = self._result(item, name, Field(source, kind, field.array), function)
         return Take(result, source, function, values, field.array) if result else None
 
@@ -151,7 +149,7 @@ class Blocks:
                 if isinstance(new.value, dict | list) or new.value is None:
                     self.faults.add(new, "a replacement must be text or a number.")
                 else:
-                    found.append((_text(old), _text(new.value)))
+                    found.append((text_of(old), text_of(new.value)))
         return tuple(found)
 
     # -- blocks of an aggregator ---------------------------------------------------
@@ -244,7 +242,7 @@ class Blocks:
             if value is None or isinstance(value, dict | list) or (field.numeric and not number):
                 self.faults.add(item, f"{value!r} cannot be compared with {field.name}, a {field.kind}.")
                 return None
-            values.append(value if field.numeric else _text(value))
+            values.append(value if field.numeric else text_of(value))
         if len(values) != 1 and operator != "in":
             self.faults.add(item, f"the operator {operator} takes one value.")
             return None
@@ -291,8 +289,8 @@ class Blocks:
                 self.faults.add(each, f"none of {', '.join(by_leaf)} has a property {source!r}.")
                 continue
             takes = [(leaf, self._take(each, keys, name, source, None, leaf)) for leaf in having]
-            common = _common(name, [take.field for _, take in takes if take is not None])
-            fields.append(common)
+            together = common(name, [take.field for _, take in takes if take is not None])
+            fields.append(together)
             for leaf, take in takes:
                 if take is not None:
                     by_leaf[leaf].append(take)
@@ -339,29 +337,3 @@ class Blocks:
             grown = bool(more)
         kept = [link for link in links if link.target in leading]
         return above, tuple(sorted(kept, key=lambda link: (link.source, link.label, link.target)))
-
-
-def _field(name: str, kind: str, item_kind: str | None) -> Field:
-    if kind == "array":
-        return Field(name, _KINDS.get(item_kind or "", "string"), array=True)
-    return Field(name, _KINDS[kind])
-
-
-def _common(name: str, fields: list[Field]) -> Field:
-    """The type that can hold the values of all: a mix of numbers and text is text, a list wins over a single value."""
-    kinds = {field.kind for field in fields}
-    if len(kinds) > 1:
-        kinds = {"number"} if kinds <= {"integer", "number"} else {"string"}
-    return Field(name, kinds.pop() if kinds else "string", any(field.array for field in fields))
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
