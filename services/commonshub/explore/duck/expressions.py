@@ -98,6 +98,8 @@ def _compare(test: Test, alias: str) -> str:
     values = [literal(each) if isinstance(each, str) else repr(each) for each in test.values]
     if test.array:
         compared = f"list_has_any({column}, [{', '.join(values)}])"
+        if test.operator in ("<", "<=", ">", ">="):
+            compared = f"len(list_filter({column}, lambda x: x {test.operator} {values[0]})) > 0"
         return f"coalesce({'not ' if test.operator == '!=' else ''}{compared}, {test.operator == '!='})"
     if test.operator == "in":
         return f"coalesce({column} in ({', '.join(values)}), false)" if values else "false"

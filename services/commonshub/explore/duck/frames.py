@@ -157,7 +157,7 @@ class Frames:
         up = self.stage.table(" union all ".join(ups) or "select '' as sl, '' as src, '' as dl, '' as dst where false")
         return self.stage.table(
             "with recursive above(leaf, label, _id) as ("
-            f"select _id, _label, _id from {leaves} union "
+            f"select l._id, u.dl, u.dst from {leaves} l join {up} u on u.sl = l._label and u.src = l._id union "
             f"select a.leaf, u.dl, u.dst from above a join {up} u on u.sl = a.label and u.src = a._id) "
             "select * from above"
         )
