@@ -166,8 +166,10 @@ class Etl:
         counts = build(
             plan, work, target, number, self.settings.build_memory_bytes, self.settings.build_threads, self.progress
         )
+        self.progress("checking", 0, 1)
         self._check(target, plan, counts)
         target.rename(self.file(number))
+        self.progress("activating", 0, 1)
         catalog = dump(plan.doc_types)
         self.database.call(
             store.activate, self.schema, number, fingerprint=mark, catalog=catalog, counts=counts

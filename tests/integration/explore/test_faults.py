@@ -1,0 +1,158 @@
+"""Whatever happens to a build, the index before keeps answering, and the next build mends what is left."""
+
+import copy
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.waiting import eventually
+
+from commonshub.core.dictionary import Source
+from commonshub.core.errors import Conflict
+from commonshub.core.versions import Waits, apply, draft_of_files, newest
+from commonshub.explore import store
+from commonshub.explore.etl import Etl, Outcome
+
+from .conftest import DICTIONARY, MAPPING, Builder, Explorer
+
+SEEN = '{ case(filter: {eq: {submitter_id: "c1"}}) { submitter_id } }'
+PHASES = ("reading", "loading", "flattening", "writing", "checking", "activating")
+BUSY = 75
+# A build in a process of its own that something befalls.
+SCRIPT = """
+import json, os, resource, signal, sys
+from traitlets.config import Config
+from commonshub.core.database import Database
+from commonshub.core.errors import Conflict
+from commonshub.core.settings import Commons, DatabaseSettings
+from commonshub.explore.etl import Etl
+from commonshub.explore.settings import ExploreSettings
+
+given = json.load(sys.stdin)
+config = Config(given["settings"])
+if given["file_bytes"] is not None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (given["file_bytes"], given["file_bytes"]))
+
+def progress(phase, done, of):
+    if phase == given["phase"] and done + 1 == of:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+database = Database(DatabaseSettings(config=config))
+try:
+    Etl(database, Commons(config=config), ExploreSettings(config=config), progress).run(force=True)
+except Conflict:
+    sys.exit(75)
+"""
+
+
+class Builds:
+    """Builds of the service's own index."""
+
+    def __init__(self, explorer: Explorer, url: str) -> None:
+        self.explorer = explorer
+        self.app = explorer.running.app
+        self.url = url
+
+    def befall(self, phase: str | None = None, file_bytes: int | None = None) -> subprocess.CompletedProcess[str]:
+        """A build that is killed when it begins `phase`, or may write no file longer than `file_bytes`."""
+        settings = {
+            "Commons": {"data_dir": str(self.app.commons.path), "dictionary": str(DICTIONARY)},
+            "DatabaseSettings": {"url": self.url},
+            "ExploreSettings": {
+                "mapping_file": self.app.settings.mapping_file, "index_dir": self.app.settings.index_dir,
+            },
+        }  # fmt: skip
+        given = json.dumps({"settings": settings, "phase": phase, "file_bytes": file_bytes})
+
+        def once() -> subprocess.CompletedProcess[str] | None:
+            done = subprocess.run(
+                [sys.executable, "-P", "-c", SCRIPT], input=given, capture_output=True, text=True, timeout=60
+            )
+            # The service may be building just now: its run goes first.
+            return None if done.returncode == BUSY else done
+
+        return eventually(once, 60)
+
+    def run(self, progress: Callable[[str, int, int], None] = lambda *_: None) -> Outcome:
+        def once() -> Outcome | None:
+            try:
+                return Etl(self.app.database, self.app.commons, self.app.settings, progress).run(force=True)
+            except Conflict:
+                return None
+
+        return eventually(once, 60)
+
+    def newest(self) -> store.RunRecord:
+        return self.app.database.call(store.runs, self.app.schema, 1)[0]
+
+    def mended(self) -> None:
+        """What the next build leaves: its index, those that are kept, and nothing of the one before."""
+        before = self.newest().id
+        number = self.run().run
+        left = {run.id: run for run in self.app.database.call(store.runs, self.app.schema, 100)}
+        assert number is not None
+        assert (left[number].state, left[before].state) == ("ready", "failed")
+        kept = {f"{run.id}.duckdb" for run in left.values() if run.state == "ready"}
+        assert {path.name for path in Path(self.app.settings.index_dir).iterdir()} <= kept
+        assert self.explorer.query(SEEN)["case"]
+
+
+@pytest.fixture
+def builds(explorer: Explorer, database_url: str) -> Builds:
+    explorer.query(SEEN)
+    return Builds(explorer, database_url)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_build_that_is_killed_changes_nothing(builds: Builds, phase: str) -> None:
+    assert builds.befall(phase).returncode == -signal.SIGKILL
+    assert builds.newest().state == "building"
+    assert builds.explorer.query(SEEN)["case"]
+    builds.mended()
+
+
+@pytest.mark.parametrize("file_bytes", [10, 100_000], ids=["reading", "writing"])
+def test_a_build_without_room_says_so_and_changes_nothing(builds: Builds, file_bytes: int) -> None:
+    # A file that may not grow is refused in the same places as one on a full disk.
+    done = builds.befall(file_bytes=file_bytes)
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    newest = builds.newest()
+    assert (newest.state, "File too large" in newest.message) == ("failed", True), newest.message
+    assert builds.explorer.query(SEEN)["case"]
+    builds.mended()
+
+
+def test_another_dictionary_in_the_middle_of_a_build_is_in_the_next(builds: Builds, graph: Builder) -> None:
+    files = copy.deepcopy(Source(str(DICTIONARY)).files)
+    files["case.yaml"]["properties"]["nickname"] = {"type": "string", "description": "What friends say."}
+    applied: list[Any] = []
+
+    def change(phase: str, done: int, of: int) -> None:
+        if phase == "loading" and not applied:
+            applied.append(builds.app.database.call(_apply, draft_of_files(files, "a test")))
+            with graph.engine.begin() as connection:
+                table = graph.graph.node("case")
+                nickname = table.c._props.op("||")({"nickname": "Kit"})
+                connection.execute(table.update().where(table.c.node_id == graph.ids["c1"]).values(_props=nickname))
+
+    builds.run(change)
+    assert applied
+    assert builds.explorer.query(SEEN)["case"]
+    # The service's own file, because the service builds, too: it has heard of the dictionary.
+    more = "- {name: submitter_id}\n  - {name: nickname}\n"
+    builds.app.settings.mapping.write_text(MAPPING.replace("- {name: submitter_id}\n", more, 1))
+    builds.run()
+    query = {"query": '{ case(filter: {eq: {submitter_id: "c1"}}) { nickname } }'}
+    found = eventually(lambda: builds.explorer.post("graphql", query).json().get("data"), 30)
+    assert found == {"case": [{"nickname": "Kit"}]}
+
+
+def _apply(connection: Any, draft: Any) -> Any:
+    current = newest(connection, "graph")
+    return apply(connection, "graph", draft, Waits(), by=None, after=current.number if current else None)
