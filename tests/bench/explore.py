@@ -1,4 +1,4 @@
-"""The explorer on a million documents: facets, pages and downloads; beside them the same by bare DuckDB."""
+"""The explorer: building documents, and on a million of them facets, pages and downloads, beside bare DuckDB."""
 
 import itertools
 import json
@@ -8,6 +8,7 @@ from typing import Any
 
 import documents
 import duckdb
+import rebuild
 from harness import Commons, Figure, milliseconds
 from load import Call, Client
 
@@ -32,6 +33,7 @@ def measure() -> Iterator[Figure]:
         yield from Reading(commons).measure()
     finally:
         commons.close()
+    yield from rebuild.measure()
 
 
 def chosen(number: int) -> dict[str, Any]:

@@ -80,9 +80,11 @@ class Commons:
     ----------
     dictionary
         Folder of a dictionary other than the demo's.
+    demo
+        With the demo's data.
     """
 
-    def __init__(self, dictionary: Path | None = None) -> None:
+    def __init__(self, dictionary: Path | None = None, *, demo: bool = False) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="commons-bench-"))
         self.folder.chmod(0o755)
         self.data_dir = self.folder / "data"
@@ -91,7 +93,7 @@ class Commons:
             self.run("init")
             with (self.data_dir / "commonshub_config.py").open("a") as config:
                 config.write(f"\nc.Commons.dictionary = {str(dictionary)!r}\n")
-        self.run("up", "--empty", "--detach", "--port", str(self.port))
+        self.run("up", *([] if demo else ["--empty"]), "--detach", "--port", str(self.port))
         self.origin = f"http://127.0.0.1:{self.port}"
 
     def run(self, *arguments: str) -> str:
