@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from .filters import Links
 from .requests import Question
 from .tiers import Caller
 
@@ -11,6 +12,7 @@ class Asking(Protocol):
     """One request: whose it is and how its questions get answered."""
 
     caller: Caller
+    links: Links
     max_first: int
 
     def ask(self, question: Question, shape: Callable[[Any], Any] = ...) -> Any:

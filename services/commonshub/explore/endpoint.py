@@ -44,6 +44,7 @@ class Batch:
 
     def __init__(self, reader: Reader, caller: Caller, max_first: int, cache: Cache) -> None:
         self.caller = caller
+        self.links = caller.links(reader.run.doc_types)
         self.max_first = max_first
         self._reader = reader
         self._cache = cache

@@ -23,7 +23,8 @@ from .catalog import dump
 from .compiler import compile_mapping
 from .extract import Progress, extract, fingerprint
 from .plan import Plan
-from .requests import Count, Reader, Rights, Scope
+from .requests import Count, Reader, Scope
+from .rights import Rights
 from .settings import ExploreSettings
 
 SUFFIX = ".duckdb"

@@ -65,7 +65,7 @@ class Facets:
             Names what is wrong.
         """
         rights = info.context.caller.rights(doc_type.name, arguments.get("accessibility") or "all")
-        scope = Scope(doc_type, rights, parse(arguments.get("filter"), doc_type))
+        scope = Scope(doc_type, rights, parse(arguments.get("filter"), doc_type, info.context.links))
         parts = arguments.get("nestedAggFields")
         parts = {} if parts is None else parts
         if not isinstance(parts, dict) or parts.keys() - {"missingFields", "termsFields"}:

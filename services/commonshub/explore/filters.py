@@ -2,9 +2,11 @@
 
 Grammar
 -------
-``{"AND" | "OR": [filter, …]}``, ``{op: {field: value}}``, ``{"nested": {"path": p, …filter}}``,
+``{"AND" | "OR" | "NOT": [filter, …]}``, ``{op: {field: value}}``, ``{"nested": {"path": p, …filter}}``,
 ``{"search": {"keyword": text, "fields": [f, …]}}``; ``{}`` and ``null`` restrict nothing. Several keys in one object
-hold together (AND). An empty list restricts nothing, as it does in Elasticsearch.
+hold together (AND). An empty list restricts nothing, as it does in Elasticsearch. ``NOT``, ``like`` and
+``{"linked": {"type": t, "field": f, "on": g, "filter": filter}}`` are ours. Arranger's SQON (:mod:`.sqon`) may stand
+wherever a filter may.
 
 Meaning
 -------
@@ -12,17 +14,21 @@ Meaning
 - The value ``no data`` stands for a missing value. Text ``!=`` keeps rows without a value, number ``!=`` does not.
 - A nested clause holds when *one* element meets all of its conditions. A dotted field outside of one asks whether
   any element meets this condition, and with ``!=`` whether none is equal.
+- A linked clause holds when a document of another type that the caller may read, and that meets the filter there, has
+  in `on` a value that this one has in `field`. So files can be chosen by what holds for their cases.
 
 Every part is checked against the catalogue here, so what comes out can be executed without further questions.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from commonshub.core.errors import BadRequest
 
+from . import sqon
 from .catalog import MISSING, DocType, Place
+from .rights import Rights
 
 Scalar = str | int | float
 Comparison = Literal[">", ">=", "<", "<="]
@@ -91,7 +97,28 @@ class Search:
     places: tuple[Place, ...]
 
 
-Filter = All | AnyOf | Not | Among | Holds | Compare | Within | Search
+@dataclass(frozen=True, slots=True)
+class Like:
+    """The value, or an element of the list, has the form of one of `patterns`, where ``*`` stands for any text."""
+
+    place: Place
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A document of `doc_type` within `rights` that meets `part` has in `other` a value that is in `place`."""
+
+    place: Place
+    doc_type: DocType
+    rights: Rights
+    other: Place
+    part: "Filter"
+
+
+Filter = All | AnyOf | Not | Among | Holds | Compare | Within | Search | Like | Linked
+Links = Callable[[str], tuple[DocType, Rights] | None]
+"""Another document type by its name, and what of it the caller may read."""
 
 EVERYTHING = All()
 MIN_KEYWORD_CHARS = 2
@@ -109,10 +136,12 @@ _TEXT_NOT_IN = _NOT_IN | {"excludes_any", "EXCLUDES_ANY"}
 _HOLDS = frozenset({"contains_all", "CONTAINS_ALL"})
 _LACKS = frozenset({"excludes_all", "EXCLUDES_ALL"})
 _GROUPS = {"and": All, "AND": All, "or": AnyOf, "OR": AnyOf}
-_OPERATORS = _TEXT_IN | _TEXT_NOT_IN | _HOLDS | _LACKS | _COMPARISONS.keys()
+_NOT = frozenset({"not", "NOT"})
+_LIKE = frozenset({"like", "LIKE"})
+_OPERATORS = _TEXT_IN | _TEXT_NOT_IN | _HOLDS | _LACKS | _LIKE | _COMPARISONS.keys()
 
 
-def parse(document: Any, doc_type: DocType) -> Filter:
+def parse(document: Any, doc_type: DocType, links: Links = lambda _: None) -> Filter:
     """Check a filter against a document type.
 
     Raises
@@ -120,15 +149,16 @@ def parse(document: Any, doc_type: DocType) -> Filter:
     BadRequest
         Names the place in the filter, and what is wrong there.
     """
-    return _Parser(doc_type).parse(document, "filter", (), 0)
+    return _Parser(doc_type, links).parse(document, "filter", (), 0)
 
 
 class _Parser:
     """Reads one filter; `nests` is the nest that a clause speaks about."""
 
-    def __init__(self, doc_type: DocType) -> None:
+    def __init__(self, doc_type: DocType, links: Links, clauses: int = 0) -> None:
         self.doc_type = doc_type
-        self.clauses = 0
+        self.links = links
+        self.clauses = clauses
 
     def parse(self, document: Any, at: str, nests: tuple[str, ...], depth: int) -> Filter:
         if document is None:
@@ -137,6 +167,8 @@ class _Parser:
             raise BadRequest(f'{at} must be an object. Please check your syntax for input "filter" argument.')
         if depth > MAX_DEPTH:
             raise BadRequest(f"{at} is nested deeper than {MAX_DEPTH} levels.")
+        if sqon.is_sqon(document):
+            document = sqon.translate(document, at, ".".join(nests))
         parts = [self._clause(key, value, f"{at}.{key}", nests, depth) for key, value in document.items()]
         return parts[0] if len(parts) == 1 else _group(All, parts)
 
@@ -145,12 +177,13 @@ class _Parser:
         if self.clauses > MAX_CLAUSES:
             raise BadRequest(f"The filter has more than {MAX_CLAUSES} clauses; name many values in one IN instead.")
         if key in _GROUPS:
-            if not isinstance(value, list):
-                raise BadRequest(f"{at} must be a list of filters.")
-            parts = [self.parse(each, f"{at}[{n}]", nests, depth + 1) for n, each in enumerate(value)]
-            return _group(_GROUPS[key], parts)
+            return _group(_GROUPS[key], self._list(value, at, nests, depth))
+        if key in _NOT:
+            return _group(All, [Not(part) for part in self._list(value, at, nests, depth)])
         if key == "nested":
             return self._nested(value, at, nests, depth)
+        if key == "linked":
+            return self._linked(value, at, nests, depth)
         if key == "search":
             return self._search(value, at, nests)
         if key not in _OPERATORS:
@@ -161,6 +194,11 @@ class _Parser:
             raise BadRequest(f"{at} must be an object of one field and its value.")
         return _group(All, [self._leaf(key, name, each, f"{at}.{name}", nests) for name, each in value.items()])
 
+    def _list(self, value: Any, at: str, nests: tuple[str, ...], depth: int) -> list[Filter]:
+        if not isinstance(value, list):
+            raise BadRequest(f"{at} must be a list of filters.")
+        return [self.parse(each, f"{at}[{n}]", nests, depth + 1) for n, each in enumerate(value)]
+
     def _nested(self, value: Any, at: str, nests: tuple[str, ...], depth: int) -> Filter:
         if not isinstance(value, Mapping) or not isinstance(value.get("path"), str):
             raise BadRequest(f"{at} must be an object with a path and conditions.")
@@ -170,6 +208,28 @@ class _Parser:
             raise BadRequest(f"{at}.path: {self.doc_type.name} has no nested field {value['path']!r} here.")
         rest = {key: each for key, each in value.items() if key != "path"}
         return Within(inner, self.parse(rest, at, inner, depth + 1))
+
+    def _linked(self, value: Any, at: str, nests: tuple[str, ...], depth: int) -> Filter:
+        if not isinstance(value, Mapping) or value.keys() - {"type", "field", "on", "filter"} or nests:
+            raise BadRequest(f"{at} must be an object of type, field, on and filter, outside of nested clauses.")
+        name, path = value.get("type"), value.get("field")
+        found = self.links(name) if isinstance(name, str) else None
+        if found is None:
+            raise BadRequest(f"{at}.type: there is no document type {name!r}.")
+        other, rights = found
+        places = []
+        for doc_type, key in ((self.doc_type, path), (other, value.get("on", path))):
+            place = doc_type.find(key) if isinstance(key, str) else None
+            if place is None or place.nests:
+                raise BadRequest(f"{at}: {doc_type.name} has no field {key!r} to link by.")
+            places.append(place)
+        here, there = places
+        if here.field.numeric != there.field.numeric:
+            raise BadRequest(f"{at}: {here.path!r} and {there.path!r} are of different types.")
+        parser = _Parser(other, self.links, self.clauses)
+        part = parser.parse(value.get("filter"), f"{at}.filter", (), depth + 1)
+        self.clauses = parser.clauses
+        return Linked(here, other, rights, there, part)
 
     def _place(self, name: str, at: str, nests: tuple[str, ...]) -> Place:
         relative = self.doc_type.find(".".join((*nests, name)))
@@ -234,6 +294,8 @@ def _text(operator: str, place: Place, value: Any, at: str) -> Filter:
     if operator in _HOLDS or operator in _LACKS:
         holds = Holds(place, tuple(values))
         return holds if operator in _HOLDS else Not(holds)
+    if operator in _LIKE:
+        return Like(place, tuple(values))
     kept = tuple(each for each in values if each != MISSING)
     among = Among(place, kept, missing=len(kept) < len(values))
     if operator in _TEXT_IN:
@@ -281,7 +343,7 @@ def without(filter: Filter, path: str) -> Filter:
         case Within(nests, part):
             rest = without(part, path)
             return EVERYTHING if rest == EVERYTHING and part != EVERYTHING else Within(nests, rest)
-        case Among(place) | Holds(place) | Compare(place):
+        case Among(place) | Holds(place) | Compare(place) | Like(place) | Linked(place):
             return EVERYTHING if place.path == path else filter
         case Search():
             return filter

@@ -4,54 +4,20 @@ The caller's rights travel beside the filter, in a field of their own (:attr:`Sc
 writes into a query is ever merged with them, so nothing can take them away.
 
 Where rights go beyond what the caller may read, answers are masked: they depend on documents of others only through
-groups of at least :attr:`Rights.limit` of them. Whether a smaller group has many documents, few or none does not show.
+groups of at least :attr:`.rights.Rights.limit` of them. Whether a smaller group has many documents, few or none does
+not show.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 from .catalog import DocType, Place
 from .filters import EVERYTHING, Filter
+from .rights import Rights
 
 Value = str | int | float | None
-Reach = Literal["own", "others", "all", "public"]
-
 MASKED = -1
 """Stands for a count that is not told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rights:
-    """Which documents a question can be about at all, and how much its answer tells of them.
-
-    Parameters
-    ----------
-    paths
-        Values of ``auth_resource_path`` that the caller may read.
-    reach
-        ``own``: documents with one of these; ``others``: those with another; ``all``: both. ``public``: every
-        document, whatever it has there.
-    whole
-        Whether `paths` are all that the index has.
-    limit
-        Smallest group of documents of others that is told of.
-    sensitive
-        Field of documents that do not count, where it is ``true``, unless the caller may read them.
-    told
-        Values, in lower case, whose counts are told however small.
-    """
-
-    paths: frozenset[str]
-    reach: Reach = "own"
-    whole: bool = False
-    limit: int = 1
-    sensitive: str | None = None
-    told: frozenset[str] = frozenset()
-
-    @property
-    def masked(self) -> bool:
-        """Whether answers count documents that the caller may not read."""
-        return self.reach in ("others", "all")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +187,11 @@ class Reader(Protocol):
     def scan(self, rows: Rows, chunk_rows: int) -> Any:
         """The documents of `rows`, a chunk at a time."""
 
+    def parquet(self, rows: Rows) -> BinaryIO:
+        """The documents of `rows` as a Parquet file that is gone when it is closed."""
+
     def matching(self, names: list[str], pattern: str) -> list[str]:
         """The `names` that a regular expression finds, in time linear in its length."""
 
 
-Format = Literal["json", "ndjson", "csv", "tsv"]
+Format = Literal["json", "ndjson", "csv", "tsv", "parquet", "manifest"]

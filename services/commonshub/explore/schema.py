@@ -155,7 +155,7 @@ def _rows(doc_type: DocType, info: GraphQLResolveInfo, arguments: dict[str, Any]
         raise BadRequest("first and offset must not be negative.")
     if first > asking.max_first:
         raise BadRequest(f"first must be at most {asking.max_first}: use the download endpoint to get more rows.")
-    filter = parse(arguments.get("filter"), doc_type)
+    filter = parse(arguments.get("filter"), doc_type, asking.links)
     names = {name for name in selected(info) if doc_type.field(name) or doc_type.nest(name)}
     found = list(searches(filter)) if "_matched" in selected(info) else []
     names |= {place.field.name for search in found for place in search.places if not place.nests}

@@ -11,12 +11,15 @@ libre
 What a tier allows becomes :class:`~commonshub.explore.requests.Rights`; engines know nothing of tiers.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from commonshub.core.errors import AuthenticationRequired
 
-from .requests import Reach, Rights
+from .catalog import DocType
+from .filters import Links
+from .rights import Reach, Rights
 
 Level = Literal["private", "regular", "libre"]
 Accessibility = Literal["all", "accessible", "unaccessible"]
@@ -85,3 +88,12 @@ class Caller:
         if rights.reach == "others":
             raise AuthenticationRequired(OUT_OF_SCOPE)
         return Rights(self.paths), replace(rights, reach="others", told=frozenset())
+
+    def links(self, doc_types: Mapping[str, DocType]) -> Links:
+        """Other document types as a filter may speak of them: as far as the caller may see their rows."""
+
+        def link(name: str) -> tuple[DocType, Rights] | None:
+            doc_type = doc_types.get(name)
+            return (doc_type, self.rights(name, "accessible")) if doc_type else None
+
+        return link

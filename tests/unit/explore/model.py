@@ -1,6 +1,7 @@
 """A catalogue, documents of it, and a plain evaluator of filters, written without a look at the engine."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ def leaf(operator: str, path: str, value: Any, document: Document, nests: tuple[
         return not leaf("IN", name, given, document, ()) and not (number and not found)
     if operator == "CONTAINS_ALL":
         return all(any(_same(x, y) for x in found) for y in given)
+    if operator == "like":
+        return any(fnmatchcase(x, given[0]) for x in found)
     if operator == "EXCLUDES_ALL":
         return not leaf("CONTAINS_ALL", name, given, document, ())
     return any(COMPARE[operator](x, given[0]) for x in found)
@@ -78,6 +81,8 @@ def holds(filter: Any, document: Document, nests: tuple[str, ...] = ()) -> bool:
         return all(holds(part, document, nests) for part in value)
     if key == "OR":
         return not value or any(holds(part, document, nests) for part in value)
+    if key == "NOT":
+        return not any(holds(part, document, nests) for part in value)
     if key == "nested":
         rest = {name: each for name, each in value.items() if name != "path"}
         path = tuple(value["path"].split("."))

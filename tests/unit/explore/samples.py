@@ -60,6 +60,7 @@ def leaves(text: list[str], number: list[str], lists: list[str]) -> st.SearchStr
         of(["=", "!="], number, numbers),
         of(["IN"], number, st.lists(numbers, max_size=3)),
         of([">", ">=", "<", "<="], number, plain),
+        of(["like"], [*text, *lists], st.sampled_from(["*", "x", "x*", "*table", "'*p*", ".", "*;*"])),
         *([of(["CONTAINS_ALL", "EXCLUDES_ALL"], lists, several)] if lists else []),
     )
 
@@ -67,7 +68,7 @@ def leaves(text: list[str], number: list[str], lists: list[str]) -> st.SearchStr
 def groups(leaf: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.recursive(
         leaf,
-        lambda inner: st.tuples(st.sampled_from(["AND", "OR"]), st.lists(inner, max_size=4)).map(
+        lambda inner: st.tuples(st.sampled_from(["AND", "OR", "NOT"]), st.lists(inner, max_size=4)).map(
             lambda p: {p[0]: p[1]}
         ),
         max_leaves=6,

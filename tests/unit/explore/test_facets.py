@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from commonshub.explore.duck.facets import blocks_of
 from commonshub.explore.duck.read import DuckReader
 from commonshub.explore.filters import All, parse, without
-from commonshub.explore.requests import Rights, Scope, Terms
+from commonshub.explore.requests import Scope, Terms
+from commonshub.explore.rights import Rights
 
 from .model import PATHS, TYPE, holds, values_of, write_index
-from .samples import DOCUMENTS, filters
+from .samples import DOCUMENTS
 
 FIELDS = ["sex", "age", "tags", "project_id"]
 CLAUSES = {
@@ -37,8 +38,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckReader]:
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(clauses=chosen, other=filters)
-def test_a_facet_is_blind_for_its_own_clauses_only(reader: DuckReader, clauses: Any, other: Any) -> None:
+@given(clauses=chosen)
+def test_a_facet_is_blind_for_its_own_clauses_only(reader: DuckReader, clauses: Any) -> None:
     filter = parse({"AND": [clause for _, clause in clauses]}, TYPE)
     questions = []
     for name in FIELDS:

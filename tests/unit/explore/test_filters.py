@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from commonshub.core.errors import BadRequest
 from commonshub.explore.duck.read import DuckReader
 from commonshub.explore.filters import EVERYTHING, parse, without
-from commonshub.explore.requests import Bins, Count, Rights, Rows, Scope, Terms
+from commonshub.explore.requests import Bins, Count, Rows, Scope, Terms
+from commonshub.explore.rights import Rights
 
 from .model import PATHS, TYPE, elements, holds, values_of, write_index
 from .samples import DOCUMENTS, filters

@@ -12,7 +12,8 @@ from commonshub.core.errors import AuthenticationRequired
 from commonshub.explore.duck.read import DuckReader
 from commonshub.explore.endpoint import Endpoint
 from commonshub.explore.filters import parse
-from commonshub.explore.requests import MASKED, Bins, Cardinality, Count, Parts, Rights, Scope, Terms, ValueCount
+from commonshub.explore.requests import MASKED, Bins, Cardinality, Count, Parts, Scope, Terms, ValueCount
+from commonshub.explore.rights import Rights
 from commonshub.explore.tiers import Caller, Tiers
 
 from .model import PATHS, TYPE, Document, elements, holds, values_of, write_index

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..catalog import MISSING, table_of
-from ..requests import MASKED, Rights, Scope
+from ..requests import MASKED, Scope
+from ..rights import Rights
 from .predicate import OWN, Binder, condition, documents, quote
 
 Run = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]

@@ -7,11 +7,13 @@ parameters; only names from the catalogue become text of a statement, quoted.
 
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values are bound
 
+import re
 from typing import Any
 
 from ..catalog import AUTH_FIELD, Place, table_of
-from ..filters import All, Among, AnyOf, Compare, Filter, Holds, Not, Search, Within
-from ..requests import Rights, Scope
+from ..filters import All, Among, AnyOf, Compare, Filter, Holds, Like, Linked, Not, Search, Within
+from ..requests import Scope
+from ..rights import Rights
 
 
 def quote(name: str) -> str:
@@ -109,6 +111,10 @@ def _predicate(filter: Filter, scope: Scope, alias: str, nests: tuple[str, ...],
             return f"{column} {operator} {binder.bind(value)}"
         case Search():
             return _search(filter, alias, binder)
+        case Like(place, patterns):
+            return _like(place, patterns, alias, binder)
+        case Linked():
+            return _linked(filter, scope, alias, binder)
 
 
 def _parent(
@@ -157,3 +163,29 @@ def _search(search: Search, alias: str, binder: Binder) -> str:
         text = f"array_to_string({column}, chr(31))" if place.field.array else column
         parts.append(f"contains(lower({text}), lower({keyword}))")
     return f"({' or '.join(parts)})" if parts else "false"
+
+
+def _like(place: Place, patterns: tuple[str, ...], alias: str, binder: Binder) -> str:
+    column = _column(place, alias)
+    expressions = ["(?s)" + ".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns]
+    parts = [f"regexp_full_match({{}}, {binder.bind(expression)})" for expression in expressions]
+    if place.field.array:
+        met = " or ".join(part.format("x") for part in parts)
+        return f"len(list_filter({column}, lambda x: {met})) > 0"
+    return f"({' or '.join(part.format(column) for part in parts)})"
+
+
+def _linked(linked: Linked, scope: Scope, alias: str, binder: Binder) -> str:
+    there, here = binder.alias(), binder.alias()
+    inner = Scope(linked.doc_type, linked.rights, linked.part)
+    found = _each(linked.other, there)
+    values = f"select {found} from {documents(inner, binder)} {there} where {condition(inner, there, binder)}"
+    if not linked.place.field.array:
+        return f"{_column(linked.place, alias)} in ({values})"
+    elements = f'select "_rid", unnest({quote(linked.place.field.name)}) as v from {quote(scope.doc_type.name)}'
+    return f'{alias}."_rid" in (select {here}."_rid" from ({elements}) {here} where {here}.v in ({values}))'
+
+
+def _each(place: Place, alias: str) -> str:
+    column = _column(place, alias)
+    return f"unnest({column})" if place.field.array else column

@@ -1,0 +1,92 @@
+"""Arranger's filters, SQON, in the words of Guppy's grammar.
+
+``{"op": "and" | "or" | "not", "content": [sqon, …], "pivot": path}`` groups; ``{"op": op, "content": {"fieldName": f,
+"value": v}}`` compares. A pivot says in which nested field one element has to meet all of a group.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from commonshub.core.errors import BadRequest
+
+from .catalog import MISSING
+
+NO_VALUE = "__missing__"
+
+_GROUPS = {"and": "AND", "or": "OR", "not": "NOT"}
+_COMPARISONS = {"gt": ">", ">": ">", "gte": ">=", ">=": ">=", "lt": "<", "<": "<", "lte": "<=", "<=": "<="}
+_IN, _NOT_IN = frozenset({"in", "="}), frozenset({"not-in", "!="})
+_SEARCH = frozenset({"wildcard", "filter"})
+
+
+def is_sqon(document: Mapping[str, Any]) -> bool:
+    """Whether a filter is written so."""
+    return "op" in document and "content" in document
+
+
+def translate(document: Mapping[str, Any], at: str, nest: str = "") -> dict[str, Any]:
+    """One level of a SQON in Guppy's grammar; what lies below stays as it is.
+
+    Parameters
+    ----------
+    at
+        Where it is, for messages.
+    nest
+        Dotted path of the nested field that the clause speaks about already.
+
+    Raises
+    ------
+    BadRequest
+        Names what is wrong.
+    """
+    op, content, pivot = document["op"], document["content"], document.get("pivot")
+    if not isinstance(op, str):
+        raise BadRequest(f"{at}.op must be a text.")
+    if op in _GROUPS:
+        if not isinstance(content, list):
+            raise BadRequest(f"{at}.content must be a list of filters.")
+        group = {_GROUPS[op]: content}
+        return {"nested": {"path": pivot, **group}} if pivot and pivot not in (".", nest) else group
+    if not isinstance(content, Mapping):
+        raise BadRequest(f"{at}.content must be an object of fieldName and value.")
+    if op in _SEARCH:
+        return _search(content, at)
+    name = content.get("fieldName", content.get("field"))
+    if not isinstance(name, str) or "value" not in content:
+        raise BadRequest(f"{at}.content must have a fieldName and a value.")
+    values = content["value"] if isinstance(content["value"], list) else [content["value"]]
+    return _compared(op, name, values, at)
+
+
+def _compared(op: Any, name: str, values: list[Any], at: str) -> dict[str, Any]:
+    if op in _IN:
+        return _among(name, values)
+    if op in _NOT_IN:
+        return {"NOT": [_among(name, values)]}
+    if op == "some-not-in":
+        path, _, field = name.rpartition(".")
+        other = {"NOT": [_among(field, values)]}
+        return {"nested": {"path": path, **other}} if path else other
+    if op == "all":
+        return {"CONTAINS_ALL": {name: values}}
+    if op == "between" and len(values) == 2:
+        return {"AND": [{">=": {name: values[0]}}, {"<=": {name: values[1]}}]}
+    if op in _COMPARISONS and len(values) == 1:
+        return {_COMPARISONS[op]: {name: values[0]}}
+    raise BadRequest(f"{at}: there is no operator {op!r} for {len(values)} values.")
+
+
+def _among(name: str, values: list[Any]) -> dict[str, Any]:
+    patterns = [value for value in values if isinstance(value, str) and "*" in value]
+    exact = [MISSING if value == NO_VALUE else value for value in values if value not in patterns]
+    if not patterns:
+        return {"IN": {name: exact}}
+    like: dict[str, Any] = {"like": {name: patterns}}
+    return {"OR": [like, {"IN": {name: exact}}]} if exact else like
+
+
+def _search(content: Mapping[str, Any], at: str) -> dict[str, Any]:
+    fields, value = content.get("fieldNames", content.get("fields", [])), content.get("value")
+    if not isinstance(value, str):
+        raise BadRequest(f"{at}.content.value must be a text to search for.")
+    return {"search": {"keyword": value.strip("*"), "fields": fields}}
