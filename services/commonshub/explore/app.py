@@ -18,7 +18,7 @@ from commonshub.core.policy import covers
 from commonshub.core.routing import Route
 
 from . import store
-from .handlers import DownloadHandler, GraphqlHandler, GuppyStatusHandler
+from .handlers import DownloadHandler, GraphqlHandler, GuppyStatusHandler, RefreshHandler
 from .refresh import Refresher
 from .settings import ExploreSettings
 from .shelf import Shelf
@@ -41,7 +41,11 @@ class ExploreApp(ServiceApplication):
 
     def routes(self) -> list[Route]:
         """Guppy's routes."""
-        return [(r"/guppy/graphql/?", GraphqlHandler), (r"/guppy/download/?", DownloadHandler)]
+        return [
+            (r"/guppy/graphql/?", GraphqlHandler),
+            (r"/guppy/download/?", DownloadHandler),
+            (r"/guppy/_refresh/?", RefreshHandler),
+        ]
 
     def load_settings(self) -> None:
         """Read the settings of the explorer as well."""
@@ -57,7 +61,7 @@ class ExploreApp(ServiceApplication):
         self.active: store.Active | None = None
         self._threads = ThreadPoolExecutor(self.settings.query_threads, thread_name_prefix="query")
         self._tasks: set[asyncio.Task[None]] = set()
-        await self._find_active()
+        await self.find_active()
         self.refresher = Refresher(self.settings, self._passed())
         self._listeners = [
             Listener(self.database, GRAPH_CHANNEL, lambda _: self.refresher.notify()),
@@ -88,7 +92,8 @@ class ExploreApp(ServiceApplication):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _find_active(self) -> None:
+    async def find_active(self) -> None:
+        """Use the run that is active now."""
         self.active = await self.database.run(store.active, self.schema)
         self.shelf.wanted = self.active.id if self.active else None
         if self.shelf.used:
@@ -96,7 +101,7 @@ class ExploreApp(ServiceApplication):
 
     async def _find_active_again(self) -> None:
         try:
-            await self._find_active()
+            await self.find_active()
         except CommonsError as error:
             # The listener calls again when the database is back; a query reports a missing file by itself.
             self.log.warning("The new index is not in use yet: %s", error.message)

@@ -1,4 +1,4 @@
-"""Downloads: what was asked for, and its rows as JSON, NDJSON, CSV or TSV, a chunk at a time."""
+"""Downloads: what was asked for, and its rows in the wanted format, a chunk at a time."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -9,8 +9,8 @@ import orjson
 from commonshub.core.cells import table_text
 from commonshub.core.errors import AuthenticationRequired, BadRequest
 
-from .catalog import DocType
-from .filters import parse
+from .catalog import DocType, Field, Place
+from .filters import All, Among, Not, parse
 from .requests import MASKED, Count, Format, Reader, Rows, Scope
 from .schema import sort_order
 from .tiers import OUT_OF_SCOPE, Accessibility, Caller
@@ -21,7 +21,13 @@ CONTENT_TYPES: dict[Format, str] = {
     "ndjson": "application/x-ndjson",
     "csv": "text/csv; charset=utf-8",
     "tsv": "text/tab-separated-values; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "manifest": "application/json",
 }
+CHUNK_BYTES = 2**20
+GUID = "object_id"
+MANIFEST = (GUID, "md5sum", "file_name", "file_size")
+"""What download clients of Gen3 read of a file; all but the first may be missing."""
 
 # Which parts of a nest were asked for: None for all of it.
 Tree = dict[str, "Tree | None"]
@@ -48,7 +54,8 @@ class Download:
     @property
     def file_name(self) -> str:
         """What to save it as."""
-        return f"{self.rows.scope.doc_type.name}.{self.format}"
+        name = self.rows.scope.doc_type.name
+        return f"{name}_manifest.json" if self.format == "manifest" else f"{name}.{self.format}"
 
     @classmethod
     def parse(cls, body: Mapping[str, Any], doc_types: Mapping[str, DocType], caller: Caller) -> "Download":
@@ -71,9 +78,14 @@ class Download:
         accessibility: Accessibility = body.get("accessibility") or "all"
         if accessibility not in get_args(Accessibility):
             raise BadRequest("Invalid accessibility: choose all, accessible or unaccessible.")
-        tree = _tree(body.get("fields"), doc_type)
+        tree = _tree(body.get("fields"), doc_type) if format_ != "manifest" else _manifest(doc_type)
+        if format_ == "parquet" and any(branch is not None for branch in tree.values()):
+            raise BadRequest("Invalid fields: a Parquet file has nested fields whole.")
         rights, others = caller.row_rights(doc_type.name, accessibility)
-        scope = Scope(doc_type, rights, parse(body.get("filter"), doc_type))
+        filter = parse(body.get("filter"), doc_type, caller.links(doc_types))
+        if format_ == "manifest":
+            filter = All((filter, Not(Among(Place((), Field(GUID, "string")), (), missing=True))))
+        scope = Scope(doc_type, rights, filter)
         rows = Rows(scope, tuple(tree), sort_order(body.get("sort"), doc_type))
         return cls(rows, tree, format_, replace(scope, rights=others) if others else None)
 
@@ -102,11 +114,22 @@ def _tree(fields: Any, doc_type: DocType) -> Tree:
     return tree
 
 
-def encode(chunks: Iterator[list[dict[str, Any]]], wanted: Download) -> Iterator[bytes]:
+def _manifest(doc_type: DocType) -> Tree:
+    if doc_type.field(GUID) is None:
+        raise BadRequest(f"Invalid format: {doc_type.name} has no {GUID}, so there is no manifest of it.")
+    return dict.fromkeys(name for name in MANIFEST if doc_type.field(name))
+
+
+def encode(reader: Reader, wanted: Download) -> Iterator[bytes]:
     """The rows in the wanted format."""
+    if wanted.format == "parquet":
+        with reader.parquet(wanted.rows) as file:
+            yield from iter(lambda: file.read(CHUNK_BYTES), b"")
+        return
+    chunks = reader.scan(wanted.rows, wanted.chunk_rows)
     partial = {name: branch for name, branch in wanted.tree.items() if branch is not None}
     trimmed = ([_trim_row(row, partial) for row in rows] if partial else rows for rows in chunks)
-    if wanted.format == "json":
+    if wanted.format in ("json", "manifest"):
         yield from _json(trimmed)
     elif wanted.format == "ndjson":
         yield from (b"".join(orjson.dumps(row) + b"\n" for row in rows) for rows in trimmed)

@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
-from commonshub.core.errors import NotFound, TooLarge
+from commonshub.core.errors import AuthenticationRequired, NotFound, TooLarge
+from commonshub.core.policy import Request
 from commonshub.core.web import BaseHandler, StatusHandler
 
 from .catalog import load
@@ -12,6 +13,8 @@ from .tiers import Caller
 if TYPE_CHECKING:
     from .app import ExploreApp
     from .shelf import OpenIndex
+
+REFRESHING = Request("guppy", "admin_access", "/guppy_admin")
 
 
 class ExploreHandler(BaseHandler):
@@ -67,7 +70,7 @@ class DownloadHandler(ExploreHandler):
             raise NotFound("This commons has no explorer index yet: it is built a few seconds after a submission.")
         wanted = Download.parse(body, index.reader.run.doc_types, self.caller(index))
         await self.explore.query(wanted.check, index.reader)
-        chunks = encode(index.reader.scan(wanted.rows, wanted.chunk_rows), wanted)
+        chunks = encode(index.reader, wanted)
         try:
             chunk = await self.explore.query(next, chunks, None)
             self.set_header("Content-Type", CONTENT_TYPES[wanted.format])
@@ -83,6 +86,20 @@ class DownloadHandler(ExploreHandler):
 
 def _close(chunks: Iterator[bytes]) -> None:
     chunks.close()  # type: ignore[attr-defined]
+
+
+class RefreshHandler(ExploreHandler):
+    """``POST /guppy/_refresh``: look for a new run at once. Runs are followed by themselves; Gen3's scripts ask all the
+    same."""
+
+    async def post(self) -> None:
+        if not self.explore.settings.allow_refresh:
+            raise NotFound("_refresh is off here (ExploreSettings.allow_refresh): new runs are followed by themselves.")
+        self.require_user()
+        if not self.explore.policy.allows(self.identity, REFRESHING):
+            raise AuthenticationRequired("You may not refresh the explorer.")
+        await self.explore.find_active()
+        self.reply({"message": "success"})
 
 
 class GuppyStatusHandler(StatusHandler):

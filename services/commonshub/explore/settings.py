@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import cast, get_args
 
-from traitlets import Dict, Enum, Float, Integer, List, Unicode, default
+from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode, default
 from traitlets.config import Configurable
 
 from commonshub.core.settings import Commons
@@ -96,6 +96,10 @@ class ExploreSettings(Configurable):
     cache_bytes = Integer(64 * 2**20, help="Memory for answers that were given before, in bytes.").tag(config=True)
 
     query_timeout_s = Float(60.0, help="A query that takes longer is given up, in seconds.").tag(config=True)
+
+    allow_refresh = Bool(
+        False, help="Whether POST /guppy/_refresh is served, to those with method admin_access of service guppy."
+    ).tag(config=True)
 
     max_query_bytes = Integer(16 * 2**20, help="Largest request body, in bytes.").tag(config=True)
 

@@ -180,15 +180,15 @@ def graph(database_url: str) -> Iterator[Builder]:
 
 
 def rights(**paths: list[str]) -> Snapshot:
-    """Policies by which each named user may read documents at and below some paths."""
+    """Policies by which each named user may read documents at and below some paths; a refresher may refresh."""
     read = frozenset({Permission("guppy", "read")})
-    return Snapshot(
-        policies={
-            name: Policy(name, read, frozenset(tuple(path[1:].split("/")) for path in found))
-            for name, found in paths.items()
-        },
-        users={name: User(policies=(Binding(name),)) for name in paths},
-    )
+    policies = {
+        name: Policy(name, read, frozenset(tuple(path[1:].split("/")) for path in found))
+        for name, found in paths.items()
+    }
+    refresh = frozenset({Permission("guppy", "admin_access")})
+    policies["refresher"] = Policy("refresher", refresh, frozenset({("guppy_admin",)}))
+    return Snapshot(policies=policies, users={name: User(policies=(Binding(name),)) for name in policies})
 
 
 class Explorer:
@@ -223,9 +223,9 @@ def explorer(
     tmp_path_factory: Any,
     request: pytest.FixtureRequest,
 ) -> Explorer:
-    """The service, after its first build; with the settings that a module names in ``SETTINGS``."""
+    """The service, after its first build; with the ``SETTINGS`` and the ``MAPPING`` that a module names."""
     folder = tmp_path_factory.mktemp("explore")
-    (folder / "etlMapping.yaml").write_text(MAPPING)
+    (folder / "etlMapping.yaml").write_text(getattr(request.module, "MAPPING", MAPPING))
     running = run_service(
         ExploreApp,
         Commons={"dictionary": str(DICTIONARY)},

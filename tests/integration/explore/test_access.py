@@ -44,6 +44,14 @@ def test_counts_are_of_what_the_caller_may_read(explorer: Explorer, user: str | 
     assert explorer.count({"OR": [{"=": {"project_id": "P-one"}}, {"=": {"project_id": "P-two"}}]}, user=user) == cases
 
 
+LINKED = {"linked": {"type": "case", "field": "license", "filter": {"=": {"sex": "intersex"}}}}
+
+
+@pytest.mark.parametrize(("user", "cases"), [("all", 4), ("one", 0), ("two", 1), (None, 0)])
+def test_a_link_leads_to_nothing_that_the_caller_may_not_read(explorer: Explorer, user: str | None, cases: int) -> None:
+    assert explorer.count(LINKED, user=user) == cases
+
+
 def test_a_join_brings_nothing_of_another_project(explorer: Explorer) -> None:
     assert explorer.query("{ tumor { license alike } }")["tumor"] == [{"license": "CC0", "alike": 3}]
 
@@ -68,3 +76,7 @@ def test_a_bad_token_is_refused(explorer: Explorer, token: Any, path: str, claim
     headers = {"Authorization": f"Bearer {token('all', **claims)}"}
     body = {"query": "{ case { sex } }", "type": "case"}
     assert requests.post(f"{explorer.url}/guppy/{path}", json=body, headers=headers).status_code == 401
+
+
+def test_refreshing_is_off_unless_it_was_allowed(explorer: Explorer) -> None:
+    assert explorer.post("_refresh", {}, "all").status_code == 404

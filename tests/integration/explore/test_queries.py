@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import duckdb
 import pytest
 import requests
 
@@ -57,6 +58,15 @@ def names(explorer: Explorer, filter: Any, sort: Any = None, user: str = "all") 
         ({"search": {"keyword": "%"*2}}, ""),
         ({"search": {"keyword": "and fresh"}}, "c1"),
         ({"=": {"submitter_id": "x' or '1'='1"}}, ""),
+        ({"NOT": [{"=": {"sex": "male"}}, {">": {"age": 90}}]}, "c1 c3"),
+        ({"like": {"site": ["l*", "Bre*t"]}}, "c1 c2"),
+        ({"like": {"sample_types": "*whole*fresh"}}, "c1"),
+        ({"like": {"site": "l.*"}}, ""),
+        ({"linked": {"type": "file", "field": "_case_id", "filter": {"=": {"data_format": "DCM"}}}}, "c1 c4"),
+        ({"linked": {"type": "file", "field": "submitter_id", "on": "case_submitter_id"}}, "c1 c2 c4"),
+        ({"NOT": [{"linked": {"type": "file", "field": "_case_id"}}]}, "c3"),
+        ({"op": "and", "content": [{"op": "in", "content": {"fieldName": "sex", "value": ["male", "__missing__"]}},
+            {"op": "not", "content": [{"op": ">=", "content": {"fieldName": "age", "value": 90}}]}]}, "c2 c3"),
     ],
     ids=str,
 )  # fmt: skip
@@ -107,6 +117,11 @@ def test_matched_tells_where_a_keyword_was_found(explorer: Explorer) -> None:
         ('filter: {search: {keyword: "a"}}', "keyword"),
         ('sort: [{nope: "asc"}]', "nope"),
         ('sort: [{age: "up"}]', "up"),
+        ('filter: {linked: {type: "nope", field: "sex"}}', "nope"),
+        ('filter: {linked: {type: "file", field: "sex"}}', "sex"),
+        ('filter: {linked: {type: "file", field: "age", on: "file_name"}}', "different types"),
+        ('filter: {like: {age: "1*"}}', "like"),
+        ('filter: {op: "almost", content: {fieldName: "age", value: 1}}', "almost"),
         ('first: 10001', "first"),
         ('first: -1', "negative"),
     ],
@@ -355,6 +370,25 @@ def test_a_download_comes_in_other_formats(explorer: Explorer, format: str, text
     assert explorer.post("download", body).text == text
 
 
+def test_a_download_comes_as_parquet(explorer: Explorer, tmp_path: Any) -> None:
+    body = {"type": "case", "fields": ["submitter_id", "age", "samples"], "format": "parquet", "sort": {"age": "asc"}}
+    answer = explorer.post("download", body)
+    assert answer.headers["Content-Type"] == "application/vnd.apache.parquet"
+    (tmp_path / "case.parquet").write_bytes(answer.content)
+    rows = duckdb.sql(f"from '{tmp_path}/case.parquet'").fetchall()
+    assert [row[:2] for row in rows] == [("c2", 40), ("c1", 61), ("c4", 99), ("c3", None)]
+    assert [sample["submitter_id"] for sample in rows[1][2]] in (["s1", "s2"], ["s2", "s1"])
+
+
+def test_a_manifest_is_of_the_files_of_chosen_cases(explorer: Explorer) -> None:
+    cases = {"linked": {"type": "case", "field": "_case_id", "filter": {"=": {"sex": "male"}}}}
+    body = {"type": "file", "format": "manifest", "filter": cases}
+    assert explorer.post("download", body).json() == []
+    found = explorer.query("query($f: JSON) { file(filter: $f) { file_name object_id } }", f=cases)["file"]
+    assert {each["file_name"] for each in found} == {"m.csv", "x.csv"}
+    assert {each["object_id"] for each in found} == {None}
+
+
 def test_an_empty_download_is_an_empty_list(explorer: Explorer) -> None:
     assert explorer.post("download", {"type": "case", "filter": {"=": {"sex": "x"}}}).json() == []
 
@@ -367,6 +401,8 @@ def test_an_empty_download_is_an_empty_list(explorer: Explorer) -> None:
         ({"type": "case", "fields": ["a", "sex", "b.c"]}, 'Invalid fields: "a", "b.c"'),
         ({"type": "case", "fields": "sex"}, "fields must be a list"),
         ({"type": "case", "format": "xml"}, "Invalid format"),
+        ({"type": "case", "format": "manifest"}, "no object_id"),
+        ({"type": "case", "format": "parquet", "fields": ["samples.sample_type"]}, "whole"),
         ({"type": "case", "filter": {"=": {"nope": 1}}}, "nope"),
         ({"type": "case", "sort": [{"nope": "asc"}]}, "nope"),
     ],

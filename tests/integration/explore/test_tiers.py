@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from .conftest import Explorer
-from .test_access import HIDDEN, LEAKS
+from .test_access import HIDDEN, LEAKS, LINKED
 
 SETTINGS = {
     "tier_access_level": "regular",
     "tier_access_levels": {"project": "libre", "file": "private"},
     "tier_access_limit": 2,
+    "allow_refresh": True,
 }
 
 
@@ -98,6 +99,11 @@ def test_a_narrow_question_does_not_tell_whether_it_meets_others(explorer: Explo
     assert answers[0] == answers[1] == {"case": [], "_aggregation": {"case": {"_totalCount": -1}}}
 
 
+def test_a_link_leads_to_nothing_that_the_caller_may_not_read(explorer: Explorer) -> None:
+    query = "query($f: JSON) { case(accessibility: accessible, filter: $f) { submitter_id } }"
+    assert explorer.query(query, "one", f=LINKED) == {"case": []}
+
+
 @pytest.mark.parametrize("user", ["all", "one", None])
 def test_libre_shows_everything_to_everybody(explorer: Explorer, user: str | None) -> None:
     found = explorer.query("{ project { code } _aggregation { project { _totalCount } } }", user)
@@ -118,3 +124,8 @@ def test_answers_are_kept_for_each_caller_by_themselves(explorer: Explorer) -> N
         alone[user] for user in ("two", "one", "all")
     ]
     assert len({str(answer) for answer in alone.values()}) == 3
+
+
+@pytest.mark.parametrize(("user", "status"), [(None, 401), ("one", 401), ("refresher", 200)])
+def test_refreshing_takes_a_right_of_its_own(explorer: Explorer, user: str | None, status: int) -> None:
+    assert explorer.post("_refresh", {}, user).status_code == status

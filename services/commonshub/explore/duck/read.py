@@ -3,11 +3,15 @@
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values are bound
 
 import json
+import shutil
 import threading
+import uuid
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from tempfile import mkdtemp
+from typing import Any, BinaryIO
 
 import duckdb
 
@@ -43,10 +47,16 @@ class DuckReader:
     """
 
     def __init__(self, file: Path, memory_bytes: int, timeout_s: float, max_buckets: int, cores: int = 1) -> None:
-        limits = {"threads": str(cores), "memory_limit": f"{memory_bytes}B", "autoinstall_known_extensions": "false"}
+        limits = {"threads": str(cores), "memory_limit": f"{memory_bytes}B"}
         self._connection = duckdb.connect(
-            str(file), read_only=True, config={**limits, "enable_external_access": "false"}
+            str(file), read_only=True, config={**limits, "autoinstall_known_extensions": "false"}
         )
+        # Its own folder is all that DuckDB may touch besides the index, whatever a statement says.
+        self._folder = mkdtemp(prefix="commonshub-explore-")
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._connection.execute("set allowed_directories = [$folder]", {"folder": self._folder})
+        self._connection.execute("set enable_external_access = false")
+        self._connection.execute("set lock_configuration = true")
         self._timeout_s = timeout_s
         self._max_buckets = max_buckets
         rows = self._connection.execute("select run, catalog from _run").fetchall()
@@ -116,6 +126,18 @@ class DuckReader:
                     yield [dict(zip(names, row, strict=True)) for row in chunk]
         finally:
             cursor.close()
+
+    def parquet(self, rows: Rows) -> BinaryIO:
+        """The documents of `rows` as a Parquet file that is gone when it is closed; the time limit does not apply."""
+        file = Path(self._folder) / f"{uuid.uuid4()}.parquet"
+        cursor = self._connection.cursor()
+        try:
+            statement, values = _select(rows)
+            cursor.execute(f"copy ({statement}) to '{file}' (format parquet, compression zstd)", values)
+            return file.open("rb")
+        finally:
+            cursor.close()
+            file.unlink(missing_ok=True)
 
     def _stretches(self, cursor: duckdb.DuckDBPyConnection, rows: Rows) -> Iterator[range]:
         table = quote(table_of(rows.scope.doc_type.name))
