@@ -24,7 +24,7 @@ from .formats import BLOCK_BYTES, CONTENT_TYPES, JSON, encode
 from .planner import Plan
 from .scope import Scope, scope_of
 from .sql import Tables
-from .streaming import Stream, Write, document
+from .streaming import Rows, Stream, Write, document, parted
 from .table import Row, Table
 
 if TYPE_CHECKING:
@@ -141,6 +141,7 @@ class GraphQLHandler(QueryHandler):
         return True
 
     async def _answer(self, plan: Plan, explained: bool) -> None:
+        self.set_status(400 if plan.errors else 200)
         if plan.listed:
             # Who has gone away is told nothing.
             with suppress(StreamClosedError):
@@ -148,7 +149,6 @@ class GraphQLHandler(QueryHandler):
             return
         (data,) = await self._data([plan])
         found = await self.service.database.run(store.explain, plan) if explained else None
-        self.set_status(400 if plan.errors else 200)
         self.finish(_told(data, plan.errors, found))
 
     async def _answer_table(self, asked: requests.Asked, scope: Scope) -> None:
@@ -173,7 +173,7 @@ class GraphQLHandler(QueryHandler):
             if asked.form == "parquet":
                 await self._send_parquet(plan, table)
             elif plan.listed:
-                await self._stream(plan, lambda items: encode(table, _rows(plan, table, items), asked.form))
+                await self._stream(plan, lambda rows: encode(table, _rows(plan, table, rows), asked.form))
             else:
                 (data,) = await self._data([plan])
                 written = encode(table, table.rows(orjson.loads(data)), asked.form)
@@ -205,7 +205,7 @@ class GraphQLHandler(QueryHandler):
         super().on_connection_close()
 
     async def _stream(self, plan: Plan, write: Write) -> None:
-        """Send a long list while it is read; one that turns out to be short goes out as a whole.
+        """Send long lists while they are read; what turns out to be short goes out as a whole.
 
         Raises
         ------
@@ -250,10 +250,15 @@ def _json_only(asked: requests.Asked) -> requests.Asked:
     return asked
 
 
-def _rows(plan: Plan, table: Table, items: Iterator[str]) -> Iterator[Row]:
-    """The rows of a plan that gives a list item by item; they are taken from the database as they are needed."""
-    data: dict[str, Any] = orjson.loads(plan.render((None,)))
-    return table.rows({**data, table.root.list[0]: map(orjson.loads, items)})
+def _rows(plan: Plan, table: Table, rows: Rows) -> Iterator[Row]:
+    """The rows of a table whose list comes item by item; they are taken from the database as they are needed."""
+    row, items = parted(plan, rows)
+    data: dict[str, Any] = orjson.loads(plan.render(row))
+    holder, (*way, key) = data, table.root.list
+    for each in way:
+        holder = holder[each]
+    holder[key] = (orjson.loads(item or "null") for _, item in items)
+    return table.rows(data)
 
 
 def _told(data: bytes, errors: Sequence[str], explained: Mapping[str, Any] | None = None) -> bytes:

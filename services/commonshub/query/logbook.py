@@ -10,7 +10,7 @@ from commonshub.core.errors import BadRequest
 
 from .access import Access
 from .fields import Column, Parts, Stored
-from .rendering import array_of
+from .rendering import Written, array, objects
 from .selection import Selected
 from .sql import Statement, Tables, conjunction, literal
 
@@ -32,13 +32,13 @@ class Logbook:
     tables: Tables
     access: Access
 
-    def rows(self, selected: Selected, record: str | None = None) -> str:
-        """A JSON list of transactions, or of those that touched the record of the alias `record`."""
+    def rows(self, selected: Selected, record: str | None = None, written: Written = array) -> str:
+        """A list of transactions, or of those that touched the record of the alias `record`."""
         alias = self.statement.alias()
         columns = {each.key: self._field(alias, each) for each in selected.fields}
         conditions = self._conditions(alias, selected.args, record)
         source = f"{self.tables.log('transaction_logs')} {alias}{conjunction(conditions)}"
-        return array_of(columns, source + self._page(alias, selected.args))
+        return objects(columns, source + self._page(alias, selected.args), written)
 
     def count(self, args: Args, record: str | None = None) -> str:
         """How many transactions there are."""
@@ -79,9 +79,9 @@ class Logbook:
                 raise BadRequest(f"Cannot order by {key} on transaction_log")
             if key is not None:
                 keys.append(f"{alias}.{key} {direction}")
-        last, first, offset = args.get("last"), args.get("first"), args.get("offset")
+        last, offset = args.get("last"), args.get("offset")
         keys.append(f"{alias}.id desc" if last is not None else f"{alias}.id")
-        limit = last if last is not None else DEFAULT_FIRST if first is None else first
+        limit = limit_of(args)
         page = f" order by {', '.join(keys)}"
         if limit > 0:
             page += f" limit {int(limit)}"
@@ -105,7 +105,7 @@ class Logbook:
         part = self.statement.alias()
         columns = {each.key: self._field(part, each) for each in fields}
         table = self.tables.log(f"transaction_{of}")
-        return array_of(columns, f"{table} {part} where {part}.transaction_id = {alias}.id order by {part}.id")
+        return objects(columns, f"{table} {part} where {part}.transaction_id = {alias}.id order by {part}.id")
 
     def _stored(self, value: str, selected: Selected) -> str:
         """An object or a list of objects inside a JSON document, with the selected keys alone."""
@@ -124,10 +124,16 @@ class Logbook:
                 case _:
                     columns[each.key] = f"{literal(each.type)}::text"
         if stored.kind == "object":
-            one = array_of(columns, f"(select {value} as o) {alias} where jsonb_typeof({alias}.o) = 'object'")
+            one = objects(columns, f"(select {value} as o) {alias} where jsonb_typeof({alias}.o) = 'object'")
             return f"(({one})->0)"
         items = f"case jsonb_typeof({value}) when 'array' then {value} else '[]' end"
-        return f"({array_of(columns, f'(select jsonb_array_elements({items}) as o) {alias}')})"
+        return f"({objects(columns, f'(select jsonb_array_elements({items}) as o) {alias}')})"
+
+
+def limit_of(args: Args) -> int:
+    """How many transactions are asked for at most; 0 or less for all."""
+    asked = (args.get("last"), args.get("first"), DEFAULT_FIRST)
+    return next(int(each) for each in asked if each is not None)
 
 
 def _project_id(alias: str) -> str:

@@ -24,11 +24,11 @@ from .document import Limits
 from .equality import Equality
 from .fields import Aggregate, AnyNeighbours, Count, Cursor, Listing, Neighbours, NodeTypes, Transactions, Value, Viewer
 from .filters import Filters, ends
-from .logbook import Logbook
+from .logbook import Logbook, limit_of
 from .pages import ARGUMENTS, Order, Pages
 from .paths import Paths
 from .predicates import Predicates
-from .rendering import array_of, object_of, texts_of
+from .rendering import Written, array, object_of, objects, texts
 from .scope import Scope
 from .selection import Selected
 from .sql import Statement, Tables, conjunction, literal
@@ -37,7 +37,6 @@ from .values import NULL, shown
 
 Args = Mapping[str, Any]
 Constant = Callable[[Selected], Any]
-Written = Callable[[Mapping[str, str], str], str]
 LONG = 1000
 """Longest list that is always made as a whole."""
 Template = list["bytes | int"]
@@ -57,14 +56,15 @@ class Plan:
     errors
         Faults of single root fields, which are null in the answer.
     listed
-        Whether the statement gives the items of a list, each in a row, in place of the one row that has all of it.
+        Columns that are long lists. If there are any, the statement gives, in place of the one row that has all, a row
+        for each other column and then one for each of their items: the number of the column, and a text.
     """
 
     statement: str | None
     parameters: Mapping[str, Any]
     template: Template
     errors: tuple[str, ...]
-    listed: bool = False
+    listed: frozenset[int] = frozenset()
 
     def render(self, row: Sequence[str | None]) -> bytes:
         """The ``data`` object, of the one row that the statement gave."""
@@ -96,14 +96,15 @@ class Planner:
         constant
             Answers a field that needs no database: introspection and node types.
         by_rows
-            Whether a long list, where it is all that is asked for, may come row by row.
+            Whether long lists may come row by row.
         """
-        return _Compiler(self, scope, constant).plan(selection, by_rows)
+        return _Compiler(self, scope, constant, by_rows).plan(selection)
 
 
 class _Compiler:
-    def __init__(self, planner: Planner, scope: Scope, constant: Constant) -> None:
+    def __init__(self, planner: Planner, scope: Scope, constant: Constant, by_rows: bool) -> None:
         self.constant = constant
+        self.by_rows = by_rows
         self.planner = planner
         self.dictionary = planner.dictionary
         self.tables = planner.tables
@@ -117,18 +118,24 @@ class _Compiler:
         self.summaries = Summaries(self.filters, planner.limits.max_buckets)
         self.columns: list[str] = []
         self.errors: list[str] = []
-        self.listed = False
+        self.listed: set[int] = set()
 
-    def plan(self, selection: Sequence[Selected], by_rows: bool) -> Plan:
-        asking = [each for each in selection if not isinstance(each.meaning, NodeTypes | None)]
-        self.listed = by_rows and len(asking) == 1 and _is_long(asking[0])
-        template = _joined(self._object(selection))
-        text = None
-        if self.columns and self.listed:
-            text = self.statement.text(self.columns[0])
+    def plan(self, selection: Sequence[Selected]) -> Plan:
+        template, text = _joined(self._object(selection)), None
+        if self.listed:
+            # What comes as a whole is known before the first item of what does not.
+            numbers = sorted(range(len(self.columns)), key=self.listed.__contains__)
+            text = self.statement.text(" union all ".join(map(self._numbered, numbers)))
         elif self.columns:
             text = self.statement.text("select " + ", ".join(f"({column})::text" for column in self.columns))
-        return Plan(text, self.statement.parameters, template, tuple(self.errors), self.listed and text is not None)
+        return Plan(text, self.statement.parameters, template, tuple(self.errors), frozenset(self.listed))
+
+    def _numbered(self, number: int) -> str:
+        """A column as rows that name it. Those of several columns stay in order, as there is nothing to sort."""
+        column = self.columns[number]
+        if number in self.listed:
+            return f"select {number}, i.item from ({column}) i"
+        return f"select {number}, ({column})::text"
 
     # -- root ------------------------------------------------------------------
 
@@ -147,36 +154,38 @@ class _Compiler:
                 return [orjson.dumps(selected.type)]
             case None | NodeTypes():
                 return [orjson.dumps(self.constant(selected))]
+        number, long = len(self.columns), self.by_rows and _is_long(selected)
         try:
-            column = self._column(selected)
+            self.columns.append(self._column(selected, texts if long else array))
         except BadRequest as error:
             self.errors.append(error.message)
             return [b"null"]
-        self.columns.append(column)
-        return [len(self.columns) - 1]
+        if long:
+            self.listed.add(number)
+        return [number]
 
-    def _column(self, selected: Selected) -> str:
+    def _column(self, selected: Selected, written: Written) -> str:
         match selected.meaning:
             case Listing(types, separate_pages):
-                return self._listing(types, separate_pages, selected)
+                return self._listing(types, separate_pages, selected, written)
             case Count(Listing() as of):
                 return self._count(of.types, selected.args)
             case Aggregate(type_):
                 return self.summaries.column(type_, selected)
             case Transactions(count):
-                return self.logbook.count(selected.args) if count else self.logbook.rows(selected)
+                return self.logbook.count(selected.args) if count else self.logbook.rows(selected, written=written)
         raise LookupError(f"{selected.name} is no root field.")
 
-    def _listing(self, types: tuple[str, ...], separate_pages: bool, selected: Selected) -> str:
+    def _listing(self, types: tuple[str, ...], separate_pages: bool, selected: Selected, written: Written) -> str:
         # A cursor stands in one order of all records; pages of each type by themselves have none.
         separate_pages = separate_pages and selected.args.get("after") is None and not _shows_cursors(selected)
         if len(types) == 1 and not separate_pages and "DataNode" not in selected.children:
             alias = self.statement.alias()
             source = f"{self.tables.node(types[0])} {alias}"
-            return self._records(types[0], alias, source, [], selected, texts_of if self.listed else array_of)
+            return self._records(types[0], alias, source, [], selected, written)
         asked = [type_ for type_ in types if self.filters.chooses(type_, selected.args)]
         arms = [self._arm(type_, asked, selected.args, paged=separate_pages) for type_ in asked]
-        return self._union(asked, arms, selected, paged=not separate_pages)
+        return self._union(asked, arms, selected, written, paged=not separate_pages)
 
     def _count(self, types: tuple[str, ...], args: Args) -> str:
         (type_,), alias = types, self.statement.alias()
@@ -199,12 +208,12 @@ class _Compiler:
     # -- records of one type ---------------------------------------------------
 
     def _records(
-        self, type_: str, alias: str, source: str, joined: list[str], selected: Selected, written: Written = array_of
+        self, type_: str, alias: str, source: str, joined: list[str], selected: Selected, written: Written = array
     ) -> str:
         order = self.pages.order([type_], alias, selected.args, marked=_shows_cursors(selected))
         conditions = [*joined, *self.filters.conditions(type_, alias, selected.args)]
         columns = self._fields(type_, alias, selected.children.get(type_, ()), order)
-        return written(columns, self.pages.rows(order, alias, source, conditions, selected.args))
+        return objects(columns, self.pages.rows(order, alias, source, conditions, selected.args), written)
 
     def _fields(self, type_: str, alias: str, fields: Sequence[Selected], order: Order) -> dict[str, str]:
         return {each.key: self._field(type_, alias, each, order) for each in fields}
@@ -276,14 +285,21 @@ class _Compiler:
             arms.append(f"{_rows(step.type, far)} from {source}{conjunction(conditions)}")
             types.append(step.type)
         unique = list(dict.fromkeys(types))
-        return self._union(unique, arms, selected, paged=True, distinct=len(unique) < len(types))
+        return self._union(unique, arms, selected, array, paged=True, distinct=len(unique) < len(types))
 
     def _union(
-        self, types: Sequence[str], arms: Sequence[str], selected: Selected, paged: bool, distinct: bool = False
+        self,
+        types: Sequence[str],
+        arms: Sequence[str],
+        selected: Selected,
+        written: Written,
+        *,
+        paged: bool,
+        distinct: bool = False,
     ) -> str:
-        """A JSON list over the rows of `arms`; the fields are computed only for the rows of the page."""
+        """A list over the rows of `arms`; the fields are computed only for the rows of the page."""
         if not arms:
-            return "select '[]'"
+            return written("null::json", "(select where false) r")
         alias = self.statement.alias()
         order = self.pages.order(types, alias, selected.args, several=True, marked=_shows_cursors(selected))
         page = ""
@@ -293,13 +309,12 @@ class _Compiler:
         same = selected.children.get("Node") or selected.children.get("DataNode")
         if same is not None:
             columns = {each.key: self._shared(types, alias, each, order) for each in same}
-            return array_of(columns, f"{united}{page}")
+            return objects(columns, f"{united}{page}", written)
         cases = []
         for type_ in types:
             fields = self._fields(type_, alias, selected.children.get(type_, ()), order)
             cases.append(f"when {literal(type_)} then {object_of(fields)}")
-        rows = f"select case {alias}.type {' '.join(cases)} end as o from {united}{page}"
-        return f"select coalesce(json_agg(r.o), '[]') from ({rows}) r"
+        return written("r.o", f"(select case {alias}.type {' '.join(cases)} end as o from {united}{page}) r")
 
     def _shared(self, types: Sequence[str], alias: str, selected: Selected, order: Order) -> str:
         """A field that is the same for all types of a union, but for how each of them stores it."""
@@ -325,11 +340,14 @@ class _Compiler:
 
 
 def _is_long(selected: Selected) -> bool:
-    """Whether a root field lists so many records of one type that they had better come row by row."""
-    if not isinstance(selected.meaning, Listing) or len(selected.meaning.types) > 1 or "DataNode" in selected.children:
-        return False
-    first = selected.args.get("first")
-    return first is not None and not 0 < first <= LONG
+    """Whether a root field lists so much that it had better come row by row."""
+    match selected.meaning:
+        case Listing():
+            first = selected.args.get("first")
+            return first is not None and not 0 < first <= LONG
+        case Transactions(count=False):
+            return not 0 < limit_of(selected.args) <= LONG
+    return False
 
 
 def _shows_cursors(selected: Selected) -> bool:

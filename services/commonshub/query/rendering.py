@@ -2,23 +2,29 @@
 
 # ruff: noqa: S608 -- statements are put together here; values are bound and names quoted, see sql.py
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import orjson
 
 from .sql import MAX_NAME_BYTES, literal, name
 
+Written = Callable[[str, str], str]
+"""How the objects of a list are selected: SQL of one object, and of the rows that they are made of."""
 
-def array_of(columns: Mapping[str, str], source: str) -> str:
-    """A list of objects with `columns`, over the rows of `source`."""
-    row, rows = _rows(columns, source)
+
+def array(row: str, rows: str) -> str:
+    """A list, in one row."""
     return f"select coalesce(json_agg({row}), '[]') from {rows}"
 
 
-def texts_of(columns: Mapping[str, str], source: str) -> str:
-    """The same objects, each as a text in a row of its own."""
-    row, rows = _rows(columns, source)
-    return f"select to_json({row})::text from {rows}"
+def texts(row: str, rows: str) -> str:
+    """The objects as texts, in the column ``item`` of a row for each."""
+    return f"select to_json({row})::text as item from {rows}"
+
+
+def objects(columns: Mapping[str, str], source: str, written: Written = array) -> str:
+    """A list of objects with `columns`, over the rows of `source`."""
+    return written(*_rows(columns, source))
 
 
 def _rows(columns: Mapping[str, str], source: str) -> tuple[str, str]:

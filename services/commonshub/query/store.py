@@ -12,6 +12,9 @@ from commonshub.core.errors import TooLarge
 
 from .planner import Plan
 
+Part = sa.Row[int, str | None]
+"""Number of a column, and a text: of the column, or of an item where it is a long list."""
+
 # Rows that are taken from a cursor at a time.
 _ROWS = 500
 # Items of a list that the driver writes.
@@ -52,8 +55,8 @@ def _row(connection: sa.Connection, plan: Plan) -> Sequence[Any]:
     return row
 
 
-def items(connection: sa.Connection, plan: Plan) -> Iterator[str]:
-    """The rows of a plan that is a list, some at a time.
+def items(connection: sa.Connection, plan: Plan) -> Iterator[Part]:
+    """The rows of a plan with long lists, some at a time.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def items(connection: sa.Connection, plan: Plan) -> Iterator[str]:
     with _told():
         options = {"stream_results": True, "max_row_buffer": _ROWS}
         found = connection.exec_driver_sql(plan.statement, _bound(plan.parameters), execution_options=options)
-        yield from found.scalars()
+        yield from found
 
 
 def explain(connection: sa.Connection, plan: Plan) -> dict[str, Any]:

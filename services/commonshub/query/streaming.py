@@ -8,7 +8,10 @@ not grow with the answer.
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from itertools import groupby, islice
+from operator import itemgetter
 
+import orjson
 import sqlalchemy as sa
 
 from commonshub.core.database import Database
@@ -17,11 +20,14 @@ from commonshub.core.errors import Unavailable
 from . import store
 from .formats import blocks
 from .planner import Plan
+from .store import Part
 
-Write = Callable[[Iterator[str]], Iterable[bytes]]
-"""How the items of a list are written, each of which comes as JSON."""
+Rows = Iterator[Part]
+Write = Callable[[Rows], Iterable[bytes]]
+"""How the rows of a plan with long lists are written."""
 _WAITING = 4
 _OPEN, _CLOSE = b"[", b"]"
+_NO_MORE: tuple[None, Rows] = (None, iter(()))
 
 
 class Gone(Exception):
@@ -29,7 +35,7 @@ class Gone(Exception):
 
 
 class Stream:
-    """The answer of a plan whose statement gives a list's items row by row.
+    """The answer of a plan whose statement gives the items of long lists row by row.
 
     Parameters
     ----------
@@ -95,17 +101,34 @@ class Stream:
             raise Unavailable("The answer was read too slowly.") from error
 
 
-def document(plan: Plan, items: Iterable[str]) -> Iterator[bytes]:
-    """The items of a plan's list as the JSON document that holds it."""
+def parted(plan: Plan, rows: Rows) -> tuple[list[str | None], Rows]:
+    """The columns that come as a whole, as a row of all columns, and what is left: the items of the long lists."""
+    count = sum(isinstance(piece, int) for piece in plan.template)
+    row: list[str | None] = [None] * count
+    for number, text in islice(rows, count - len(plan.listed)):
+        row[number] = text
+    return row, rows
+
+
+def document(plan: Plan, rows: Rows) -> Iterator[bytes]:
+    """The rows of a plan as the JSON document that holds them."""
+    row, rest = parted(plan, rows)
+    lists = groupby(rest, itemgetter(0))
+    number, items = next(lists, _NO_MORE)
     yield b'{"data":'
     for piece in plan.template:
         if isinstance(piece, bytes):
             yield piece
-            continue
-        yield _OPEN
-        separator = b""
-        for item in items:
-            yield separator + item.encode()
-            separator = b","
-        yield _CLOSE
-    yield b"}"
+        elif piece not in plan.listed:
+            yield (row[piece] or "null").encode()
+        else:
+            yield _OPEN
+            if number == piece:
+                separator = b""
+                for _, item in items:
+                    yield separator + (item or "null").encode()
+                    separator = b","
+                number, items = next(lists, _NO_MORE)
+            yield _CLOSE
+    assert number is None, "lists come in their order"
+    yield b',"errors":' + orjson.dumps(plan.errors) + b"}" if plan.errors else b"}"

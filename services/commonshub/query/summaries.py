@@ -14,7 +14,7 @@ from commonshub.core.errors import BadRequest
 
 from .fields import Bucket, Figure, Histogram, Statistics, Summary
 from .filters import Filters
-from .rendering import array_of, object_of
+from .rendering import object_of, objects
 from .selection import Selected
 from .sql import conjunction, literal, name
 from .values import shown, text
@@ -151,7 +151,7 @@ class _Records:
     def _values(self, source: str, selected: Selected) -> str:
         most = self.summaries.most(selected.args.get("first"), "first")
         columns = {each.key: self._of_bucket(each, {"key": "v::text", "total": "count(*)"}) for each in selected.fields}
-        return array_of(columns, f"{source} where v is not null group by v order by count(*) desc, v limit {most}")
+        return objects(columns, f"{source} where v is not null group by v order by count(*) desc, v limit {most}")
 
     def _grouped(self, selected: Selected) -> str:
         most = self.summaries.most(selected.args.get("first"), "first")
@@ -163,7 +163,7 @@ class _Records:
         columns = {each.key: self._of_bucket(each, shown_as) for each in selected.fields}
         listed = ", ".join(keys)
         page = f" group by {listed} order by count(*) desc, {listed} limit {most}"
-        return f"({array_of(columns, self.table + page)})"
+        return f"({objects(columns, self.table + page)})"
 
     def _group_key(self, name_: str) -> str:
         known = self.summaries.filters.access.dictionary.nodes[self.type].properties
@@ -187,7 +187,7 @@ class _Records:
         series = f"generate_series({ranges.first}::numeric, {last}::numeric) g(p)"
         joined = f"m cross join lateral {series} left join h on h.p = g.p where m.lo is not null order by g.p"
         extent = f"select min({column}) as lo, max({column}) as hi from {self.table}"
-        return f"with m as ({extent}), h as ({counted}) {array_of(columns, joined)}"
+        return f"with m as ({extent}), h as ({counted}) {objects(columns, joined)}"
 
     def _division(self, column: str, args: Mapping[str, Any]) -> "_Division":
         width, number = args.get("width"), args.get("buckets")

@@ -218,7 +218,7 @@ class Graphs:
         (data,) = store.answers(connection, [plan])
         value = orjson.loads(data)[field.name]
         if rows.listed:
-            by_rows = [orjson.loads(item) for item in store.items(connection, rows)]
+            by_rows = [orjson.loads(item) for _, item in store.items(connection, rows)]
             assert settled(by_rows, field) == settled(value, field)
         return value
 

@@ -106,9 +106,52 @@ def test_it_is_sent_in_pieces_and_a_short_one_is_not(long: Client) -> None:
     assert long.ask('{ case(first: 0, submitter_id: "none") { id } }') == {"case": []}
 
 
-def test_several_lists_and_batches_are_answered_as_ever(long: Client) -> None:
-    both = long.ask("{ a: case(first: 0) { id } b: case(first: 2000) { id } }")
-    assert (len(both["a"]), len(both["b"])) == (COUNT, 2000)
+ROW = "id type submitter_id project_id"
+MANY = f"""{{
+    before: _case_count
+    all: case(first: 0, order_by_desc: "submitter_id") {{ submitter_id primary_site }}
+    none: sample(first: 0) {{ id }}
+    few: case(first: 2, order_by_asc: "submitter_id") {{ submitter_id }}
+    __typename
+    viewer {{ some: case(first: 2000, order_by_asc: "submitter_id") {{ submitter_id }} _sample_count }}
+    node(first: 0, order_by_asc: "submitter_id") {{ {ROW} _cursor }}
+    typed: node(first: 0, of_type: ["case", "study"]) {{ ... on case {{ age }} ... on study {{ id }} }}
+    datanode(first: 0) {{ {ROW} }}
+    log: transaction_log(first: 0) {{ id documents {{ doc }} }}
+    after: _case_aggregate {{ _totalCount }}
+}}"""
+
+
+def test_several_lists_of_any_kind_are_sent_in_pieces_and_are_what_they_are_as_a_whole(long: Client) -> None:
+    whole = long.post([{"query": MANY}]).json()[0]
+    long.statements.texts.clear()
+    answer = long.post({"query": MANY})
+    assert (answer.status_code, answer.headers["Transfer-Encoding"]) == (200, "chunked")
+    assert len(long.statements.texts) == 1
+    assert answer.json() == whole
+    assert list(answer.json()["data"]) == list(whole["data"])
+    assert len(answer.json()["data"]["all"]) == len(answer.json()["data"]["node"]) == COUNT
+    assert len(answer.json()["data"]["viewer"]["some"]) == 2000
+
+
+def test_faults_of_fields_are_told_behind_long_lists(long: Client) -> None:
+    answer = long.post({"query": '{ bad: case(with_links: ["x"]) { id } case(first: 0) { id primary_site } }'})
+    assert (answer.status_code, answer.headers["Transfer-Encoding"]) == (400, "chunked")
+    assert answer.json()["errors"] == ["Invalid link name 'x' on case."]
+    assert answer.json()["data"]["bad"] is None
+    assert len(answer.json()["data"]["case"]) == COUNT
+
+
+@pytest.mark.parametrize(("lists", "counts"), [(600, 200), (1, 1_490)])
+def test_as_many_fields_as_there_may_be_are_rows_of_one_statement(long: Client, lists: int, counts: int) -> None:
+    listed = " ".join(f'a{number}: case(first: 0, id: "n{number % 2}") {{ id }}' for number in range(lists))
+    counted = " ".join(f"b{number}: _case_count" for number in range(counts))
+    found = long.ask(f"{{ {listed} {counted} }}")
+    assert [len(found[f"a{number}"]) for number in range(lists)] == [number % 2 for number in range(lists)]
+    assert {found[f"b{number}"] for number in range(counts)} == {COUNT}
+
+
+def test_batches_come_as_a_whole(long: Client) -> None:
     (answer,) = long.post([{"query": "{ case(first: 0) { id } }"}]).json()
     assert len(answer["data"]["case"]) == COUNT
 
@@ -171,6 +214,15 @@ def test_a_long_table_is_whole(long: Client, form: str, tmp_path: Path) -> None:
     rows = cells(as_table(long, form), form, tmp_path)
     assert [row[0] for row in rows] == [f"{number:06}" for number in range(1, COUNT + 1)]
     assert all(row[1:] == ('ä"' * (TEXT_CHARS // 2), "Root") for row in rows)
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson", "parquet"])
+def test_what_stands_beside_a_long_list_is_in_every_row_of_a_table(long: Client, form: str, tmp_path: Path) -> None:
+    query = '{ viewer { case(first: 0, order_by_asc: "submitter_id") { submitter_id } _sample_count } n: _case_count }'
+    rows = cells(long.post({"query": query, "format": form}), form, tmp_path)
+    assert [(str(row[0]), *map(int, row[1:])) for row in rows] == [
+        (f"{number:06}", 0, COUNT) for number in range(1, COUNT + 1)
+    ]
 
 
 def test_a_long_table_is_sent_in_pieces_and_a_file_is_not(long: Client) -> None:
