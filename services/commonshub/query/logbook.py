@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 -- statements are put together here; values are bound and names quoted, see sql.py
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,7 @@ DEFAULT_FIRST = 10
 _ROLES: Mapping[str, tuple[str, ...]] = {"upload": ("create", "update")}
 _COLUMN_NAMES = "id, submitter, role, program, project, committed_by, is_dry_run, state, closed, created_datetime"
 _SORTABLE = frozenset(_COLUMN_NAMES.split(", "))
+_ID = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Logbook:
         """A list of transactions, or of those that touched the record of the alias `record`."""
         alias = self.statement.alias()
         columns = {each.key: self._field(alias, each) for each in selected.fields}
-        conditions = self._conditions(alias, selected.args, record)
+        conditions = [*self._conditions(alias, selected.args, record), *self._behind(alias, selected.args)]
         source = f"{self.tables.log('transaction_logs')} {alias}{conjunction(conditions)}"
         return objects(columns, source + self._page(alias, selected.args), written)
 
@@ -70,6 +72,17 @@ class Logbook:
         if args.get("committable") is not None:
             conditions.append(_committable(alias) if args["committable"] else f"not {_committable(alias)}")
         return conditions
+
+    def _behind(self, alias: str, args: Args) -> list[str]:
+        """The transactions behind ``after``, in the order of ids that a page has."""
+        after = args.get("after")
+        if after is None:
+            return []
+        if not _ID.fullmatch(after):
+            raise BadRequest(f"after: {after[:40]!r} is no id of a transaction.")
+        if args.get("order_by_asc") is not None or args.get("order_by_desc") is not None:
+            raise BadRequest("after: transactions are paged in the order of their ids; leave order_by_* out.")
+        return [f"{alias}.id {'>' if args.get('last') is None else '<'} {self.statement.bind(int(after), 'bigint')}"]
 
     def _page(self, alias: str, args: Args) -> str:
         keys = []

@@ -85,6 +85,7 @@ def _arguments() -> dict[str, GraphQLArgument]:
     anything = GraphQLArgument(GraphQLID)
     return {
         **dict.fromkeys(("id", "quick_search"), anything),
+        "after": GraphQLArgument(GraphQLID, description="The id of a transaction: those behind it."),
         **dict.fromkeys(("type", "program", "project", "state", "order_by_asc", "order_by_desc"), text),
         **dict.fromkeys(("is_dry_run", "closed", "committable"), flag),
         **dict.fromkeys(("first", "last", "offset", "committed_by"), number),

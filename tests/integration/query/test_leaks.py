@@ -104,6 +104,7 @@ FILES["id"] = '"hread"'
 FILES |= {key: CASE[key] for key in ("created_datetime", "updated_datetime")}
 LOG = {
     "id": "2",
+    "after": "1",
     "quick_search": "2",
     "type": '"upload"',
     "program": '"P"',

@@ -168,6 +168,12 @@ LOGS: list[tuple[str, list[str]]] = [
     ("", ["1", "2", "3"]),
     ("(last: 2)", ["3", "2"]),
     ("(first: 1, offset: 1)", ["2"]),
+    ("(after: 1)", ["2", "3"]),
+    ('(after: "1", first: 1)', ["2"]),
+    ("(after: 3, last: 1)", ["2"]),
+    ("(after: 1, last: 5)", []),
+    ('(after: null, order_by_asc: "id")', ["1", "2", "3"]),
+    ('(after: 1, project: "Q")', ["3"]),
     ('(type: "upload")', ["1", "2", "3"]),
     ('(type: "delete")', []),
     ("(quick_search: 2)", ["2"]),
@@ -186,9 +192,24 @@ def test_g66_arguments_choose_transactions(logged: Client, args: str, expected: 
     assert [each["id"] for each in found] == expected
 
 
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        ('(after: "x")', "after: 'x' is no id of a transaction"),
+        (f'(after: "{"9" * 30}")', "is no id of a transaction"),
+        ("(after: -1)", "after: '-1' is no id"),
+        ('(after: 1, order_by_asc: "state")', "after: transactions are paged in the order of their ids"),
+    ],
+)
+def test_a_page_of_the_log_begins_behind_a_transaction(logged: Client, args: str, told: str) -> None:
+    [error] = logged.faults(f"{{ transaction_log{args} {{ id }} }}")
+    assert told in error
+
+
 def test_transactions_of_other_projects_do_not_exist(logged: Client) -> None:
-    data = logged.ask("{ transaction_log { id } _transaction_log_count }", user="bob")
+    data = logged.ask("{ transaction_log { id } _transaction_log_count(after: 1) }", user="bob")
     assert data == {"transaction_log": [{"id": "1"}, {"id": "3"}], "_transaction_log_count": 2}
+    assert logged.ask("{ transaction_log(after: 2, last: 5) { id } }", user="bob")["transaction_log"] == [{"id": "1"}]
 
 
 def test_a_record_knows_its_transactions(logged: Client) -> None:
