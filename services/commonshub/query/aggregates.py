@@ -90,4 +90,5 @@ class AggregateFields:
         for each in properties:
             type_ = self._number if each.kind in ("integer", "number") else self._text
             fields.setdefault(each.name, _field(type_, Summary(each.name), told=each.description))
-        return _field(GraphQLObjectType(f"Aggregate_{node.id}", fields), Aggregate(node.id), args)
+        told = f"Figures of records of type {node.id}."
+        return _field(GraphQLObjectType(f"Aggregate_{node.id}", fields), Aggregate(node.id), args, told)

@@ -1,8 +1,10 @@
 """Arguments of the GraphQL schema: what a listing, a count or an aggregation can be asked for.
 
-An argument that many fields take is one object for all of them, since a dictionary has hundreds of such fields.
+An argument that many fields take is one object for all of them, since a dictionary has hundreds of such fields. What is
+told of it is short, since introspection tells it at each of them.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 from graphql import (
@@ -32,9 +34,35 @@ SCALARS: Mapping[str, GraphQLScalarType] = {
     "number": GraphQLFloat,
     "boolean": GraphQLBoolean,
 }
-_LIST_ARGUMENTS: Mapping[str, GraphQLArgument] = {
-    kind: GraphQLArgument(GraphQLList(scalar)) for kind, scalar in SCALARS.items()
-} | {"array": GraphQLArgument(STRINGS)}
+MOST_BRIEF = 100
+"""Characters of what an argument is told to be; it is told again at each field that takes it."""
+
+_TOLD: Mapping[str, str] = {
+    "id": "The record of this id.",
+    "ids": "The records of these ids.",
+    "submitter_id": "The records of these submitter ids.",
+    "project_id": "The records of these projects, such as P-Q.",
+    "quick_search": "Records whose id or submitter id contains this, in any case.",
+    "first": "So many records at most; 0 for all.",
+    "offset": "Leave out so many at the beginning.",
+    "after": "_cursor of the record that the page comes behind.",
+    "created_after": "Created after this moment.",
+    "created_before": "Created before this moment.",
+    "updated_after": "Updated after this moment.",
+    "updated_before": "Updated before this moment.",
+    "order_by_asc": "A property, id or type: least first.",
+    "order_by_desc": "A property, id or type: greatest first.",
+    "with_links": "Records that have all of these links.",
+    "with_links_any": "Records that have any of these links.",
+    "without_links": "Records that have none of these links.",
+    "with_path_to": "Records from which links lead, all up or all down, to such records, to each of them.",
+    "with_path_to_any": "… to any of them.",
+    "without_path_to": "… to none of them.",
+    "not": "Leaves out records that match all of an entry.",
+    "filter": "Comparisons of properties, joined by and, or and not.",
+    "of_type": "Records of these node types.",
+    "category": "Records of node types of these categories.",
+}
 
 Arguments = dict[str, GraphQLArgument]
 
@@ -67,34 +95,34 @@ class Inputs:
         """Arguments of a list over several node types: what they share, and which of them to take."""
         nodes = [self._dictionary.nodes[name] for name in types]
         properties = {each.name: each for node in nodes for each in _filterable(node)}
-        shared = {name: _LIST_ARGUMENTS[each.kind] for name, each in properties.items()}
-        texts = _LIST_ARGUMENTS["string"]
+        shared = {name: _property_argument(each) for name, each in properties.items()}
         filter_ = self._filter_input("DataNodeFilter", properties.values()) if nodes else self._filter
-        own = {"of_type": texts, "project_id": texts, "category": texts, "filter": GraphQLArgument(filter_)}
-        return {**shared, **self._base, **own}
+        own = {key: _argument(key, STRINGS) for key in ("of_type", "project_id", "category")}
+        return {**shared, **self._base, **own, "filter": _argument("filter", filter_)}
 
     def _base_arguments(self) -> Arguments:
-        text, texts = GraphQLArgument(GraphQLString), GraphQLArgument(STRINGS)
-        paths = GraphQLArgument(GraphQLList(self._path_input()))
-        return {
-            "id": text,
-            "ids": texts,
-            "submitter_id": texts,
-            "quick_search": text,
-            "first": GraphQLArgument(GraphQLInt, default_value=DEFAULT_FIRST),
-            "offset": GraphQLArgument(GraphQLInt),
-            "after": GraphQLArgument(GraphQLString, description="_cursor of the record that the page comes behind."),
-            **dict.fromkeys(("created_after", "created_before", "updated_after", "updated_before"), text),
-            **dict.fromkeys(("order_by_asc", "order_by_desc"), text),
-            **dict.fromkeys(("with_links", "with_links_any", "without_links"), texts),
-            **dict.fromkeys(("with_path_to", "with_path_to_any", "without_path_to"), paths),
+        types: dict[str, GraphQLInputType] = {
+            "id": GraphQLString,
+            "ids": STRINGS,
+            "submitter_id": STRINGS,
+            "quick_search": GraphQLString,
+            "first": GraphQLInt,
+            "offset": GraphQLInt,
+            "after": GraphQLString,
+            **dict.fromkeys(("created_after", "created_before", "updated_after", "updated_before"), GraphQLString),
+            **dict.fromkeys(("order_by_asc", "order_by_desc"), GraphQLString),
+            **dict.fromkeys(("with_links", "with_links_any", "without_links"), STRINGS),
+            **dict.fromkeys(("with_path_to", "with_path_to_any", "without_path_to"), GraphQLList(self._path_input())),
         }
+        arguments = {key: _argument(key, type_) for key, type_ in types.items()}
+        arguments["first"].default_value = DEFAULT_FIRST
+        return arguments
 
     def _node_arguments(self, node: NodeType) -> Arguments:
-        own = {each.name: _LIST_ARGUMENTS[each.kind] for each in _filterable(node)}
+        own = {each.name: _property_argument(each) for each in _filterable(node)}
         excluded = _not_input(f"NotPropertiesInput_{node.id}", _filterable(node))
-        own |= {"project_id": _LIST_ARGUMENTS["string"], "not": GraphQLArgument(GraphQLList(excluded))}
-        filter_ = GraphQLArgument(self._filter_input(f"Filter_{node.id}", self.properties(node.id)))
+        own |= {"project_id": _argument("project_id", STRINGS), "not": _argument("not", GraphQLList(excluded))}
+        filter_ = _argument("filter", self._filter_input(f"Filter_{node.id}", self.properties(node.id)))
         return {**own, **self._base, "filter": filter_}
 
     def _filter_input(self, name: str, properties: Iterable[Property]) -> GraphQLInputObjectType:
@@ -146,6 +174,21 @@ def _operators() -> dict[str, GraphQLInputObjectType]:
     made("array", GraphQLString, {}, {"contains_all": "has all of them", "contains_any": "has one of them"})
     made("time", GraphQLString, _RANGE, {})
     return {**found, "integer": found["number"]}
+
+
+def _argument(key: str, type_: GraphQLInputType) -> GraphQLArgument:
+    return GraphQLArgument(type_, description=_TOLD[key])
+
+
+def _property_argument(each: Property) -> GraphQLArgument:
+    type_ = STRINGS if each.kind == "array" else GraphQLList(SCALARS[each.kind])
+    return GraphQLArgument(type_, description=brief(each.description))
+
+
+def brief(text: str) -> str | None:
+    """The beginning of a description: its first sentence, where that is short."""
+    sentence = re.split(r"(?<=\.)\s", text.strip(), maxsplit=1)[0]
+    return (sentence if len(sentence) <= MOST_BRIEF else f"{sentence[: MOST_BRIEF - 1].rstrip()}…") or None
 
 
 def _shared(name: str) -> Property:

@@ -111,15 +111,15 @@ class _Builder:
         for link in self.dictionary.backlinks(node.id):
             self._add_neighbours(fields, link.backref, Neighbours(link, up=False))
         args = self.inputs.of_any(())
-        fields["_links"] = field(GraphQLList(self.interface), AnyNeighbours(node.id), args)
+        fields["_links"] = field(GraphQLList(self.interface), AnyNeighbours(node.id), args, "Its parents and children.")
         for name, logs in self.transactions.record().items():
             fields.setdefault(name, logs)
         return fields
 
     def _add_neighbours(self, fields: Fields, name: str, neighbours: Neighbours) -> None:
-        args = self.inputs.of(neighbours.type)
-        fields.setdefault(name, field(GraphQLList(self.types[neighbours.type]), neighbours, args))
-        fields.setdefault(f"_{name}_count", field(GraphQLInt, Count(neighbours), args))
+        args, told = self.inputs.of(neighbours.type), _tie(neighbours)
+        fields.setdefault(name, field(GraphQLList(self.types[neighbours.type]), neighbours, args, told))
+        fields.setdefault(f"_{name}_count", field(GraphQLInt, Count(neighbours), args, f"How many {name} it has."))
 
     # -- root ------------------------------------------------------------------
 
@@ -127,16 +127,18 @@ class _Builder:
         everything = tuple(self.types)
         fields: Fields = {}
         for name, type_ in self.types.items():
-            fields[name] = field(GraphQLList(type_), Listing((name,)), self.inputs.of(name))
-            fields[f"_{name}_count"] = field(GraphQLInt, Count(Listing((name,))), self.inputs.of(name))
+            listing, args, told = Listing((name,)), self.inputs.of(name), self.dictionary.nodes[name].description
+            fields[name] = field(GraphQLList(type_), listing, args, told or f"Records of type {name}.")
+            fields[f"_{name}_count"] = field(GraphQLInt, Count(listing), args, f"How many records of type {name}.")
             fields[f"_{name}_aggregate"] = self.aggregates.root(
-                self.dictionary.nodes[name], self.inputs.properties(name), self.inputs.of(name)
+                self.dictionary.nodes[name], self.inputs.properties(name), args
             )
-        fields["node"] = field(GraphQLList(self.interface), Listing(everything), self.inputs.of_any(()))
-        fields["datanode"] = field(
-            GraphQLList(self._data_node()), Listing(self.files, separate_pages=True), self.inputs.of_any(self.files)
-        )
-        fields["viewer"] = field(root, Viewer())
+        told = "Records of all types."
+        fields["node"] = field(GraphQLList(self.interface), Listing(everything), self.inputs.of_any(()), told)
+        listing, args = Listing(self.files, separate_pages=True), self.inputs.of_any(self.files)
+        told = "Files of all types; first and offset count for each type by itself."
+        fields["datanode"] = field(GraphQLList(self._data_node()), listing, args, told)
+        fields["viewer"] = field(root, Viewer(), description="The same fields once more.")
         fields["_node_type"] = self._node_type_field()
         return fields | self.transactions.root()
 
@@ -150,13 +152,12 @@ class _Builder:
     def _node_type_field(self) -> GraphQLField:
         keys = sorted({key for node in self.dictionary.nodes.values() for key in node.schema if _is_name(key)})
         entries = {name: field(GraphQLString, Entry(name)) for name in keys}
-        text = GraphQLArgument(GraphQLString)
-        args = {
-            **dict.fromkeys(keys, text),
-            "first": GraphQLArgument(GraphQLInt, default_value=DEFAULT_FIRST),
-            **dict.fromkeys(("order_by_asc", "order_by_desc"), text),
-        }
-        return field(GraphQLList(GraphQLObjectType("NodeType", entries)), NodeTypes(), args)
+        equal = GraphQLArgument(GraphQLString, description="Node types whose schema has this text there.")
+        order = GraphQLArgument(GraphQLString, description="A key of the schema.")
+        first = GraphQLArgument(GraphQLInt, default_value=DEFAULT_FIRST, description="So many at most; 0 for all.")
+        args = {**dict.fromkeys(keys, equal), "first": first, "order_by_asc": order, "order_by_desc": order}
+        told = "The node types of the dictionary."
+        return field(GraphQLList(GraphQLObjectType("NodeType", entries)), NodeTypes(), args, told)
 
 
 def _is_name(key: str) -> bool:
@@ -167,6 +168,14 @@ def _interface_fields() -> Fields:
     fields = {name: field(GraphQLID if name == "id" else GraphQLString, Value(name)) for name in INTERFACE_FIELDS}
     cursor = field(GraphQLString, Cursor(), description="For after: where this record stands in the list it is in.")
     return {**fields, "_cursor": cursor}
+
+
+def _tie(neighbours: Neighbours) -> str:
+    """What ties a record to its neighbours, as the dictionary has it."""
+    link = neighbours.link
+    of = f"Parents of type {link.target}" if neighbours.up else f"Children of type {link.source}"
+    needed = ", required" if neighbours.up and link.required else ""
+    return f"{of}: {link.label.replace('_', ' ')}, {link.multiplicity.replace('_', ' ')}{needed}."
 
 
 def _property_field(each: Property) -> GraphQLField:

@@ -7,6 +7,7 @@ from graphql import (
     GraphQLBoolean,
     GraphQLField,
     GraphQLID,
+    GraphQLInputType,
     GraphQLInt,
     GraphQLList,
     GraphQLObjectType,
@@ -81,16 +82,36 @@ def _log_type() -> GraphQLObjectType:
 
 
 def _arguments() -> dict[str, GraphQLArgument]:
-    text, flag, number = (GraphQLArgument(each) for each in (GraphQLString, GraphQLBoolean, GraphQLInt))
-    anything = GraphQLArgument(GraphQLID)
-    return {
-        **dict.fromkeys(("id", "quick_search"), anything),
-        "after": GraphQLArgument(GraphQLID, description="The id of a transaction: those behind it."),
-        **dict.fromkeys(("type", "program", "project", "state", "order_by_asc", "order_by_desc"), text),
-        **dict.fromkeys(("is_dry_run", "closed", "committable"), flag),
-        **dict.fromkeys(("first", "last", "offset", "committed_by"), number),
-        **dict.fromkeys(("project_id", "entities"), GraphQLArgument(_STRINGS)),
+    types: dict[str, GraphQLInputType] = {
+        **dict.fromkeys(("id", "quick_search", "after"), GraphQLID),
+        **dict.fromkeys(("type", "program", "project", "state", "order_by_asc", "order_by_desc"), GraphQLString),
+        **dict.fromkeys(("is_dry_run", "closed", "committable"), GraphQLBoolean),
+        **dict.fromkeys(("first", "last", "offset", "committed_by"), GraphQLInt),
+        **dict.fromkeys(("project_id", "entities"), _STRINGS),
     }
+    return {key: GraphQLArgument(type_, description=_TOLD[key]) for key, type_ in types.items()}
+
+
+_TOLD: Mapping[str, str] = {
+    "id": "The transaction of this id.",
+    "quick_search": "The transaction of this id.",
+    "after": "The id of a transaction: those behind it.",
+    "type": "Such as upload, delete, review, open, release or submit.",
+    "program": "Transactions of this program.",
+    "project": "Transactions of projects of this code.",
+    "state": "PENDING, SUCCEEDED, FAILED or ERRORED.",
+    "order_by_asc": "A column of the log: least first.",
+    "order_by_desc": "A column of the log: greatest first.",
+    "is_dry_run": "Whether it was a dry run.",
+    "closed": "Whether it can no longer be committed.",
+    "committable": "Whether it is a dry run that can be committed.",
+    "first": "So many transactions at most, by id; 0 for all.",
+    "last": "So many of the newest, newest first; 0 for all.",
+    "offset": "Leave out so many at the beginning.",
+    "committed_by": "The dry run that this transaction has committed.",
+    "project_id": "Transactions of these projects, such as P-Q.",
+    "entities": "Transactions that touched records of these ids.",
+}
 
 
 class TransactionFields:
@@ -111,7 +132,15 @@ class TransactionFields:
     def _pair(self, rows: str, count: str, of_record: bool) -> dict[str, GraphQLField]:
         return {
             rows: GraphQLField(
-                GraphQLList(self._type), args=self._arguments, extensions=means(Transactions(False, of_record))
+                GraphQLList(self._type),
+                args=self._arguments,
+                description="Submissions, successful or not.",
+                extensions=means(Transactions(False, of_record)),
             ),
-            count: GraphQLField(GraphQLInt, args=self._arguments, extensions=means(Transactions(True, of_record))),
+            count: GraphQLField(
+                GraphQLInt,
+                args=self._arguments,
+                description="How many submissions there were.",
+                extensions=means(Transactions(True, of_record)),
+            ),
         }

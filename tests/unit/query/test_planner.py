@@ -105,6 +105,50 @@ def test_the_meaning_of_a_property_names_its_values(values: tuple[str, ...], tol
     assert record.fields["site"].description == told
 
 
+def test_every_argument_and_every_way_through_the_graph_is_described() -> None:
+    # What the dictionary says nothing of is not told.
+    properties = {key for each in SMALL.nodes.values() for key in each.properties}
+    silent = []
+    for type_ in (ANSWERS.schema.type_map[each] for each in ("Root", *SMALL.nodes)):
+        assert isinstance(type_, GraphQLObjectType)
+        for key, each in type_.fields.items():
+            if each.args and not each.description:
+                silent.append(f"{type_}.{key}")
+            silent += [
+                f"{type_}.{key}({name_})"
+                for name_, arg in each.args.items()
+                if not arg.description and name_ not in properties - {"submitter_id", "project_id", "id"}
+            ]
+    assert silent == []
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", None),
+        ("Where it was.", "Where it was."),
+        ("Where it was. In which organ, e.g. of the lung.", "Where it was."),
+        ("One of:\n a, b", "One of:\n a, b"),
+        ("x" * 100, "x" * 100),
+        ("x" * 101, "x" * 99 + "…"),
+    ],
+)
+def test_an_argument_is_told_as_the_first_sentence_of_its_property(text: str, told: str | None) -> None:
+    site = Property("site", "string", None, (), True, False, False, text)
+    root = build(dictionary(node("case", (), site))).query_type
+    assert root is not None
+    assert root.fields["case"].args["site"].description == told
+
+
+def test_links_are_told_as_the_dictionary_has_them() -> None:
+    case, sample = (ANSWERS.schema.type_map[name_] for name_ in ("case", "sample"))
+    assert isinstance(case, GraphQLObjectType)
+    assert isinstance(sample, GraphQLObjectType)
+    assert sample.fields["cases"].description == "Parents of type case: part of, many to many."
+    assert case.fields["samples"].description == "Children of type sample: part of, many to many."
+    assert case.fields["_samples_count"].description == "How many samples it has."
+
+
 def test_the_answer_keeps_the_order_of_the_query() -> None:
     found = plan("{ z: _case_count viewer { y: __typename x: _sample_count } w: _case_count }")
     assert found.render(["1", "2", None]) == b'{"z":1,"viewer":{"y":"Root","x":2},"w":null}'
