@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from commonshub.core.errors import TooLarge
+from commonshub.core.texts import literal
 
 from .planner import Plan
 
@@ -17,8 +18,6 @@ Part = sa.Row[int, str | None]
 
 # Rows that are taken from a cursor at a time.
 _ROWS = 500
-# Items of a list that the driver writes.
-_MOST_ITEMS = 100
 
 
 def tune(engine: sa.Engine) -> None:
@@ -97,17 +96,8 @@ def rows(connection: sa.Connection, statement: str, parameters: Mapping[str, Any
 
 
 def _bound(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as the driver takes them without holding up other threads: it writes a long list in one go."""
-    return {
-        key: _array(value) if isinstance(value, list) and len(value) > _MOST_ITEMS else value
-        for key, value in parameters.items()
-    }
-
-
-def _array(texts: Sequence[str]) -> str:
-    """An array of texts as PostgreSQL writes it."""
-    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
-    return '{"' + '","'.join(quoted) + '"}'
+    """Parameters with lists as one text each: the driver would write a long one in a go that holds up all threads."""
+    return {key: literal(value) if isinstance(value, list) else value for key, value in parameters.items()}
 
 
 @contextmanager
