@@ -116,17 +116,18 @@ def sql(database_url: str) -> Iterator[Callable[..., list[Any]]]:
 @pytest.fixture
 def held(running: Any) -> Iterator[threading.Event]:
     """Nothing that is submitted is committed before this is set."""
-    store, event = running.app.model.tools.store, threading.Event()
-    announce = store.announce
+    log, event = running.app.model.tools.store.log, threading.Event()
+    document = log.document
 
     def wait(*arguments: Any) -> None:
-        assert event.wait(HELD_S)
-        announce(*arguments)
+        # What is written of one that was refused is announced to nobody.
+        assert arguments[-1] is None or event.wait(HELD_S)
+        document(*arguments)
 
-    store.announce = wait
+    log.document = wait
     yield event
     event.set()
-    del store.announce
+    del log.document
 
 
 # -- records -----------------------------------------------------------------------
