@@ -23,7 +23,7 @@ CASE = DocType(
         *(Field(f"text{n}", "string") for n in range(len(VALUES))),
         *(Field(f"number{n}", "number") for n in range(NUMBERS)),
         Field("count", "integer"),
-        Field("tags", "string", array=True),
+        Field("tags", "string", array=True, distinct=True),
         Field("project_id", "string"),
         Field("auth_resource_path", "string"),
     ),

@@ -125,7 +125,7 @@ class Blocks:
 
     def _result(self, item: Item, name: str, field: Field, function: Function | None) -> Field | None:
         if function in ("set", "list"):
-            return Field(name, field.kind, array=True)
+            return Field(name, field.kind, array=True, distinct=function == "set")
         if function == "sum":
             if not field.numeric:
                 self.faults.add(item, f"{field.name} is not a number: it has no sum.")
@@ -133,7 +133,7 @@ class Blocks:
             return Field(name, "number")
         if function in ("min", "max"):
             return Field(name, "number" if field.numeric else "string")
-        return Field(name, field.kind, field.array)
+        return Field(name, field.kind, field.array, field.distinct)
 
     def _values(self, item: Item | None) -> tuple[tuple[str, str], ...]:
         """Replacements, as a list of single pairs or as one object."""

@@ -16,7 +16,7 @@ The catalogue is written into the index by the build and read back by the servic
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Kind = Literal["string", "integer", "number", "boolean"]
@@ -28,11 +28,18 @@ MISSING = "no data"
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One value of a document or of an element of a nest."""
+    """One value of a document or of an element of a nest.
+
+    Parameters
+    ----------
+    distinct
+        Whether a list has each of its values once, so that its elements can be counted as they are.
+    """
 
     name: str
     kind: Kind
     array: bool = False
+    distinct: bool = False
 
     @property
     def numeric(self) -> bool:
@@ -62,6 +69,10 @@ class DocType(Nest):
     """A document type: fields and nests at the top, and the name of the index that Gen3 knows it by."""
 
     index: str = ""
+
+    def __hash__(self) -> int:
+        # Questions are looked up by their document type, and an index has no two of one name.
+        return hash(self.name)
 
     @property
     def key(self) -> str:
@@ -120,7 +131,7 @@ def dump(doc_types: Iterable[DocType]) -> list[dict[str, Any]]:
 def _dump(nest: Nest) -> dict[str, Any]:
     return {
         "name": nest.name,
-        "fields": [{"name": field.name, "kind": field.kind, "array": field.array} for field in nest.fields],
+        "fields": [asdict(field) for field in nest.fields],
         "nests": [_dump(child) for child in nest.nests],
     }
 
@@ -135,5 +146,7 @@ def load(document: Iterable[Mapping[str, Any]]) -> dict[str, DocType]:
 
 
 def _load(document: Mapping[str, Any]) -> Nest:
-    fields = tuple(Field(each["name"], each["kind"], each["array"]) for each in document["fields"])
+    fields = tuple(
+        Field(each["name"], each["kind"], each["array"], each.get("distinct", False)) for each in document["fields"]
+    )
     return Nest(document["name"], fields, tuple(_load(each) for each in document["nests"]))

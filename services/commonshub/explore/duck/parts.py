@@ -45,7 +45,8 @@ def _values(column: str, field: Field) -> str:
     """Single values, of a list its different ones, and NULL where there is none."""
     if not field.array:
         return column
-    return f"unnest(case when coalesce(len({column}), 0) = 0 then [null] else list_distinct({column}) end)"
+    elements = column if field.distinct else f"list_distinct({column})"
+    return f"unnest(case when coalesce(len({column}), 0) = 0 then [null] else {elements} end)"
 
 
 def _bucket(question: Parts, binder: Binder) -> str:
