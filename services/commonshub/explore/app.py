@@ -18,6 +18,7 @@ from commonshub.core.policy import covers
 from commonshub.core.routing import Route
 
 from . import store
+from .cache import Once
 from .handlers import DownloadHandler, GraphqlHandler, GuppyStatusHandler, RefreshHandler
 from .refresh import Refresher
 from .settings import ExploreSettings
@@ -61,6 +62,7 @@ class ExploreApp(ServiceApplication):
         self.active: store.Active | None = None
         self._threads = ThreadPoolExecutor(self.settings.query_threads, thread_name_prefix="query")
         self._tasks: set[asyncio.Task[None]] = set()
+        self.once = Once()
         await self.find_active()
         self.refresher = Refresher(self.settings, self._passed())
         self._listeners = [
@@ -115,7 +117,7 @@ class ExploreApp(ServiceApplication):
         return _caller(self._tiers, tuple(self.policy.prefixes(identity, SERVICE, METHOD)), paths)
 
 
-@lru_cache(maxsize=1_000)
+@lru_cache(maxsize=200)
 def _caller(tiers: Tiers, prefixes: tuple[str, ...], paths: frozenset[str]) -> Caller:
     held = frozenset(path for path in paths if covers(prefixes, path)) if prefixes else frozenset()
     return Caller(tiers, held, whole=held == paths)

@@ -1,9 +1,12 @@
 """Answers that were given before: an index never changes, so they hold for as long as its run is active."""
 
+import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Any
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class Cache:
@@ -60,3 +63,19 @@ class Cache:
                 if (bytes_ := size(value)) is not None:
                     self.put(key, value, bytes_)
         return [found[key] for key in keys]
+
+
+class Once:
+    """Does what several ask for at the same time only once. For the event loop's thread alone."""
+
+    def __init__(self) -> None:
+        self._running: dict[Hashable, asyncio.Future[Any]] = {}
+
+    async def __call__(self, key: Hashable, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What the work gives, begun by whoever asks first; who goes away does not end it for the others."""
+        running = self._running.get(key)
+        if running is None:
+            running = self._running[key] = asyncio.ensure_future(start())
+            running.add_done_callback(lambda _: self._running.pop(key))
+        found: T = await asyncio.shield(running)
+        return found

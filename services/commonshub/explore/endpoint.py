@@ -42,12 +42,13 @@ log = logging.getLogger(__name__)
 class Batch:
     """The questions of one request; see :class:`commonshub.explore.asking.Asking`."""
 
-    def __init__(self, reader: Reader, caller: Caller, max_first: int, cache: Cache) -> None:
-        self.caller = caller
+    def __init__(self, reader: Reader, asked: "Asked", max_first: int, cache: Cache) -> None:
+        self.caller = caller = asked.caller
         self.links = caller.links(reader.run.doc_types)
         self.max_first = max_first
         self._reader = reader
         self._cache = cache
+        self._request_bytes = asked.size_bytes
         self._waiting: list[tuple[Question, Callable[[Any], Any], asyncio.Future[Any]]] = []
         self._asked = 0
         self._rows = 0
@@ -77,7 +78,7 @@ class Batch:
     def _answer(self) -> None:
         waiting, self._waiting = self._waiting, []
         try:
-            answers = self._cache.all([question for question, _, _ in waiting], self._reader.answer, _size)
+            answers = self._cache.all([question for question, _, _ in waiting], self._reader.answer, self._size)
         except CommonsError as error:
             self._answer_singly(waiting, error)
             return
@@ -87,6 +88,12 @@ class Batch:
             return
         for (_, shape, future), answer in zip(waiting, answers, strict=True):
             future.set_result(shape(answer))
+
+    def _size(self, answer: Any) -> int | None:
+        """Bytes that a question with its answer takes, about; rows are held in whole answers only."""
+        if isinstance(answer, list) and answer and not isinstance(answer[0], Bucket | Part):
+            return None
+        return 500 + self._request_bytes + 200 * (len(answer) if isinstance(answer, list) else 1)
 
     def _answer_singly(
         self, waiting: list[tuple[Question, Callable[[Any], Any], asyncio.Future[Any]]], error: CommonsError
@@ -101,13 +108,6 @@ class Batch:
                 future.set_exception(own)
 
 
-def _size(answer: Any) -> int | None:
-    """Bytes that the answer to a question takes, about; rows are held in whole answers only."""
-    if isinstance(answer, list):
-        return 500 + 200 * len(answer) if not answer or isinstance(answer[0], Bucket | Part) else None
-    return 500
-
-
 @dataclass(frozen=True)
 class Asked:
     """One request, checked for its form."""
@@ -116,6 +116,11 @@ class Asked:
     query: str
     operation: str | None
     variables: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes to remember it."""
+        return len(self.query) + len(self.variables)
 
 
 class Endpoint:
@@ -160,7 +165,7 @@ class Endpoint:
         status, document = self._answer(asked)
         answer = status, orjson.dumps(document)
         if status == 200 and "errors" not in document:
-            self._cache.put(asked, answer, len(answer[1]) + len(asked.query) + len(asked.variables))
+            self._cache.put(asked, answer, len(answer[1]) + asked.size_bytes)
         return answer
 
     def _answer(self, asked: Asked) -> tuple[int, dict[str, Any]]:
@@ -183,7 +188,7 @@ class Endpoint:
         return 200, answer
 
     async def _execute(self, document: DocumentNode, asked: Asked) -> ExecutionResult:
-        batch = Batch(self._reader, asked.caller, self._max_first, self._cache) if self._reader else None
+        batch = Batch(self._reader, asked, self._max_first, self._cache) if self._reader else None
         variables = orjson.loads(asked.variables)
         result = execute(
             self._schema, document, context_value=batch, variable_values=variables, operation_name=asked.operation

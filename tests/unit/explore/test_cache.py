@@ -1,6 +1,10 @@
 """Answers that were given before."""
 
-from commonshub.explore.cache import Cache
+import asyncio
+
+import pytest
+
+from commonshub.explore.cache import Cache, Once
 
 
 def test_what_was_not_used_for_longest_goes_first() -> None:
@@ -41,3 +45,38 @@ def test_only_what_is_not_held_is_asked_for_and_each_once() -> None:
     assert cache.all([1, 2, 1, 3], ask, size) == [10, 20, 10, 30]
     assert cache.all([2, 3, 4], ask, size) == [20, 30, 40]
     assert asked == [[1, 2, 3], [3, 4]]
+
+
+def test_who_asks_meanwhile_waits_for_the_same_work() -> None:
+    begun = []
+
+    async def asked() -> None:
+        once, gate = Once(), asyncio.Event()
+
+        async def work() -> int:
+            begun.append(1)
+            await gate.wait()
+            return len(begun)
+
+        first, gone, other = (asyncio.ensure_future(once("key", work)) for _ in range(3))
+        await asyncio.sleep(0)
+        gone.cancel()
+        gate.set()
+        assert (await first, await other) == (1, 1)
+        assert await once("key", work) == 2
+
+    asyncio.run(asked())
+
+
+def test_who_waited_for_work_that_fails_is_told_so() -> None:
+    async def asked() -> None:
+        once = Once()
+
+        async def work() -> int:
+            raise LookupError("nothing")
+
+        for answer in await asyncio.gather(once("key", work), once("key", work), return_exceptions=True):
+            with pytest.raises(LookupError):
+                raise answer  # type: ignore[misc]
+
+    asyncio.run(asked())
