@@ -147,6 +147,34 @@ def test_a_page_ahead_is_not_kept_for_long() -> None:
     run(reader, life_s=0.01)
 
 
+def test_after_the_end_no_page_is_read() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        second = await following(ahead, await ahead.page(FIRST))
+        await ahead.close()
+        await settled()
+        assert numbers.reads == [None, "1"]
+        # Requests that are still answered at a stop.
+        await following(ahead, second)
+        await settled()
+        assert numbers.reads == [None, "1", "3"]
+
+    run(reader)
+
+
+def test_a_write_ends_what_was_read_for_others() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        other = Filter(limit=2, size=1)
+        pages = [await following(ahead, await ahead.page(each), each) for each in (FIRST, other)]
+        await settled()
+        numbers.version = 1
+        await following(ahead, pages[0])
+        await settled()
+        gc.collect()
+        assert not [each for each in gc.get_objects() if isinstance(each, Page) and each.text == "0:[6, 7]"]
+
+    run(reader)
+
+
 def test_who_asks_for_something_else_reads_nothing_ahead() -> None:
     async def reader(numbers: Numbers, ahead: Ahead) -> None:
         first = await ahead.page(FIRST)
