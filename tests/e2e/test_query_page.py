@@ -1,5 +1,6 @@
 """The query page in a real browser: GraphiQL with the user's own token."""
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -7,6 +8,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
+from tests.waiting import eventually
 from visitor import Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -57,6 +59,35 @@ def test_every_example_is_answered(user: Visitor) -> None:
     )
     assert len(answers) > 12
     assert [title for title, status in answers if status != 200] == []
+
+
+@pytest.mark.parametrize("form", ["TSV", "Parquet"])
+def test_an_answer_is_downloaded_as_a_table(user: Visitor, tmp_path: Path, form: str) -> None:
+    user.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    query = '{ case(first: 0, order_by_asc: "submitter_id") { submitter_id samples(first: 0) { submitter_id } } }'
+    user.open(f"/portal/query#query={quote(query)}")
+    user.find(EDITOR)
+    Select(user.find("#form")).select_by_visible_text(form)
+    user.find("#download").click()
+    name = f"case.{form.lower()}"
+    user.wait_for_text(f"{name}, ")
+    file = tmp_path / name
+    eventually(file.exists)
+    if form == "TSV":
+        header, *rows = file.read_text().splitlines()
+        assert (header, len(rows)) == ("submitter_id\tsamples.submitter_id", 801)
+    assert f"{file.stat().st_size:,} bytes" in user.text()
+    user.shoot("query-table")
+    assert user.complaints() == []
+
+
+def test_what_makes_no_table_is_told_beside_the_button(user: Visitor) -> None:
+    query = "{ case { samples { id } demographics { id } } }"
+    user.open(f"/portal/query#query={quote(query)}")
+    user.find(EDITOR)
+    user.find("#download").click()
+    user.wait_for_text("No table: A table has one list below another")
+    user.shoot("query-no-table")
 
 
 def test_the_documentation_says_what_the_dictionary_says(user: Visitor) -> None:

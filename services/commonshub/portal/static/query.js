@@ -7,15 +7,16 @@ const place = document.getElementById("graphiql");
 const bar = document.getElementById("query-bar");
 const status = document.getElementById("query-status");
 const menu = document.getElementById("example");
+const form = document.getElementById("form");
 
 // -- sending ------------------------------------------------------------------
 
 // Tells how long the commons has been at it: a slow query must not look like a dead page.
-function progress() {
+function progress(way = "; the button in the editor stops waiting") {
   const start = performance.now();
   const timer = setInterval(() => {
     const seconds = Math.floor((performance.now() - start) / 1000);
-    status.textContent = `The commons has been working on it for ${seconds} s; the button in the editor stops waiting.`;
+    status.textContent = `The commons has been working on it for ${seconds} s${way}.`;
   }, 1000);
   let ended = false;
   return (outcome) => {
@@ -74,6 +75,36 @@ function fetcher(parameters) {
   };
 }
 
+// -- tables -------------------------------------------------------------------
+
+function save(file, name) {
+  const address = URL.createObjectURL(file);
+  const anchor = Object.assign(document.createElement("a"), { href: address, download: name });
+  anchor.click();
+  // The browser has taken the file by then.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
+// The whole answer as a file; the editor shows none of it, and may hold none of it.
+async function download(query, variables) {
+  const start = performance.now();
+  const done = progress("");
+  try {
+    const response = await ask("POST", `${PATH}?format=${form.value}`, { query, variables });
+    if (!response.ok) {
+      const body = await response.json();
+      done(`No table: ${(body.errors ?? [body.message]).join(" ")}`);
+      return;
+    }
+    const file = await response.blob();
+    const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition"))?.[1] ?? `table.${form.value}`;
+    save(file, name);
+    done(`${name}, ${file.size.toLocaleString("en")} bytes, after ${duration(start)}.`);
+  } catch (error) {
+    done(error instanceof Refused ? error.message : "The table broke off, or the commons cannot be reached just now.");
+  }
+}
+
 // -- links --------------------------------------------------------------------
 
 // The part behind # never leaves the browser: a query can name what no log should hold.
@@ -129,14 +160,25 @@ function Page() {
         edit({ query: brought.query, variables: brought.variables ?? "" });
       }
     };
-    const button = document.getElementById("share");
-    menu.addEventListener("change", choose);
-    button.addEventListener("click", copy);
-    window.addEventListener("hashchange", follow);
+    const table = async (event) => {
+      const button = event.currentTarget;
+      button.disabled = true;
+      await download(current.current.query ?? "", current.current.variables);
+      button.disabled = false;
+    };
+    const listened = [
+      [menu, "change", choose],
+      [document.getElementById("share"), "click", copy],
+      [document.getElementById("download"), "click", table],
+      [window, "hashchange", follow],
+    ];
+    for (const [target, name, listener] of listened) {
+      target.addEventListener(name, listener);
+    }
     return () => {
-      menu.removeEventListener("change", choose);
-      button.removeEventListener("click", copy);
-      window.removeEventListener("hashchange", follow);
+      for (const [target, name, listener] of listened) {
+        target.removeEventListener(name, listener);
+      }
     };
   }, []);
   return React.createElement(GraphiQL, {
