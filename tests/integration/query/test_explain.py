@@ -113,3 +113,9 @@ def test_who_is_not_signed_in_is_not_told(told: Client) -> None:
 def test_who_does_not_ask_is_not_told(told: Client, explain: str) -> None:
     for user in ("alice", "bob"):
         assert "explain" not in ask(told, QUERY, user, explain).json()
+
+
+def test_a_table_is_not_explained(told: Client) -> None:
+    answer = ask(told, QUERY, "alice", format="csv")
+    assert (answer.status_code, answer.json()["data"]) == (400, None)
+    assert "leave out format" in answer.json()["errors"][0]

@@ -189,19 +189,11 @@ def test_the_format_stands_in_the_body_or_in_the_address(client: Client) -> None
     assert client.post({"query": query, "format": 7}).json()["errors"] == ["format must be a text."]
 
 
-def test_a_batch_and_a_plan_are_json(client: Client) -> None:
+def test_a_batch_is_json(client: Client) -> None:
     entry = {"query": "{ _case_count }"}
     first, second = client.post([entry, {**entry, "format": "csv"}]).json()
     assert first == {"data": {"_case_count": 3}}
     assert second["errors"] == ["A batch is answered in JSON; send a query by itself for a table."]
-    answer = requests.post(
-        client.running.url + GRAPHQL,
-        params={"format": "csv", "explain": "1"},
-        json=entry,
-        headers=bearer(client.token("alice")),
-        timeout=60,
-    )
-    assert answer.status_code in (400, 403)
 
 
 def test_a_table_is_one_statement(client: Client) -> None:
