@@ -1,6 +1,7 @@
 """A million simulated documents of the explorer, as the index file of a run."""
 
 import json
+import time
 from pathlib import Path
 
 import duckdb
@@ -32,7 +33,7 @@ CASE = DocType(
 )
 
 
-def write(file: Path, run: int) -> None:
+def write(file: Path) -> None:
     """Write them in the layout that a build gives an index; the same at every call."""
     columns = [
         "i as _rid",
@@ -53,7 +54,7 @@ def write(file: Path, run: int) -> None:
         'v._visit_id, v.place, v.weight from (select _rid, unnest(visits) as v from "case") order by _rid'
     )
     connection.execute("create table _run (run bigint, catalog varchar)")
-    connection.execute("insert into _run values (?, ?)", [run, json.dumps(dump([CASE]))])
+    connection.execute("insert into _run values (0, ?)", [json.dumps(dump([CASE]))])
     connection.execute('create table _path as select distinct auth_resource_path as path from "case" order by path')
     connection.close()
 
@@ -77,13 +78,15 @@ def _visit(number: int) -> str:
 
 
 def publish(url: str, folder: Path) -> Path:
-    """Make them the active run of a commons; returns the file."""
+    """Make them the active run of a commons, after the one that it builds when it starts; returns the file."""
+    written = folder / "documents.duckdb"
+    write(written)
     engine = sa.create_engine(url)
     with engine.begin() as connection:
+        while store.active(connection, "explore") is None:
+            time.sleep(0.1)
         number = store.begin(connection, "explore")
-    file = folder / f"{number}.duckdb"
-    write(file, number)
-    with engine.begin() as connection:
+        file = written.rename(folder / f"{number}.duckdb")
         facts = {"catalog": dump([CASE]), "counts": {"case": DOCUMENTS}}
         store.activate(connection, "explore", number, fingerprint="simulated", **facts)
     engine.dispose()
