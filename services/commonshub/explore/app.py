@@ -61,6 +61,7 @@ class ExploreApp(ServiceApplication):
         self._tiers = self.settings.tiers
         self.active: store.Active | None = None
         self._threads = ThreadPoolExecutor(self.settings.query_threads, thread_name_prefix="query")
+        self._download_threads = ThreadPoolExecutor(self.settings.download_threads, thread_name_prefix="download")
         self._tasks: set[asyncio.Task[None]] = set()
         self.once = Once()
         await self.find_active()
@@ -79,7 +80,8 @@ class ExploreApp(ServiceApplication):
             await listener.stop()
         await self.refresher.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._download_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
         self.shelf.close()
 
     def _passed(self) -> dict[str, Any]:
@@ -111,6 +113,10 @@ class ExploreApp(ServiceApplication):
     async def query(self, function: Callable[..., T], *arguments: Any) -> T:
         """Run something that reads the index on a worker thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: function(*arguments))
+
+    async def download(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a step of a download on a thread that no query waits for: to sort or to write all rows takes long."""
+        return await asyncio.get_running_loop().run_in_executor(self._download_threads, lambda: function(*arguments))
 
     def caller(self, identity: Identity, paths: frozenset[str]) -> Caller:
         """What the caller may learn of an index with these resource paths."""

@@ -74,15 +74,15 @@ class DownloadHandler(ExploreHandler):
         await self.explore.query(wanted.check, index.reader)
         chunks = encode(index.reader, wanted)
         try:
-            chunk = await self.explore.query(next, chunks, None)
+            chunk = await self.explore.download(next, chunks, None)
             self.set_header("Content-Type", CONTENT_TYPES[wanted.format])
             self.set_header("Content-Disposition", f'attachment; filename="{wanted.file_name}"')
             while chunk is not None:
                 self.write(chunk)
                 await self.flush()
-                chunk = await self.explore.query(next, chunks, None)
+                chunk = await self.explore.download(next, chunks, None)
         finally:
-            await self.explore.query(_close, chunks)
+            await self.explore.download(_close, chunks)
         self.finish()
 
 

@@ -91,6 +91,8 @@ class ExploreSettings(Configurable):
 
     query_threads = Integer(2, min=1, help="Queries that run at the same time.").tag(config=True)
 
+    download_threads = Integer(2, min=1, help="Downloads that are read at the same time; others wait.").tag(config=True)
+
     query_cores = Integer(2, min=1, help="Processor cores that one query may use.").tag(config=True)
 
     cache_bytes = Integer(64 * 2**20, help="Memory for answers that were given before, in bytes.").tag(config=True)

@@ -1,5 +1,6 @@
 """Questions to the explorer over HTTP: rows, filters, aggregations, downloads."""
 
+import threading
 from typing import Any
 
 import duckdb
@@ -387,6 +388,16 @@ def test_a_manifest_is_of_the_files_of_chosen_cases(explorer: Explorer) -> None:
     found = explorer.query("query($f: JSON) { file(filter: $f) { file_name object_id } }", f=cases)["file"]
     assert {each["file_name"] for each in found} == {"m.csv", "x.csv"}
     assert {each["object_id"] for each in found} == {None}
+
+
+def test_queries_do_not_wait_for_downloads(explorer: Explorer) -> None:
+    app, gate = explorer.running.app, threading.Event()
+    for _ in range(app.settings.download_threads):
+        app._download_threads.submit(gate.wait)
+    try:
+        assert explorer.query("{ tumor { submitter_id kind } }")["tumor"]
+    finally:
+        gate.set()
 
 
 def test_an_empty_download_is_an_empty_list(explorer: Explorer) -> None:
