@@ -26,6 +26,8 @@ Rows = Iterator[Part]
 Write = Callable[[Rows], Iterable[bytes]]
 """How the rows of a plan with long lists are written."""
 _WAITING = 4
+# Items that are written at a time.
+_TOGETHER = 100
 _OPEN, _CLOSE = b"[", b"]"
 _NO_MORE: tuple[None, Rows] = (None, iter(()))
 
@@ -124,10 +126,10 @@ def document(plan: Plan, rows: Rows) -> Iterator[bytes]:
         else:
             yield _OPEN
             if number == piece:
-                separator = b""
-                for _, item in items:
-                    yield separator + (item or "null").encode()
-                    separator = b","
+                separator = ""
+                while some := [item or "null" for _, item in islice(items, _TOGETHER)]:
+                    yield f"{separator}{','.join(some)}".encode()
+                    separator = ","
                 number, items = next(lists, _NO_MORE)
             yield _CLOSE
     assert number is None, "lists come in their order"
