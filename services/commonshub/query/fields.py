@@ -141,7 +141,7 @@ class Column:
     """A column of a table of the submission log."""
 
     name: str
-    kind: Literal["plain", "time", "type", "project_id", "size", "committable"] = "plain"
+    kind: Literal["plain", "text", "time", "type", "project_id", "size", "committable"] = "plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,13 @@ class Stored:
 
     name: str
     kind: Literal["scalar", "text", "object", "list"]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """Objects from all the documents of a transaction, by a JSON path in the answers to them."""
+
+    path: str
 
 
 Meaning = (
@@ -179,6 +186,7 @@ Meaning = (
     | Column
     | Parts
     | Stored
+    | Collected
 )
 
 

@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from commonshub.core.errors import BadRequest
 
 from .access import Access
-from .fields import Column, Parts, Stored
+from .fields import Collected, Column, Parts, Stored
 from .rendering import Written, array, objects
 from .selection import Selected
-from .sql import Statement, Tables, conjunction, literal
+from .sql import Statement, Tables, conjunction, literal, storable
 
 Args = Mapping[str, Any]
 
@@ -22,7 +24,7 @@ DEFAULT_FIRST = 10
 
 _ROLES: Mapping[str, tuple[str, ...]] = {"upload": ("create", "update")}
 _COLUMN_NAMES = "id, submitter, role, program, project, committed_by, is_dry_run, state, closed, created_datetime"
-_SORTABLE = frozenset(_COLUMN_NAMES.split(", "))
+_SORTABLE = frozenset([*_COLUMN_NAMES.split(", "), "project_id"])
 _ID = re.compile(r"[0-9]{1,18}")
 
 
@@ -56,10 +58,12 @@ class Logbook:
         for key in ("id", "quick_search"):
             if args.get(key):
                 conditions.append(f"{alias}.id::text = {self.statement.bind(args[key], 'text')}")
-        for key in ("program", "project", "state", "is_dry_run", "closed", "committed_by"):
+        for key in ("program", "project", "state", "is_dry_run", "closed"):
             if args.get(key) is not None:
-                type_ = {"is_dry_run": "boolean", "closed": "boolean", "committed_by": "integer"}.get(key, "text")
+                type_ = "boolean" if key in ("is_dry_run", "closed") else "text"
                 conditions.append(f"{alias}.{key} = {self.statement.bind(args[key], type_)}")
+        if args.get("committed_by") is not None:
+            conditions.append(f"{alias}.committed_by::text = {self.statement.bind(args['committed_by'], 'text')}")
         if args.get("type") is not None:
             roles = list(_ROLES.get(args["type"], (args["type"],)))
             conditions.append(f"{alias}.role = any({self.statement.bind(roles, 'text[]')})")
@@ -69,9 +73,18 @@ class Logbook:
         if args.get("entities") is not None:
             ids = [each for each in args["entities"] if each is not None]
             conditions.append(f"{alias}.id in ({snapshots} = any({self.statement.bind(ids, 'text[]')}))")
+        if args.get("related_cases") is not None:
+            conditions.append(f"{alias}.id in ({self._of_cases(args['related_cases'])})")
         if args.get("committable") is not None:
             conditions.append(_committable(alias) if args["committable"] else f"not {_committable(alias)}")
         return conditions
+
+    def _of_cases(self, ids: Sequence[str | None]) -> str:
+        """Transactions with a document whose answer names one of these cases."""
+        named = [{"entities": [{"related_cases": [{"id": storable(each)}]}]} for each in ids if each is not None]
+        wanted = self.statement.bind([orjson.dumps(each).decode() for each in named], "jsonb[]")
+        documents = self.tables.log("transaction_documents")
+        return f"select d.transaction_id from {documents} d where d.response_json @> any({wanted})"
 
     def _behind(self, alias: str, args: Args) -> list[str]:
         """The transactions behind ``after``, in the order of ids that a page has."""
@@ -88,10 +101,11 @@ class Logbook:
         keys = []
         for argument, direction in (("order_by_asc", "asc"), ("order_by_desc", "desc")):
             key = args.get(argument)
-            if key is not None and key not in _SORTABLE:
+            if key is None:
+                continue
+            if key not in _SORTABLE:
                 raise BadRequest(f"Cannot order by {key} on transaction_log")
-            if key is not None:
-                keys.append(f"{alias}.{key} {direction}")
+            keys.append(f"{_project_id(alias) if key == 'project_id' else f'{alias}.{key}'} {direction}")
         last, offset = args.get("last"), args.get("offset")
         keys.append(f"{alias}.id desc" if last is not None else f"{alias}.id")
         limit = limit_of(args)
@@ -110,8 +124,10 @@ class Logbook:
                 return _COLUMNS[kind](alias, name)
             case Parts(of):
                 return f"({self._parts(alias, of, selected.fields)})"
-            case Stored() as stored:
-                return self._stored(f"{alias}.{stored.name}", selected)
+            case Stored(name, kind):
+                return self._stored(f"{alias}.{name}", kind, selected.fields)
+            case Collected(path):
+                return self._stored(self._collected(alias, path), "list", selected.fields)
         raise LookupError(f"{selected.name} is no field of the submission log.")
 
     def _parts(self, alias: str, of: str, fields: Sequence[Selected]) -> str:
@@ -120,23 +136,29 @@ class Logbook:
         table = self.tables.log(f"transaction_{of}")
         return objects(columns, f"{table} {part} where {part}.transaction_id = {alias}.id order by {part}.id")
 
-    def _stored(self, value: str, selected: Selected) -> str:
+    def _collected(self, alias: str, path: str) -> str:
+        documents, part = self.tables.log("transaction_documents"), self.statement.alias()
+        found = f"jsonb_path_query({part}.response_json, {literal(path)})"
+        return (
+            f"(select jsonb_agg(distinct c.o) from {documents} {part}, {found} c(o)"
+            f" where {part}.transaction_id = {alias}.id)"
+        )
+
+    def _stored(self, value: str, kind: str, fields: Sequence[Selected]) -> str:
         """An object or a list of objects inside a JSON document, with the selected keys alone."""
         alias = self.statement.alias()
-        stored = selected.meaning
-        assert isinstance(stored, Stored)
         columns = {}
-        for each in selected.fields:
+        for each in fields:
             match each.meaning:
                 case Stored(name, "scalar"):
                     columns[each.key] = f"{alias}.o->{literal(name)}"
                 case Stored(name, "text"):
                     columns[each.key] = f"{alias}.o->>{literal(name)}"
-                case Stored(name, _):
-                    columns[each.key] = self._stored(f"({alias}.o->{literal(name)})", each)
+                case Stored(name, inner):
+                    columns[each.key] = self._stored(f"({alias}.o->{literal(name)})", inner, each.fields)
                 case _:
                     columns[each.key] = f"{literal(each.type)}::text"
-        if stored.kind == "object":
+        if kind == "object":
             one = objects(columns, f"(select {value} as o) {alias} where jsonb_typeof({alias}.o) = 'object'")
             return f"(({one})->0)"
         items = f"case jsonb_typeof({value}) when 'array' then {value} else '[]' end"
@@ -171,6 +193,7 @@ def _plain(alias: str, name: str) -> str:
 
 _COLUMNS: Mapping[str, Callable[[str, str], str]] = {
     "plain": _plain,
+    "text": lambda alias, name: f"{alias}.{name}::text",
     "type": _type,
     "time": lambda alias, name: f"to_char({alias}.{name} at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00:00'",
     "project_id": lambda alias, _: _project_id(alias),

@@ -15,7 +15,7 @@ from graphql import (
     GraphQLString,
 )
 
-from .fields import Column, Meaning, Parts, Stored, Transactions, means
+from .fields import Collected, Column, Meaning, Parts, Stored, Transactions, means
 
 _STRINGS = GraphQLList(GraphQLString)
 
@@ -35,27 +35,35 @@ def _stored(types: Mapping[str, GraphQLOutputType]) -> dict[str, GraphQLField]:
     }
 
 
-def _response_type() -> GraphQLObjectType:
+_COUNTS = (
+    *("code", "entity_error_count", "transactional_error_count"),
+    *("created_entity_count", "updated_entity_count", "released_entity_count"),
+    *("cases_related_to_created_entities_count", "cases_related_to_updated_entities_count"),
+)
+
+
+def _response_type(case: GraphQLObjectType) -> GraphQLObjectType:
     """What the submission service answered, from the document that the log keeps."""
     dependent = GraphQLObjectType("TransactionDependent", _stored({"id": GraphQLString, "type": GraphQLString}))
     error_fields = _stored({"keys": _STRINGS, "message": GraphQLString, "type": GraphQLString})
     error_fields["dependents"] = _field(GraphQLList(dependent), Stored("dependents", "list"))
     error = GraphQLObjectType("TransactionResponseError", error_fields)
-    texts = ("action", "type", "id", "unique_keys", "related_cases")
+    texts = ("action", "type", "id", "unique_keys", "warnings")
     entity_fields = _stored({"valid": GraphQLBoolean, **dict.fromkeys(texts, GraphQLString)})
-    entity_fields |= {key: _field(GraphQLList(error), Stored(key, "list")) for key in ("errors", "warnings")}
+    entity_fields["errors"] = _field(GraphQLList(error), Stored("errors", "list"))
+    entity_fields["related_cases"] = _field(GraphQLList(case), Stored("related_cases", "list"))
     entity = GraphQLObjectType("TransactionResponseEntity", entity_fields)
-    counts = ("code", "entity_error_count", "transactional_error_count", "created_entity_count", "updated_entity_count")
-    fields = _stored(
-        {"transaction_id": GraphQLInt, "success": GraphQLBoolean, "message": GraphQLString}
-        | dict.fromkeys(counts, GraphQLInt)
-    )
+    fields = _stored({"success": GraphQLBoolean, "message": GraphQLString} | dict.fromkeys(_COUNTS, GraphQLInt))
+    fields["transaction_id"] = _field(GraphQLID, Stored("transaction_id", "text"))
     fields["transactional_errors"] = _field(_STRINGS, Stored("transactional_errors", "scalar"))
     fields["entities"] = _field(GraphQLList(entity), Stored("entities", "list"))
     return GraphQLObjectType("TransactionResponse", fields)
 
 
 def _log_type() -> GraphQLObjectType:
+    case = GraphQLObjectType(
+        "TransactionResponseEntityRelatedCases", _stored({"id": GraphQLString, "submitter_id": GraphQLString})
+    )
     snapshot = GraphQLObjectType(
         "TransactionSnapshot",
         {
@@ -64,12 +72,13 @@ def _log_type() -> GraphQLObjectType:
             **_columns({"old_props": GraphQLString, "new_props": GraphQLString}),
         },
     )
-    document_fields = _columns({"id": GraphQLID, "transaction_id": GraphQLInt, "doc_format": GraphQLString})
+    document_fields = _columns({"id": GraphQLID, "doc_format": GraphQLString})
+    document_fields["transaction_id"] = _field(GraphQLID, Column("transaction_id", "text"))
     document_fields |= _columns({"doc": GraphQLString, "name": GraphQLString, "response_json": GraphQLString})
     document_fields["doc_size"] = _field(GraphQLInt, Column("doc", "size"))
-    document_fields["response"] = _field(_response_type(), Stored("response_json", "object"))
+    document_fields["response"] = _field(_response_type(case), Stored("response_json", "object"))
     document = GraphQLObjectType("TransactionDocument", document_fields)
-    plain = {"id": GraphQLID, "is_dry_run": GraphQLBoolean, "closed": GraphQLBoolean, "committed_by": GraphQLInt}
+    plain = {"id": GraphQLID, "is_dry_run": GraphQLBoolean, "closed": GraphQLBoolean}
     texts = ("state", "submitter", "role", "program", "project", "canonical_json")
     fields = _columns({**plain, **dict.fromkeys(texts, GraphQLString)})
     fields["type"] = _field(GraphQLString, Column("role", "type"))
@@ -77,17 +86,19 @@ def _log_type() -> GraphQLObjectType:
     fields["created_datetime"] = _field(GraphQLString, Column("created_datetime", "time"))
     fields["committable"] = _field(GraphQLBoolean, Column("state", "committable"))
     fields["snapshots"] = _field(GraphQLList(snapshot), Parts("snapshots"))
+    fields["committed_by"] = _field(GraphQLID, Column("committed_by", "text"))
+    fields["related_cases"] = _field(GraphQLList(case), Collected("$.entities[*].related_cases[*]"))
     fields["documents"] = _field(GraphQLList(document), Parts("documents"))
     return GraphQLObjectType("TransactionLog", fields, description="One submission, successful or not.")
 
 
 def _arguments() -> dict[str, GraphQLArgument]:
     types: dict[str, GraphQLInputType] = {
-        **dict.fromkeys(("id", "quick_search", "after"), GraphQLID),
+        **dict.fromkeys(("id", "quick_search", "after", "committed_by"), GraphQLID),
         **dict.fromkeys(("type", "program", "project", "state", "order_by_asc", "order_by_desc"), GraphQLString),
         **dict.fromkeys(("is_dry_run", "closed", "committable"), GraphQLBoolean),
-        **dict.fromkeys(("first", "last", "offset", "committed_by"), GraphQLInt),
-        **dict.fromkeys(("project_id", "entities"), _STRINGS),
+        **dict.fromkeys(("first", "last", "offset"), GraphQLInt),
+        **dict.fromkeys(("project_id", "entities", "related_cases"), _STRINGS),
     }
     return {key: GraphQLArgument(type_, description=_TOLD[key]) for key, type_ in types.items()}
 
@@ -111,6 +122,7 @@ _TOLD: Mapping[str, str] = {
     "committed_by": "The dry run that this transaction has committed.",
     "project_id": "Transactions of these projects, such as P-Q.",
     "entities": "Transactions that touched records of these ids.",
+    "related_cases": "Transactions whose records belonged to cases of these ids, as Sheepdog once noted.",
 }
 
 

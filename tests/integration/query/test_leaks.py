@@ -121,6 +121,7 @@ LOG = {
     "committed_by": "7",
     "project_id": '["P-R", "P-Q"]',
     "entities": '["c1", "hcase"]',
+    "related_cases": '["c1", "hcase"]',
 }
 ARGUMENTS: dict[str, dict[str, str]] = {"case": CASE, "node": SEVERAL, "datanode": FILES, "transaction_log": LOG}
 
@@ -203,6 +204,9 @@ def log(connection: sa.Connection, graph: Graph, number: int, project_: str, ent
     connection.execute(graph.transaction_logs.insert(), row | more)
     snapshot = {"entity_id": entity, "transaction_id": number, "action": "create", "old_props": {}, "new_props": {}}
     connection.execute(graph.transaction_snapshots.insert(), snapshot)
+    response = {"entities": [{"related_cases": [{"id": entity, "submitter_id": project_}]}]}
+    document = {"transaction_id": number, "doc_format": "JSON", "doc": project_, "response_json": response}
+    connection.execute(graph.transaction_documents.insert(), document)
 
 
 Answers = Mapping[str, tuple[tuple[int, str], tuple[int, str]]]

@@ -122,12 +122,16 @@ def logged(client: Client, dictionary: Dictionary) -> Client:
     """The client, with transactions of two projects in the submission log."""
     graph = Graph(dictionary, "graph")
     log = {"submitter": "dave", "role": "update", "program": "P", "state": "SUCCEEDED", "closed": False}
-    response = {"success": True, "code": 200, "entities": [{"id": "c1", "valid": True, "unique_keys": [{"a": 1}]}]}
+    entity = {"id": "c1", "valid": True, "unique_keys": [{"a": 1}], "warnings": []}
+    response = {"transaction_id": 1, "success": True, "code": 200, "entities": [entity]}
+    cases = [{"id": "c9", "submitter_id": "C9"}]
     with writing(client.running) as connection:
         for number, project in ((1, "Q"), (2, "R"), (3, "Q")):
             row = {**log, "id": number, "project": project, "canonical_json": [{"type": "case"}]}
-            connection.execute(graph.transaction_logs.insert(), row | {"is_dry_run": number == 3})
-            document = {"transaction_id": number, "doc_format": "JSON", "doc": "dé", "response_json": response}
+            more = {"is_dry_run": number == 3, "committed_by": 12345 if number == 1 else None}
+            connection.execute(graph.transaction_logs.insert(), row | more)
+            told = {**response, "entities": [entity | ({"related_cases": cases} if number == 2 else {})]}
+            document = {"transaction_id": number, "doc_format": "JSON", "doc": "dé", "response_json": told}
             connection.execute(graph.transaction_documents.insert(), document)
         snapshot = {"entity_id": "c1", "transaction_id": 1, "action": "create", "old_props": {}, "new_props": {"a": 1}}
         connection.execute(graph.transaction_snapshots.insert(), snapshot)
@@ -164,6 +168,30 @@ def test_g66_the_submission_log_shows_documents_snapshots_and_responses(logged: 
     }
 
 
+DETAILS = """query TransactionDetailsQuery {
+  item: transaction_log {
+    id project_id type state committed_by submitter is_dry_run closed created_datetime related_cases { id submitter_id }
+    documents { id transaction_id name doc doc_size doc_format response_json
+      response { transaction_id message released_entity_count cases_related_to_updated_entities_count
+        entities { id unique_keys action type warnings related_cases { id submitter_id }
+          errors { keys type message dependents { id type } } } } } } }"""
+
+
+def test_g66_all_details_of_transactions_come_as_gen3_has_them(logged: Client) -> None:
+    """The portal's own query, with all that there is."""
+    first, second, third = logged.ask(DETAILS)["item"]
+    assert [each["committed_by"] for each in (first, second, third)] == ["12345", None, None]
+    cases = [{"id": "c9", "submitter_id": "C9"}]
+    assert [each["related_cases"] for each in (first, second, third)] == [[], cases, []]
+    [document] = second["documents"]
+    assert document["transaction_id"] == "2"
+    assert document["response"]["transaction_id"] == "1"
+    assert document["response"]["released_entity_count"] is None
+    [entity] = document["response"]["entities"]
+    assert (entity["warnings"], entity["related_cases"], entity["errors"]) == ("[]", cases, [])
+    assert third["documents"][0]["response"]["entities"][0]["related_cases"] == []
+
+
 LOGS: list[tuple[str, list[str]]] = [
     ("", ["1", "2", "3"]),
     ("(last: 2)", ["3", "2"]),
@@ -182,7 +210,13 @@ LOGS: list[tuple[str, list[str]]] = [
     ("(committable: true)", ["3"]),
     ("(committable: false)", ["1", "2"]),
     ('(entities: ["c1"])', ["1"]),
+    ("(committed_by: 12345)", ["1"]),
+    ('(committed_by: "54321")', []),
+    ('(related_cases: ["c9", "c8"])', ["2"]),
+    ('(related_cases: ["c8", null])', []),
+    ("(related_cases: [])", []),
     ('(order_by_desc: "project")', ["2", "1", "3"]),
+    ('(order_by_asc: "project_id")', ["1", "3", "2"]),
 ]
 
 

@@ -12,7 +12,8 @@ RESERVED = frozenset(
         "Root", "Node", "DataNode", "NodeType", "WithPathToInput", "NotPropertiesInput", "String", "Int", "Float",
         "Boolean", "ID", "node", "datanode", "viewer", "transaction_log", "TransactionLog", "TransactionSnapshot",
         "TransactionDocument", "TransactionDependent", "TransactionResponse", "TransactionResponseEntity",
-        "TransactionResponseError", "StringFilter", "NumberFilter", "BooleanFilter", "ArrayFilter", "TimeFilter",
+        "TransactionResponseEntityRelatedCases", "TransactionResponseError", "StringFilter", "NumberFilter",
+        "BooleanFilter", "ArrayFilter", "TimeFilter",
         "NodeFilter", "DataNodeFilter", "TextSummary", "NumberSummary", "NumberStats", "TextBucket", "NumberBucket",
         "GroupBucket",
     }
