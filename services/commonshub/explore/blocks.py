@@ -306,8 +306,9 @@ class Blocks:
         if item is None:
             return (), ()
         found = []
-        for label, child in self.faults.keys(item, set(self.dictionary.nodes)).items():
+        for label, child in self.faults.entries(item).items():
             if label not in self.dictionary.nodes:
+                self.faults.add(child, f"the dictionary has no node {label!r}.")
                 continue
             keys = self.faults.keys(child, {"props"}, {"props"})
             takes = self.takes(keys.get("props"), label, reduce=True, default="set")

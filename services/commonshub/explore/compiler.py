@@ -7,6 +7,7 @@ Where Tube's code and its documents differ, or lose data, this does what the doc
 - Several nodes where a document has room for one never multiply the document: the first by ``sorted_by`` counts, then
   the one with the smallest id.
 - ``fn`` inside ``flatten_props`` sums up, as it does in ``aggregated_props``.
+- A key that does nothing is a warning; one that looks misspelt is a fault.
 - ``project_id`` and ``auth_resource_path`` belong to every document, whether the mapping names them or not.
 """
 
@@ -32,7 +33,9 @@ _AGGREGATOR = _COMMON | {
     "settings", "flatten_props", "aggregated_props", "parent_props", "nested_props", "joining_props", "joining",
     "filter",
 }  # fmt: skip
-_COLLECTOR = _COMMON | {"injecting_props", "target_nodes"}
+_COLLECTOR = _COMMON | {"injecting_props"}
+# Tube reads these and does nothing with them, so they are no misspelt ones either.
+_IDLE = {"target_nodes", "special_props"}
 DEFAULT_CATEGORY = "data_file"
 
 
@@ -140,7 +143,9 @@ class _Compiler:
             return None
         kind = self.faults.choice(item.value.get("type"), ("aggregator", "collector"))
         known = _COLLECTOR if kind == "collector" else _AGGREGATOR
-        keys = self.faults.keys(item, known, {"name", "doc_type", "type", "props"})
+        keys = self.faults.keys(item, known | _IDLE, {"name", "doc_type", "type", "props"})
+        for idle in sorted(_IDLE & keys.keys()):
+            self.faults.warn(keys[idle], "has no effect, in Tube neither.")
         for key in ("doc_type", "name"):
             text = self.faults.text(keys.get(key))
             if text.lower() in seen[key]:
@@ -249,8 +254,6 @@ class _Compiler:
     # -- collector -----------------------------------------------------------------
 
     def _collector(self, item: Item, keys: dict[str, Item], names: _Names) -> Collector | None:
-        if "target_nodes" in keys:
-            self.faults.warn(keys["target_nodes"], "has no effect, in Tube neither; use injecting_props.")
         if "root" in keys and keys["root"].value not in (None, "None"):
             self.faults.add(keys["root"], "a collector has no root: write None.")
         category = self.faults.text(keys.get("category")) or DEFAULT_CATEGORY

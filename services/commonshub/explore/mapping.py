@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from commonshub.core import located
 from commonshub.core.errors import ValidationFailed
+
+# How alike a key and a known one are that is meant by it.
+_ALIKE = 0.75
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +49,33 @@ class Faults:
     # -- taking an item apart ------------------------------------------------------
 
     def keys(self, item: Item, known: set[str], required: set[str] = frozenset()) -> dict[str, Item]:  # type: ignore[assignment]
-        """The entries of an object, checked for unknown and missing keys."""
+        """The entries of an object, checked for missing keys and for misspelt ones.
+
+        A key that is unlike any known one has no effect, and is no fault: files that Tube reads have such.
+        """
+        if not isinstance(item.value, dict):
+            return self.entries(item)
+        for key, child in item.value.items():
+            if key not in known:
+                self._unknown(child, str(key), known)
+        for key in sorted(required - item.value.keys()):
+            self.add(item, f"{key} is missing.")
+        return self.entries(item)
+
+    def entries(self, item: Item) -> dict[str, Item]:
+        """The entries of an object whose keys are names."""
         if not isinstance(item.value, dict):
             self.add(item, "must be an object.")
             return {}
-        for key, child in item.value.items():
-            if key not in known:
-                self.add(
-                    child, f"the key {key!r} is unknown or not supported here; known are {', '.join(sorted(known))}."
-                )
-        for key in sorted(required - item.value.keys()):
-            self.add(item, f"{key} is missing.")
         found: dict[str, Item] = item.value
         return found
+
+    def _unknown(self, item: Item, key: str, known: set[str]) -> None:
+        meant = get_close_matches(key.lower(), sorted(known), 1, _ALIKE)
+        if meant:
+            self.add(item, f"the key {key!r} is unknown; was {meant[0]} meant?")
+        else:
+            self.warn(item, f"the key {key!r} has no effect here; known are {', '.join(sorted(known))}.")
 
     def items(self, item: Item | None) -> list[Item]:
         """The entries of a list, or nothing."""

@@ -78,12 +78,12 @@ def test_a_block_gives_its_field(dictionary: Dictionary, block: str, field: Fiel
     [
         (HEAD + "  props: [{name: nope}]", 6, "nope"),
         (HEAD + "  props: [{src: submitter_id}]", 6, "name is missing"),
-        (HEAD + "  props: [{name: submitter_id, fn: set}]", 6, "'fn'"),
+        (HEAD + "  props: [{name: submitter_id, value_mapping: [{a: b}]}]", 6, "value_mappings"),
         (HEAD + "  props: [{name: bad-name, src: submitter_id}]", 6, "bad-name"),
         (HEAD + "  props: [{name: __x, src: submitter_id}]", 6, "__x"),
         (HEAD + "  props: [{name: x, src: submitter_id}, {name: X, src: submitter_id}]", 6, "only by case"),
-        (HEAD + PROPS + "  specials: []", 7, "specials"),
-        (HEAD + PROPS + "  special_props: []", 7, "special_props"),
+        (HEAD + PROPS + "  agregated_props: []", 7, "aggregated_props"),
+        (HEAD + PROPS.replace("props", "Props"), 6, "was props meant"),
         (HEAD + PROPS + "  flatten_props:\n  - path: nowhere\n    props: [{name: sex}]", 8, "nowhere"),
         (HEAD + PROPS + "  flatten_props:\n  - path: diagnoses\n    props: [{name: vital_status}]", 8, "sorted_by"),
         (HEAD + PROPS + "  flatten_props:\n  - path: diagnoses\n    sorted_by: nope\n    props: [{name: vital_status}]",
@@ -133,7 +133,7 @@ def test_a_file_that_is_no_mapping_is_refused(dictionary: Dictionary, text: str)
 
 
 def test_all_faults_come_at_once(dictionary: Dictionary) -> None:
-    text = HEAD + "  props: [{name: nope}]\n  aggregated_props: [{name: n, path: x, fn: count}]\n  wrong: 1\n"
+    text = HEAD + "  props: [{name: nope}]\n  aggregated_props: [{name: n, path: x, fn: count}]\n  filters: 1\n"
     with pytest.raises(ValidationFailed) as caught:
         compile_mapping(text, dictionary)
     assert sorted(fault["line"] for fault in caught.value.details) == [6, 7, 8]
@@ -144,6 +144,10 @@ def test_all_faults_come_at_once(dictionary: Dictionary) -> None:
     [
         ("  props: [{name: state}, {name: state, src: id}]\n", "twice"),
         (PROPS + FILES.replace("props", "target_nodes: [], props"), "target_nodes"),
+        (PROPS + "  special_props: []\n", "special_props"),
+        (PROPS + "  comment: what it is for\n", "comment"),
+        ("  props: [{name: submitter_id, fn: set}]\n", "'fn'"),
+        (PROPS + "  flatten_props: [{name: people, path: demographics, props: [{name: sex}]}]\n", "'name'"),
     ],
 )
 def test_what_has_no_effect_is_a_warning(dictionary: Dictionary, block: str, told: str) -> None:
