@@ -25,6 +25,9 @@ CHANNEL = "commonshub_blob"
 MAX_FILE_NAME_BYTES = 900
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f]")
 
+DOCUMENTS = "explore/"
+"""Folder of the upload bucket with the explorer's documents. No record can have it: a GUID ends in a UUID."""
+
 
 def has_folder(guid: str) -> bool:
     """Whether the folder ``<guid>/`` of the upload bucket is this record's alone.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import quote, unquote_plus, urlencode
 
@@ -372,6 +373,26 @@ class Storage:
             told = _REFUSALS.get(code, "The object store refuses this upload in parts")
             raise BadRequest(f"{told} ({code}).")
         return answer.data
+
+    def put(self, location: Location, file: Path) -> None:
+        """Store a file of ours as an object, in one request: it may have up to 5 GiB.
+
+        Raises
+        ------
+        Unavailable
+            The store does not answer, or refuses.
+        """
+        from urllib3.exceptions import HTTPError
+
+        url = self.presign("PUT", location, _OWN_TTL_S)
+        try:
+            with file.open("rb") as body:
+                headers = {"Content-Length": str(file.stat().st_size)}
+                answer = self._pool_of(location.bucket).request("PUT", url, body=body, headers=headers, retries=False)
+        except HTTPError as error:
+            raise Unavailable(f"The object store broke off at PUT {location}: {type(error).__name__}.") from error
+        if answer.status >= 300:
+            raise Unavailable(f"The object store answered {answer.status} to PUT {location}.")
 
     def delete(self, location: Location) -> None:
         """Delete an object; no error where there is none."""

@@ -19,6 +19,7 @@ from commonshub.core.routing import Route
 
 from . import store
 from .cache import Once
+from .documents import DocumentHandler, DocumentsHandler
 from .handlers import DownloadHandler, GraphqlHandler, GuppyStatusHandler, RefreshHandler
 from .refresh import Refresher
 from .settings import ExploreSettings
@@ -45,6 +46,8 @@ class ExploreApp(ServiceApplication):
         return [
             (r"/guppy/graphql/?", GraphqlHandler),
             (r"/guppy/download/?", DownloadHandler),
+            (r"/guppy/documents/?", DocumentsHandler),
+            (r"/guppy/documents/(\w+)", DocumentHandler),
             (r"/guppy/_refresh/?", RefreshHandler),
         ]
 
@@ -86,7 +89,7 @@ class ExploreApp(ServiceApplication):
 
     def _passed(self) -> dict[str, Any]:
         """The settings that a build needs, as traitlets configuration."""
-        parts: list[Configurable] = [self.commons, self.database.settings, self.settings]
+        parts: list[Configurable] = [self.commons, self.database.settings, self.storage_settings, self.settings]
         return {
             type(part).__name__: {name: getattr(part, name) for name in part.trait_names(config=True)} for part in parts
         }

@@ -13,6 +13,7 @@ from traitlets.config import Application, Config, catch_config_error
 from commonshub.core.app import ServiceApplication
 from commonshub.core.database import migrate
 from commonshub.core.errors import CommonsError, Conflict, NotFound, ValidationFailed
+from commonshub.core.storage import Storage
 
 from . import store
 from .settings import ExploreSettings
@@ -81,7 +82,9 @@ class EtlApp(ServiceApplication):
         from .etl import Etl, show
 
         progress = show(lambda line: None if self.quiet else print(line, file=sys.stderr))
-        return Etl(self.database, self.commons, ExploreSettings(parent=self), progress)
+        return Etl(
+            self.database, self.commons, ExploreSettings(parent=self), progress, Storage(self.storage_settings)
+        )  # fmt: skip
 
     def _run_etl(self) -> None:
         outcome = self._etl().run(force=self.force)

@@ -16,6 +16,7 @@ from commonshub.core.database import Database, migrate
 from commonshub.core.dictionary import Dictionary
 from commonshub.core.errors import CommonsError, Conflict, NotFound
 from commonshub.core.settings import Commons
+from commonshub.core.storage import Storage
 from commonshub.core.versions import in_force
 
 from . import store
@@ -23,6 +24,7 @@ from .catalog import dump
 from .compiler import compile_mapping
 from .extract import Progress, extract, fingerprint
 from .plan import Plan
+from .publishing import Publisher
 from .requests import Count, Reader, Scope
 from .rights import Rights
 from .settings import ExploreSettings
@@ -48,13 +50,23 @@ class Etl:
     ----------
     progress
         Called with the phase, and how many of how many parts of it are done.
+    storage
+        Where the documents go as Parquet, too; nowhere for None.
     """
 
-    def __init__(self, database: Database, commons: Commons, settings: ExploreSettings, progress: Progress) -> None:
+    def __init__(
+        self,
+        database: Database,
+        commons: Commons,
+        settings: ExploreSettings,
+        progress: Progress,
+        storage: Storage | None = None,
+    ) -> None:
         self.database = database
         self.commons = commons
         self.settings = settings
         self.progress = progress
+        self.storage = storage if settings.parquet else None
         self.schema = database.settings.explore_schema
         self.graph_schema = database.settings.graph_schema
 
@@ -65,6 +77,8 @@ class Etl:
         ------
         Conflict
             Another run is in progress.
+        Unavailable
+            The documents could not be stored as Parquet; the run is active all the same.
         ValidationFailed
             The mapping or the dictionary has faults.
         NotFound
@@ -80,10 +94,27 @@ class Etl:
             with self._recorded() as begin:
                 plan = self.plan()
                 if not force and before and self._current(before, plan):
-                    return Outcome(None, before.counts, before.counts, plan.warnings)
-                number = begin()
-                counts = self._build(plan, number)
-            return Outcome(number, counts, before.counts if before else {}, plan.warnings)
+                    outcome = Outcome(None, before.counts, before.counts, plan.warnings)
+                else:
+                    number = begin()
+                    counts = self._build(plan, number)
+                    outcome = Outcome(number, counts, before.counts if before else {}, plan.warnings)
+            # Not a part of the run: its index is good, whatever comes of this.
+            self._publish()
+            return outcome
+
+    def _publish(self) -> None:
+        active = self.database.call(store.active, self.schema)
+        if self.storage is None or active is None:
+            return
+        work = self.settings.indexes / f"{active.id}{WORK}"
+        work.mkdir(mode=0o700, exist_ok=True)
+        try:
+            Publisher(self.database, self.schema, self.storage, self.progress).publish(
+                active.id, self.file(active.id), work
+            )
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
     @contextmanager
     def _recorded(self) -> Iterator[Callable[[], int]]:

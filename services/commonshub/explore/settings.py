@@ -81,6 +81,14 @@ class ExploreSettings(Configurable):
 
     kept_runs = Integer(3, min=1, help="Indexes that are kept, the active one included.").tag(config=True)
 
+    parquet = Bool(
+        True,
+        help="Whether the documents of each run are stored as Parquet, too, in the upload bucket, for those who may "
+        "read all of them.",
+    ).tag(config=True)
+
+    parquet_url_ttl_s = Integer(600, min=1, help="Life of the URL of a Parquet file, in seconds.").tag(config=True)
+
     build_memory_bytes = Integer(2**30, help="Memory that DuckDB may take while it builds, in bytes.").tag(config=True)
 
     build_threads = Integer(2, min=1, help="Threads of a build.").tag(config=True)

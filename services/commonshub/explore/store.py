@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from commonshub.core.errors import Conflict, NotFound
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0001"
+HEAD = "0002"
 CHANNEL = "commonshub_explore"
 """``NOTIFY`` channel of a new active run; the payload is its number."""
 
@@ -46,6 +46,7 @@ def _tables(schema: str) -> tuple[sa.Table, sa.Table]:
         sa.Column("catalog", JSONB),
         sa.Column("counts", JSONB),
         sa.Column("message", sa.Text),
+        sa.Column("parquet", JSONB(none_as_null=True)),
     )
     active = sa.Table("active_run", metadata, sa.Column("single", sa.Boolean, primary_key=True), sa.Column("run_id"))
     return run, active
@@ -181,6 +182,26 @@ class RunRecord:
     finished: datetime | None
     counts: Mapping[str, int] | None
     message: str
+
+
+def parquet(connection: sa.Connection, schema: str, number: int) -> Mapping[str, int] | None:
+    """Sizes of a run's Parquet files in bytes, by document type; None where they are not all there."""
+    run, _ = _tables(schema)
+    found: Mapping[str, int] | None = connection.execute(sa.select(run.c.parquet).where(run.c.id == number)).scalar()
+    return found
+
+
+def set_parquet(connection: sa.Connection, schema: str, number: int, sizes: Mapping[str, int] | None) -> None:
+    """Enter that a run's Parquet files are all there, or none of them any more."""
+    run, _ = _tables(schema)
+    connection.execute(sa.update(run).where(run.c.id == number).values(parquet=sizes))
+
+
+def outdated_parquet(connection: sa.Connection, schema: str) -> dict[int, Mapping[str, int]]:
+    """The Parquet files of runs that have no index any more."""
+    run, _ = _tables(schema)
+    query = sa.select(run.c.id, run.c.parquet).where(run.c.state == "dropped", run.c.parquet.is_not(None))
+    return {row.id: row.parquet for row in connection.execute(query)}
 
 
 def runs(connection: sa.Connection, schema: str, limit: int) -> list[RunRecord]:

@@ -60,6 +60,10 @@ class Caller:
     paths: frozenset[str]
     whole: bool
 
+    def may_read_all(self, doc_type: str) -> bool:
+        """Whether there are no documents of a type that the caller may not read."""
+        return self.whole or self.tiers.of(doc_type) == "libre"
+
     def rights(self, doc_type: str, accessibility: Accessibility = "all") -> Rights:
         """What aggregations of a document type may count."""
         level = self.tiers.of(doc_type)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from commonshub.core import records
+from commonshub.core.blobs import DOCUMENTS
 from commonshub.core.database import Database
 from commonshub.core.errors import BadRequest, Conflict, NotFound, Unavailable, UpstreamError
 from commonshub.core.records import Record
@@ -127,7 +128,7 @@ class Inspection:
             yield Finding("doomed", row.guid, row.location, row.reason)
 
     def objects(self, bucket: str) -> Iterator[Finding]:
-        """Objects of a bucket that no record knows of.
+        """Objects of a bucket that no record knows of, and that are not the explorer's.
 
         Raises
         ------
@@ -137,7 +138,8 @@ class Inspection:
         for page in self.storage.listing(bucket):
             known = self.database.call(_known, self.schema, page)
             for each in page:
-                if str(each.location) not in known:
+                ours = bucket == self.storage.settings.upload_bucket and each.location.key.startswith(DOCUMENTS)
+                if not ours and str(each.location) not in known:
                     yield Finding("unindexed", "", str(each.location), f"No record has these {each.size} bytes.")
             self.tell(len(page))
 

@@ -247,12 +247,15 @@ def explorer(
     return found
 
 
-def etl(database_url: str, folder: Path, *command: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    """Run an operator command with settings of its own."""
+def etl(
+    database_url: str, folder: Path, *command: str, storage: dict[str, Any] | None = None, **settings: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run an operator command with settings of its own; no Parquet is stored without a `storage`."""
     config = {
         "Commons": {"data_dir": str(folder), "dictionary": str(DICTIONARY)},
         "DatabaseSettings": {"url": database_url},
-        "ExploreSettings": settings,
+        "StorageSettings": storage or {},
+        "ExploreSettings": {"parquet": storage is not None, **settings},
     }
     full = [sys.executable, "-P", "-m", "commonshub.explore", "etl", *command, "--settings-stdin"]
     environment = {**os.environ, "COMMONSHUB_DATA_DIR": str(folder)}
