@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from tests.stores import StoppableStore
 
 from commonshub.core import audit, buckets, records
+from commonshub.core.blobs import DOCUMENTS
 from commonshub.core.records import Draft
 from commonshub.core.storage import Location, Storage
 from commonshub.index import commands
@@ -61,6 +62,16 @@ def test_verify_finds_all_that_is_wrong_in_a_form_for_programs(run: Run, running
     found = {(each["kind"], each["location"]) for each in map(json.loads, lines)}
     assert status == 1
     assert found >= {("missing", lost.urls[0]), ("unindexed", str(orphan))}
+
+
+def test_verify_knows_the_documents_of_the_explorer(run: Run, running: Any, tmp_path: Path) -> None:
+    documents = Location("commons", f"{DOCUMENTS}1/case.parquet")
+    (tmp_path / "case.parquet").write_bytes(b"PAR1")
+    storage = Storage(running.app.storage_settings)
+    storage.put(documents, tmp_path / "case.parquet")
+    _, lines, _ = run("verify", "--all", "--json")
+    assert str(documents) not in {json.loads(line)["location"] for line in lines}
+    assert b"".join(storage.stream(documents)) == b"PAR1"
 
 
 def test_verify_ends_well_where_all_is_well(run: Run, running: Any) -> None:
