@@ -8,6 +8,8 @@ existing database.
 Three indexes of Gen3's node tables are left out, because no query needs them: a second btree on ``node_id`` beside the
 primary key, and the GIN indexes on ``_sysan`` and on both columns together. So are two of an edge table that its
 primary key ``(src_id, dst_id)`` already covers. The others have Gen3's names, or they would be made a second time.
+The one on all properties knows pairs of property and value and not, as Gen3's does, each property by itself as well,
+which nobody asks for: to keep it up to date takes half as long.
 """
 
 from collections.abc import Iterable
@@ -139,7 +141,7 @@ class Graph:
         name = f"{table.name}__props_idx"
         if len(name) > _MAX_IDENTIFIER_BYTES:
             name = index_name(node.id, "props")
-        sa.Index(name, table.c._props, postgresql_using="gin")
+        sa.Index(name, table.c._props, postgresql_using="gin", postgresql_ops={"_props": "jsonb_path_ops"})
         for key in sorted({key for keys in node.unique_keys for key in keys}):
             alone = any(keys == (key,) for keys in node.unique_keys)
             _property_index(table, index_name(node.id, key), [_text(table, key)], unique=alone)
