@@ -99,7 +99,7 @@ class Planner:
         self.known = known
         self.indexed_only = indexed_only
         self.plan = Plan()
-        self._made: dict[Print, str] = {}
+        self._made: dict[Print | None, str] = {}
         self._guids = records.minted(guid_prefix)
 
     def decide(self, entities: Iterable[Entity]) -> Plan:
@@ -127,12 +127,13 @@ class Planner:
         self._refer(entity, record)
 
     def _find(self, entity: Entity) -> None:
-        found = self.known.by_print.get(file_print(entity) or ("", -1), ())
+        content = file_print(entity)
+        found = self.known.by_print.get(content, ()) if content else ()
         usable = [record for record in found if self._rank(record) is not None]
         if usable:
             self._refer(entity, min(usable, key=lambda record: self._rank(record) or 0))
-        elif file_print(entity) in self._made:
-            set_guid(entity, self._made[file_print(entity) or ("", -1)])
+        elif content in self._made:
+            set_guid(entity, self._made[content])
         else:
             self._make(entity, entity.id if entity.document.get("id") and not _has_object_id(entity) else None)
 
@@ -265,8 +266,13 @@ def look_up(connection: sa.Connection, schema: str, project: Project, entities: 
     """What the index has of the files of a submission, with three statements."""
     if connection.execute(sa.select(sa.func.to_regclass(f'"{schema}".record'))).scalar_one() is None:
         raise Unavailable("The index is not ready yet; try again in a few seconds.")
-    guids = {guid for entity in entities if (guid := given_guid(entity)) is not None}
-    prints = {given for entity in entities if given_guid(entity) is None and (given := file_print(entity))}
+    named = [given_guid(entity) for entity in entities]
+    guids = {guid for guid in named if guid is not None}
+    prints = {
+        content
+        for entity, guid in zip(entities, named, strict=True)
+        if guid is None and (content := file_print(entity)) is not None
+    }
     by_print: dict[Print, list[Record]] = {}
     if prints:
         md5s, sizes = zip(*prints, strict=True)
@@ -326,7 +332,7 @@ def write(connection: sa.Connection, schema: str, plan: Plan) -> None:
 
     Raises
     ------
-    Conflict
+    sqlalchemy.exc.IntegrityError
         A record with one of the GUIDs was made in between.
     """
     if plan.drafts:

@@ -1,5 +1,6 @@
 """Several writers of one project: none leaves duplicates, links to nothing or half a transaction."""
 
+import hashlib
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,8 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.waiting import eventually
+
+from commonshub.core import records
 
 WITHIN_S = 60
 
@@ -93,6 +96,29 @@ def test_who_is_always_in_the_way_is_told_of(
     answer = api("PUT", "/P/one", case(name))
     assert (answer.status_code, len(tried)) == (409, 2)
     assert sql("select count(*) from graph.node_case") == before
+
+
+def test_a_file_whose_object_is_registered_in_between_refers_to_it(
+    api: Any, sql: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    guid, md5, add = str(uuid.uuid4()), hashlib.md5(name.encode()).hexdigest(), records.add
+    file = {"type": "reads_file", "id": guid, "submitter_id": name, "file_name": "a", "file_size": 7, "md5sum": md5}
+    tried = []
+
+    def late(*arguments: Any) -> None:
+        tried.append(1)
+        if len(tried) == 1:
+            register = "insert into index.record (guid, baseid, rev, size, hashes, authz) values "
+            register += (
+                "(:guid, :guid, '00000000', 7, jsonb_build_object('md5', :md5), array['/programs/P/projects/one'])"
+            )
+            sql(register, guid=guid, md5=md5)
+        add(*arguments)
+
+    monkeypatch.setattr(records, "add", late)
+    answer = api.put(file)
+    assert (answer["success"], len(tried)) == (True, 1), answer
+    assert api.export("reads_file")[name]["object_id"] == guid
 
 
 class Clash(Exception):
