@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 import orjson
@@ -33,7 +34,7 @@ _TYPES = {
     "application/vnd.commonshub.bulk+json": BULK,
 }
 CONTENT_TYPES = {JSON: "application/json", **{kind: name for name, kind in _TYPES.items()}}
-_KEY = re.compile(rb'"\s*:')
+_SPACE = b" \t\n\r"
 MAX_DEPTH = 50
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -180,7 +181,7 @@ def _parse_json(body: bytes, limits: Limits) -> Records:
     if rb"\u0000" in body:
         raise BadRequest("Unable to parse json: it contains NUL characters, which cannot be stored.")
     # In JSON a quote before a colon ends a key; where it opens a text that starts with a colon, we look closer in vain.
-    if len(_KEY.findall(body)) != _count_keys(value):
+    if body.translate(None, _SPACE).count(b'":') != _count_keys(value):
         _refuse_duplicates(body)
     if _may_hold_long_text(body, limits.cell_chars):
         _refuse_long_texts(value, limits.cell_chars)
@@ -236,18 +237,14 @@ def _count_keys(value: Any) -> int:
         Lists and objects are nested deeper than any record can be.
     """
     count = 0
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        below: list[Any] = []
-        for each in level:
-            if isinstance(each, dict):
-                count += len(each)
-                below += [inner for inner in each.values() if isinstance(inner, dict | list)]
-            elif isinstance(each, list):
-                below += [inner for inner in each if isinstance(inner, dict | list)]
-        if not below:
+    inner: list[Any] = [value]
+    for _ in range(MAX_DEPTH + 1):
+        # A reader of JSON makes no other kinds of either, and this is by far the quickest question.
+        objects, lists = [each for each in inner if type(each) is dict], [each for each in inner if type(each) is list]
+        if not objects and not lists:
             return count
-        level = below
+        count += sum(map(len, objects))
+        inner = [*chain.from_iterable(map(dict.values, objects)), *chain.from_iterable(lists)]
     raise BadRequest(f"Unable to parse json: it is nested more than {MAX_DEPTH} levels deep.")
 
 

@@ -77,10 +77,10 @@ class Key(NamedTuple):
 
 def repeated(keys: Iterable[tuple[Key, str, int]]) -> dict[int, int]:
     """What :meth:`Ledger.enter` returns, for the only chunk."""
-    seen: dict[Key, int] = {}
+    seen: dict[tuple[str, str], int] = {}
     found: dict[int, int] = {}
     for (space, text), _, number in keys:
-        first = seen.setdefault(Key(space, text.lower() if space else text), number)
+        first = seen.setdefault((space, text.lower() if space else text), number)
         if first != number:
             found.setdefault(number, first)
     return found

@@ -24,6 +24,9 @@ def read_targets(entity: Entity, node: NodeType) -> None:
         if link.name not in document:
             continue
         value = document[link.name]
+        if type(value) is dict and len(value) == 1 and _is_target(value):
+            entity.targets[link.name] = [value]
+            continue
         targets = value if isinstance(value, list) else [] if value is None else [value]
         read = [_read(target) for target in targets]
         if None in read:
@@ -36,11 +39,15 @@ def read_targets(entity: Entity, node: NodeType) -> None:
             entity.targets[link.name] = [target for target in read if target is not None]
 
 
+def _is_target(named: Mapping[str, Any]) -> bool:
+    [(name, value)] = named.items()
+    return name in _NAMES and isinstance(value, str)
+
+
 def _read(target: Any) -> Target | None:
     if not isinstance(target, dict):
         return None
-    alone = len(target) == 1 and next(iter(target)) in _NAMES
-    known = target if alone else {key: target[key] for key in _NAMES if target.get(key) is not None}
+    known = {key: target[key] for key in _NAMES if target.get(key) is not None}
     if not known and target.get("node_id") is not None:
         known = {"id": target["node_id"]}
     return known if known and all(isinstance(value, str) for value in known.values()) else None
