@@ -190,7 +190,7 @@ class Freezer:
         assert submission.number is not None
         told = {"release": release.document()}
         outcome = Outcome(submission.number, [], [], False, 201, f"Release {release.id} is frozen.", told)
-        journal.log(connection, self.store, submission, journal.SUCCEEDED)
+        self.store.log.write(connection, journal.row(submission, journal.SUCCEEDED))
         journal.document(connection, self.store, submission, outcome)
         return outcome
 

@@ -46,7 +46,7 @@ class JobStore:
         unfinished = sa.select(sa.func.count()).select_from(join).where(self.jobs.c.finished.is_(None), mine)
         if connection.execute(unfinished).scalar_one() >= self.most:
             raise TooManyRequests(f"{self.most} large submissions of yours are not over yet.", _WAIT_S)
-        number = journal.log(connection, self.store, submission, journal.PENDING)
+        number = self.store.log.write(connection, journal.row(submission, journal.PENDING))
         path = submission.body.path
         row = {
             "transaction_id": number,

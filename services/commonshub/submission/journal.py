@@ -8,16 +8,15 @@ import sqlalchemy as sa
 
 from .documents import kept
 from .entity import Outcome
+from .logstore import LogRow
 from .request import Submission
 from .store import Store
 
 PENDING, SUCCEEDED, FAILED, ERRORED = "PENDING", "SUCCEEDED", "FAILED", "ERRORED"
 
 
-def log(
-    connection: sa.Connection, store: Store, submission: Submission, state: str, transaction_id: int | None = None
-) -> int:
-    """Write the row of ``transaction_logs``, or what has become of it, and return its number.
+def row(submission: Submission, state: str, transaction_id: int | None = None) -> LogRow:
+    """The row of ``transaction_logs``.
 
     Documents are kept as they came, in ``transaction_documents``; here only those of a dry run are needed, because it
     can be committed later. A large one is then read again.
@@ -25,11 +24,11 @@ def log(
     Parameters
     ----------
     transaction_id
-        By default that of the submission; one that has none gets a new one.
+        By default that of the submission; one that has none will get a new one.
     """
     needed = submission.dry_run and not submission.body.large
     known = transaction_id or submission.number
-    row = {
+    return {
         **({"id": known} if known else {}),
         "submitter": submission.username,
         "role": submission.role,
@@ -40,7 +39,6 @@ def log(
         "closed": False,
         "canonical_json": [document for _, document in submission.reading] if needed else [],
     }
-    return store.log.write(connection, row)
 
 
 def document(
@@ -48,16 +46,17 @@ def document(
 ) -> None:
     """Write the row of ``transaction_documents``, and tell of a change of the project `announced`."""
     body, large = submission.body, submission.body.large
-    row = {
+    sent = {
         "transaction_id": outcome.transaction_id,
         "name": submission.name,
         "doc_format": submission.format.upper(),
         "doc": "" if large else kept(body.bytes(), submission.format),
     }
-    store.log.document(connection, row, orjson.dumps(outcome.answer()), body.parts() if large else (), announced)
+    store.log.document(connection, sent, orjson.dumps(outcome.answer()), body.parts() if large else (), announced)
 
 
 def rejected(connection: sa.Connection, store: Store, submission: Submission, outcome: Outcome) -> None:
     """Keep the story of a transaction that left nothing else."""
-    log(connection, store, submission, SUCCEEDED if outcome.success else FAILED, outcome.transaction_id)
+    state = SUCCEEDED if outcome.success else FAILED
+    store.log.write(connection, row(submission, state, outcome.transaction_id))
     document(connection, store, submission, outcome)

@@ -10,6 +10,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from ..core.graph import CHANNEL, Graph
 
+LogRow = Mapping[str, Any]
+"""The columns of ``transaction_logs``, without its time."""
+
 
 class LogStore:
     """The log of one graph in its database."""
@@ -19,7 +22,7 @@ class LogStore:
         self._documents = graph.transaction_documents
         self._parts = graph.transaction_document_parts
 
-    def write(self, connection: sa.Connection, row: Mapping[str, Any]) -> int:
+    def write(self, connection: sa.Connection, row: LogRow) -> int:
         """Write the row of a transaction, or what has become of it.
 
         Returns
@@ -27,8 +30,11 @@ class LogStore:
         int
             Its number. One that comes without ``id`` gets a new one, which stays taken whatever becomes of it.
         """
-        statement = self._rewritten if "id" in row else self._written
-        return int(connection.execute(statement, dict(row)).scalar_one())
+        return int(connection.execute(self.writing(row), dict(row)).scalar_one())
+
+    def writing(self, row: LogRow) -> Any:
+        """The statement of :meth:`write`, whose parameters are those of the row and which returns ``id``."""
+        return self._rewritten if "id" in row else self._written
 
     @cached_property
     def _written(self) -> Any:

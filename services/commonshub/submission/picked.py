@@ -8,7 +8,7 @@ from . import journal
 from .entity import Entity, Outcome, fault
 from .request import Submission
 from .store import Owner, Store, Stored, grouped
-from .transaction import Rejected, find_project, require_open
+from .transaction import Rejected, begin
 
 
 class Picked:
@@ -36,9 +36,7 @@ class Picked:
         self.connection = connection
         self.submission = submission
         self.nodes = store.graph.dictionary.nodes
-        self.project = find_project(store, connection, submission.program, submission.code, lock=True)
-        require_open(self.project, what)
-        self.id = journal.log(connection, store, submission, journal.SUCCEEDED)
+        self.project, self.id = begin(store, connection, submission, what)
         ids = list(dict.fromkeys(id_ for _, id_ in submission.reading))
         owners = {
             id_: owner

@@ -6,21 +6,31 @@ the unique indexes use.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.util import LRUCache
 
 from ..core.dictionary import Link
 from ..core.graph import CHANNEL, HOLD, Graph
 from ..core.texts import TEXTS
 from .entity import Project
 from .history import edges_of, void_edges, void_nodes
-from .logstore import LogStore
+from .logstore import LogRow, LogStore
 
 _NOTHING: sa.ColumnElement[int] = sa.literal_column("0")
+
+
+# Which links new records have makes statements of their own: of a type with many links, more than are worth keeping.
+_MOST_BUILT = 2000
+
+Edges = Sequence[tuple[str, str]]
+"""Ids ``(child, parent)``."""
+_NO_EDGES: Mapping[Link, Edges] = MappingProxyType({})
 
 
 class Stored(NamedTuple):
@@ -46,6 +56,17 @@ def _unnest(name: str) -> Any:
     return (
         sa.func.unnest(_texts(name)).table_valued(sa.column("value", sa.Text), with_ordinality="place").render_derived()
     )
+
+
+def _given_ends(place: int) -> Any:
+    """The ends of edges, from two parameters, as rows ``(source, target)``."""
+    ends = sa.func.unnest(_texts(f"sources_{place}"), _texts(f"targets_{place}"))
+    return ends.table_valued(sa.column("source", sa.Text), sa.column("target", sa.Text)).render_derived()
+
+
+def _ends(edges: Edges, place: int) -> dict[str, list[str]]:
+    sources, targets = zip(*edges, strict=True) if edges else ((), ())
+    return {f"sources_{place}": list(sources), f"targets_{place}": list(targets)}
 
 
 def _given(name: str = "rows") -> Any:
@@ -78,7 +99,7 @@ class Store:
         self.graph = graph
         self.number = number
         self.log = LogStore(graph)
-        self._built: dict[Any, Any] = {}
+        self._built: LRUCache[Any, Any] = LRUCache(_MOST_BUILT)
         links = graph.dictionary.nodes["project"].links
         self.program_link = next(link for link in links if link.target == "program")
 
@@ -121,29 +142,51 @@ class Store:
         Outdated
             As :meth:`hold`, with `lock`.
         """
-        projects, programs = self.graph.node("project"), self.graph.node("program")
-        edges = self.graph.edge(self.program_link)
-
-        def build() -> Any:
-            names = programs.c._props["name"].astext == sa.bindparam("program", type_=sa.Text)
-            codes = projects.c._props["code"].astext == sa.bindparam("code", type_=sa.Text)
-            query = (
-                sa.select(projects.c.node_id, projects.c._props)
-                .join(edges, edges.c.src_id == projects.c.node_id)
-                .join(programs, programs.c.node_id == edges.c.dst_id)
-                .where(names, codes)
-            )
-            if not lock:
-                return query
-            return query.add_columns(self._held()).with_for_update(key_share=True, read=True, of=projects)
-
-        query = self._statement(("project", lock), build)
+        query = self._statement(("project", lock), lambda: self._locked() if lock else self._named())
         row = connection.execute(query, {"program": program, "code": code}).one_or_none()
         if row is None:
             return None
         if lock:
             self._check(row[2])
         return Project(program, code, row[0], row[1])
+
+    def begin(self, connection: sa.Connection, program: str, code: str, log: LogRow) -> tuple[Project, int] | None:
+        """A project, locked as by :meth:`project`, and the number of the transaction whose row of the log is written.
+
+        Where there is no such project the caller must roll back.
+
+        Raises
+        ------
+        Outdated
+            As :meth:`hold`.
+        """
+
+        def build() -> Any:
+            logged = self.log.writing(log).cte("logged")
+            return self._locked().add_columns(sa.select(logged.c.id).scalar_subquery())
+
+        query = self._statement(("begin", "id" in log), build)
+        row = connection.execute(query, {**log, "program": program, "code": code}).one_or_none()
+        if row is None:
+            return None
+        self._check(row[2])
+        return Project(program, code, row[0], row[1]), int(row[3])
+
+    def _named(self) -> sa.Select[Any]:
+        projects, programs = self.graph.node("project"), self.graph.node("program")
+        edges = self.graph.edge(self.program_link)
+        names = programs.c._props["name"].astext == sa.bindparam("program", type_=sa.Text)
+        codes = projects.c._props["code"].astext == sa.bindparam("code", type_=sa.Text)
+        return (
+            sa.select(projects.c.node_id, projects.c._props)
+            .join(edges, edges.c.src_id == projects.c.node_id)
+            .join(programs, programs.c.node_id == edges.c.dst_id)
+            .where(names, codes)
+        )
+
+    def _locked(self) -> sa.Select[Any]:
+        held = self._named().add_columns(self._held())
+        return held.with_for_update(key_share=True, read=True, of=self.graph.node("project"))
 
     # -- finding -------------------------------------------------------------------
 
@@ -283,9 +326,14 @@ class Store:
     # -- writing -------------------------------------------------------------------
 
     def insert_nodes(
-        self, connection: sa.Connection, node_id: str, rows: Sequence[Mapping[str, Any]], transaction_id: int
+        self,
+        connection: sa.Connection,
+        node_id: str,
+        rows: Sequence[Mapping[str, Any]],
+        transaction_id: int,
+        edges: Mapping[Link, Edges] = _NO_EDGES,
     ) -> set[str]:
-        """Store new records ``{"i": id, "p": properties}`` and their snapshots.
+        """Store new records ``{"i": id, "p": properties}``, their snapshots and their links.
 
         Returns
         -------
@@ -293,7 +341,7 @@ class Store:
             Ids that were stored. The others met a record with the same id or key, perhaps a moment old; the caller
             must then roll back.
         """
-        table, snapshots = self.graph.node(node_id), self.graph.transaction_snapshots
+        table = self.graph.node(node_id)
 
         def build() -> Any:
             given = _given()
@@ -301,10 +349,13 @@ class Store:
             made = insert.on_conflict_do_nothing().returning(table.c.node_id, table.c._props).cte("made")
             nothing: Any = sa.literal_column("'{}'::jsonb")
             snapshot = self._snapshot(made.c.node_id, "create", nothing, made.c._props)
-            return sa.select(made.c.node_id).add_cte(snapshot.cte("snapshot"))
+            added = [self._add_edges(link, place).cte(f"added_{place}") for place, link in enumerate(edges)]
+            return sa.select(made.c.node_id).add_cte(snapshot.cte("snapshot"), *added)
 
-        parameters = {"rows": orjson.dumps(rows).decode(), "transaction_id": transaction_id}
-        statement = self._statement(("insert_nodes", node_id, snapshots.name), build)
+        parameters: dict[str, Any] = {"rows": orjson.dumps(rows).decode(), "transaction_id": transaction_id}
+        for place, those in enumerate(edges.values()):
+            parameters |= _ends(those, place)
+        statement = self._statement(("insert_nodes", node_id, *edges), build)
         return set(connection.execute(statement, parameters).scalars())
 
     def update_nodes(
@@ -362,36 +413,28 @@ class Store:
         snapshots = self.graph.transaction_snapshots
         return sa.insert(snapshots).from_select(names, query).returning(snapshots.c.id)
 
-    def replace_edges(
-        self, connection: sa.Connection, link: Link, cleared: Sequence[str], edges: Sequence[tuple[str, str]]
-    ) -> None:
+    def replace_edges(self, connection: sa.Connection, link: Link, cleared: Sequence[str], edges: Edges) -> None:
         """Let the children in `cleared` have no other edges than ``(child, parent)`` of `edges`, and add those.
 
         What is there already stays as it is.
         """
-        table = self.graph.edge(link)
-        sources, targets = zip(*edges, strict=True) if edges else ((), ())
-        parameters = {"sources": list(sources), "targets": list(targets)}
-
-        def given() -> Any:
-            ends = sa.func.unnest(_texts("sources"), _texts("targets"))
-            return ends.table_valued(sa.column("source", sa.Text), sa.column("target", sa.Text)).render_derived()
+        table, parameters = self.graph.edge(link), _ends(edges, 0)
 
         def clear() -> Any:
-            kept = sa.tuple_(table.c.src_id, table.c.dst_id).in_(sa.select(given()))
+            kept = sa.tuple_(table.c.src_id, table.c.dst_id).in_(sa.select(_given_ends(0)))
             which = sa.and_(table.c.src_id == sa.any_(_texts("ids")), ~kept)
             gone = sa.delete(table).where(which).returning(*table.c).cte("gone")
             return void_edges(self.graph, [(link, gone, None)])
 
-        def add() -> Any:
-            rows = given()
-            insert = pg.insert(table).from_select(["src_id", "dst_id"], sa.select(rows.c.source, rows.c.target))
-            return insert.on_conflict_do_nothing()
-
         if cleared:
             connection.execute(self._statement(("clear", link), clear), {**parameters, "ids": list(cleared)})
         if edges:
-            connection.execute(self._statement(("edges", link), add), parameters)
+            connection.execute(self._statement(("edges", link), lambda: self._add_edges(link, 0)), parameters)
+
+    def _add_edges(self, link: Link, place: int) -> Any:
+        given = sa.select(_given_ends(place))
+        insert = pg.insert(self.graph.edge(link)).from_select(["src_id", "dst_id"], given)
+        return insert.on_conflict_do_nothing()
 
     # -- locks and notices ---------------------------------------------------------
 

@@ -113,6 +113,29 @@ def find_project(store: Store, connection: sa.Connection, program: str, code: st
     return project
 
 
+def begin(store: Store, connection: sa.Connection, submission: Submission, what: str) -> tuple[Project, int]:
+    """Hold the project of a submission, and write the submission's row of the log, whose number is returned.
+
+    Parameters
+    ----------
+    what
+        What a closed project does not let happen.
+
+    Raises
+    ------
+    NotFound
+        There is no such project.
+    BadRequest
+        It is closed.
+    """
+    row = journal.row(submission, journal.SUCCEEDED)
+    begun = store.begin(connection, submission.program, submission.code, row)
+    if begun is None:
+        raise NotFound(f"Project {submission.code} not found")
+    require_open(begun[0], what)
+    return begun
+
+
 def require_open(project: Project, what: str) -> None:
     """Refuse changes of a project that is closed for them.
 
@@ -145,9 +168,7 @@ class Transaction:
         self.reading = submission.reading
         self.progress = progress or Progress()
         self.nodes = tools.store.graph.dictionary.nodes
-        self.project = find_project(self.store, connection, submission.program, submission.code, lock=True)
-        require_open(self.project, "uploads")
-        self.id = journal.log(connection, self.store, submission, journal.SUCCEEDED)
+        self.project, self.id = begin(self.store, connection, submission, "uploads")
         self.now = datetime.now(UTC).isoformat()
         self.tally = Tally(tools.sizes.told, tools.sizes.told_faulty)
         self.intake = Intake(self.nodes, tools.checkers, self.project, self.reading, self.tally)
@@ -329,23 +350,34 @@ class Transaction:
         connection = self.connection
         for kind, those in by_type.items():
             entities = [entity for entity in those if not entity.errors]
-            new = [{"i": each.id, "p": each.properties} for each in entities if each.action == CREATE]
-            made = self.store.insert_nodes(connection, kind, new, self.id) if new else set()
-            for entity in entities:
-                if entity.action == CREATE and entity.id not in made:
-                    # Somebody else was quicker: the key was free when we looked.
-                    if self.submission.role == UPDATE:
-                        raise Raced
-                    entity.errors.append(exists(entity, self.nodes[kind]))
-            changed = [{"i": each.id, "p": each.properties} for each in entities if each.action == UPDATE]
-            if changed:
-                self.store.update_nodes(connection, kind, changed, self.id)
-        for kind, entities in by_type.items():
-            for link in self.nodes[kind].links:
-                self._write_edges(link, [entity for entity in entities if not entity.errors])
+            self._create(self.nodes[kind], [entity for entity in entities if entity.action == CREATE])
+            old = [entity for entity in entities if entity.action == UPDATE]
+            if old:
+                self.store.update_nodes(
+                    connection, kind, [{"i": each.id, "p": each.properties} for each in old], self.id
+                )
+                for link in self.nodes[kind].links:
+                    self._replace_edges(link, old)
         files.write(connection, self.tools.index_schema, plan)
 
-    def _write_edges(self, link: Link, entities: Sequence[Entity]) -> None:
+    def _create(self, node: NodeType, entities: Sequence[Entity]) -> None:
+        if not entities:
+            return
+        edges = {
+            link: [(each.id or "", parent) for each in entities for parent in each.links.get(link.name, ())]
+            for link in node.links
+        }
+        edges = {link: those for link, those in edges.items() if those}
+        rows = [{"i": each.id, "p": each.properties} for each in entities]
+        made = self.store.insert_nodes(self.connection, node.id, rows, self.id, edges)
+        for entity in entities:
+            if entity.id not in made:
+                # Somebody else was quicker: the key was free when we looked.
+                if self.submission.role == UPDATE:
+                    raise Raced
+                entity.errors.append(exists(entity, node))
+
+    def _replace_edges(self, link: Link, entities: Sequence[Entity]) -> None:
         name, cleared = link.name, []
         edges: list[tuple[str, str]] = []
         for entity in entities:
