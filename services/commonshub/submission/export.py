@@ -16,9 +16,9 @@ from ..core.cells import cell, table_text
 from ..core.dictionary import Dictionary, NodeType
 from ..core.errors import BadRequest
 from .entity import Project
+from .opening import find_project
 from .sources import Live, Source
 from .store import Store
-from .transaction import find_project
 
 DELIMITERS = {"tsv": "\t", "csv": ","}
 FORMATS = ("tsv", "csv", "json")

@@ -23,11 +23,12 @@ from ..core.errors import Conflict
 from ..core.releases import Release, Releases, link_key
 from . import journal
 from .entity import Outcome, Project
+from .opening import find_project
 from .progress import CHECKSUM, COMMIT, LINKS, Progress
 from .request import Submission
 from .sources import Live
 from .store import Store
-from .transaction import Tools, find_project
+from .transaction import Tools
 
 FREEZE = "release"
 """Role of the transaction in the log."""

@@ -18,9 +18,9 @@ from ..core.errors import NotFound
 from . import sheets
 from .descent import Descent
 from .export import Row, Writer, pages, rows_by_type
+from .opening import find_project
 from .sources import Live, Source
 from .store import Store
-from .transaction import find_project
 
 MEMORY_BYTES = 2**20
 """A longer file is one on the disk."""

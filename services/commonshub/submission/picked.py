@@ -6,9 +6,11 @@ import sqlalchemy as sa
 
 from . import journal
 from .entity import Entity, Outcome, fault
+from .finding import Owner, Stored
+from .opening import begin
 from .request import Submission
-from .store import Owner, Store, Stored, grouped
-from .transaction import Rejected, begin
+from .store import Store, grouped
+from .transaction import Rejected
 
 
 class Picked:

@@ -16,9 +16,9 @@ from .body import BLOCK_BYTES
 from .documents import CONTENT_TYPES, XLSX
 from .handlers import LINKS, SubmissionHandler
 from .model import Model
+from .opening import find_project
 from .packing import Packed, Wanted, pack
 from .sources import Live, Source
-from .transaction import find_project
 
 _TYPES = {
     "tsv": "text/tab-separated-values; charset=utf-8",

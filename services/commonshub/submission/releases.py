@@ -16,11 +16,11 @@ from .documents import JSON, XLSX, Records
 from .freezing import FREEZE, Words, freeze
 from .handlers import SubmissionHandler
 from .jobs import Task
+from .opening import find_project
 from .packing import Packed, Wanted, pack_blocks, pack_type
 from .readers import SendingHandler
 from .request import Submission
 from .sources import Frozen, Live, Source
-from .transaction import find_project
 
 CURRENT = "current"
 """What a diff calls the project as it is now."""

@@ -1,66 +1,32 @@
 """The SQL of submissions: a fixed number of statements for any number of records.
 
-Statements are built once for each node type or link. Records travel as one JSON text that PostgreSQL takes apart
-itself, which costs the client nothing per row. Keys are compared with PostgreSQL's own ``lower``, because it is what
-the unique indexes use.
+Records travel as one JSON text that PostgreSQL takes apart itself, which costs the client nothing per row.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.util import LRUCache
 
 from ..core.dictionary import Link
 from ..core.graph import CHANNEL, HOLD, Graph
-from ..core.texts import TEXTS
 from .entity import Project
+from .finding import Finding, texts
 from .history import edges_of, void_edges, void_nodes
 from .logstore import LogRow, LogStore
-
-_NOTHING: sa.ColumnElement[int] = sa.literal_column("0")
-
-
-# Which links new records have makes statements of their own: of a type with many links, more than are worth keeping.
-_MOST_BUILT = 2000
 
 Edges = Sequence[tuple[str, str]]
 """Ids ``(child, parent)``."""
 _NO_EDGES: Mapping[Link, Edges] = MappingProxyType({})
 
 
-class Stored(NamedTuple):
-    """A record in the database."""
-
-    id: str
-    properties: Mapping[str, Any]
-
-
-class Owner(NamedTuple):
-    """Where an id is taken."""
-
-    type: str
-    project_id: str | None
-
-
-def _texts(name: str) -> sa.BindParameter[Any]:
-    return sa.bindparam(name, type_=TEXTS)
-
-
-def _unnest(name: str) -> Any:
-    """The texts of a parameter as rows ``(value, place)``, place from 1."""
-    return (
-        sa.func.unnest(_texts(name)).table_valued(sa.column("value", sa.Text), with_ordinality="place").render_derived()
-    )
-
-
 def _given_ends(place: int) -> Any:
     """The ends of edges, from two parameters, as rows ``(source, target)``."""
-    ends = sa.func.unnest(_texts(f"sources_{place}"), _texts(f"targets_{place}"))
+    ends = sa.func.unnest(texts(f"sources_{place}"), texts(f"targets_{place}"))
     return ends.table_valued(sa.column("source", sa.Text), sa.column("target", sa.Text)).render_derived()
 
 
@@ -81,7 +47,7 @@ class Outdated(Exception):
     """Another version of the dictionary has come into force: what was read by this one has to be read anew."""
 
 
-class Store:
+class Store(Finding):
     """The graph of one commons in its database.
 
     Parameters
@@ -96,18 +62,11 @@ class Store:
     """
 
     def __init__(self, graph: Graph, number: int) -> None:
-        self.graph = graph
+        super().__init__(graph)
         self.number = number
         self.log = LogStore(graph)
-        self._built: LRUCache[Any, Any] = LRUCache(_MOST_BUILT)
         links = graph.dictionary.nodes["project"].links
         self.program_link = next(link for link in links if link.target == "program")
-
-    def _statement(self, key: Any, build: Callable[[], Any]) -> Any:
-        made = self._built.get(key)
-        if made is None:
-            made = self._built[key] = build()
-        return made
 
     # -- programs and projects ---------------------------------------------------
 
@@ -188,141 +147,6 @@ class Store:
         held = self._named().add_columns(self._held())
         return held.with_for_update(key_share=True, read=True, of=self.graph.node("project"))
 
-    # -- finding -------------------------------------------------------------------
-
-    def by_key(
-        self, connection: sa.Connection, node_id: str, project_id: str, keys: Sequence[str]
-    ) -> dict[str, Stored]:
-        """Records by submitter_id, without regard to case, locked for an update; by the key as it was given."""
-        table = self.graph.node(node_id)
-
-        def build() -> Any:
-            wanted = sa.select(table.c.node_id, table.c._props).with_for_update(key_share=True)
-            return self._each_key(node_id, wanted)
-
-        rows = connection.execute(
-            self._statement(("by_key", node_id), build), {"keys": list(keys), "project_id": project_id}
-        )
-        return {keys[place - 1]: Stored(id_, properties) for place, id_, properties in rows}
-
-    def by_id(
-        self, connection: sa.Connection, node_id: str, project_id: str, ids: Sequence[str], delete: bool = False
-    ) -> dict[str, Stored]:
-        """Records of a project by id, locked for an update.
-
-        Parameters
-        ----------
-        delete
-            Lock them for their end: wait for submissions that link to them, and let later ones wait.
-        """
-        table = self.graph.node(node_id)
-
-        def build() -> Any:
-            query = sa.select(table.c.node_id, table.c._props)
-            mine = table.c._props["project_id"].astext == sa.bindparam("project_id", type_=sa.Text)
-            wanted = query.where(table.c.node_id == sa.any_(_texts("ids")), mine)
-            return wanted.order_by(table.c.node_id).with_for_update(key_share=not delete)
-
-        rows = connection.execute(
-            self._statement(("by_id", node_id, delete), build), {"ids": list(ids), "project_id": project_id}
-        )
-        return {id_: Stored(id_, properties) for id_, properties in rows}
-
-    def _each_key(self, node_id: str, wanted: sa.Select[Any]) -> sa.Select[Any]:
-        """For each of the parameter ``keys`` its place and what is `wanted` of the record with it, if there is one."""
-        table, given, lower = self.graph.node(node_id), _unnest("keys"), sa.func.lower
-        found = wanted.where(
-            lower(table.c._props["project_id"].astext) == lower(sa.bindparam("project_id", type_=sa.Text)),
-            lower(table.c._props["submitter_id"].astext) == lower(given.c.value),
-        )
-        if any("submitter_id" in keys for keys in self.graph.dictionary.nodes[node_id].unique_keys):
-            # There is an index. PostgreSQL does not know what it costs to take the keys of a whole table out of their
-            # records, and would do so up to some 50,000 of them; an offset, of nothing, lets it look up each key.
-            found = found.offset(_NOTHING)
-        each = found.lateral()
-        return sa.select(given.c.place, *each.c).select_from(given.join(each, sa.true()))
-
-    def owners(self, connection: sa.Connection, ids: Sequence[str]) -> dict[str, Owner]:
-        """Node type and project of ids, wherever in the commons they are."""
-
-        def build() -> Any:
-            wanted = _texts("ids")
-            parts = []
-            for node_id in self.graph.dictionary.nodes:
-                table = self.graph.node(node_id)
-                project_id = table.c._props["project_id"].astext.label("project_id")
-                part = sa.select(table.c.node_id, sa.literal(node_id, literal_execute=True).label("type"), project_id)
-                parts.append(part.where(table.c.node_id == sa.any_(wanted)))
-            return sa.union_all(*parts)
-
-        if not ids:
-            return {}
-        rows = connection.execute(self._statement("owners", build), {"ids": list(ids)})
-        return {id_: Owner(kind, project_id) for id_, kind, project_id in rows}
-
-    def targets_by_key(
-        self, connection: sa.Connection, node_id: str, project_id: str, keys: Sequence[str], exclusive: bool
-    ) -> dict[str, str]:
-        """Ids of link targets by submitter_id as it was given; they cannot go away until the transaction ends.
-
-        Parameters
-        ----------
-        exclusive
-            Wait for other submissions that link to the same targets, where a target may have only one child.
-        """
-        table = self.graph.node(node_id)
-
-        def build() -> Any:
-            return self._each_key(node_id, _hold(sa.select(table.c.node_id), exclusive))
-
-        rows = connection.execute(
-            self._statement(("targets_by_key", node_id, exclusive), build),
-            {"keys": list(keys), "project_id": project_id},
-        )
-        return {keys[place - 1]: id_ for place, id_ in rows}
-
-    def targets_by_id(
-        self, connection: sa.Connection, node_id: str, project_id: str, ids: Sequence[str], exclusive: bool
-    ) -> set[str]:
-        """Which of these ids are link targets in the project; held as by :meth:`targets_by_key`."""
-        table = self.graph.node(node_id)
-
-        def build() -> Any:
-            mine = table.c._props["project_id"].astext == sa.bindparam("project_id", type_=sa.Text)
-            query = sa.select(table.c.node_id).where(table.c.node_id == sa.any_(_texts("ids")), mine)
-            return _hold(query, exclusive)
-
-        statement = self._statement(("targets_by_id", node_id, exclusive), build)
-        return set(connection.execute(statement, {"ids": list(ids), "project_id": project_id}).scalars())
-
-    def parents(self, connection: sa.Connection, node_id: str, ids: Sequence[str]) -> list[tuple[str, str, str]]:
-        """Stored edges ``(link name, child, parent)`` of records of one type."""
-        links = self.graph.dictionary.nodes[node_id].links
-
-        def build() -> Any:
-            parts = []
-            for link in links:
-                edge = self.graph.edge(link)
-                name = sa.literal(link.name, literal_execute=True).label("name")
-                parts.append(
-                    sa.select(name, edge.c.src_id, edge.c.dst_id).where(edge.c.src_id == sa.any_(_texts("ids")))
-                )
-            return sa.union_all(*parts)
-
-        if not links or not ids:
-            return []
-        rows = connection.execute(self._statement(("parents", node_id), build), {"ids": list(ids)})
-        return [(name, child, parent) for name, child, parent in rows]
-
-    def children(self, connection: sa.Connection, link: Link, parents: Sequence[str]) -> list[tuple[str, str]]:
-        """Stored edges ``(child, parent)`` of one link to some parents."""
-        edge = self.graph.edge(link)
-        query = self._statement(
-            ("children", link),
-            lambda: sa.select(edge.c.src_id, edge.c.dst_id).where(edge.c.dst_id == sa.any_(_texts("ids"))),
-        )
-        return [(child, parent) for child, parent in connection.execute(query, {"ids": list(parents)})]
-
     # -- writing -------------------------------------------------------------------
 
     def insert_nodes(
@@ -380,14 +204,14 @@ class Store:
         table = self.graph.node(node_id)
 
         def build() -> Any:
-            which = table.c.node_id == sa.any_(_texts("ids"))
+            which = table.c.node_id == sa.any_(texts("ids"))
             gone = sa.delete(table).where(which).returning(*table.c).cte("gone")
             snapshot = self._snapshot(gone.c.node_id, "delete", gone.c._props, sa.literal_column("'{}'::jsonb"))
             voided = void_nodes(self.graph, node_id, gone).cte("voided")
             return sa.select(sa.func.count()).select_from(gone).add_cte(snapshot.cte("snapshot"), voided)
 
         parameters = {"ids": list(ids), "transaction_id": transaction_id}
-        if edges := edges_of(self.graph, node_id, _texts("ids")):
+        if edges := edges_of(self.graph, node_id, texts("ids")):
             void = self._statement(("void_edges", node_id), lambda: void_edges(self.graph, edges))
             connection.execute(void, {"ids": list(ids)})
         connection.execute(self._statement(("delete_nodes", node_id), build), parameters)
@@ -399,7 +223,7 @@ class Store:
         def build() -> Any:
             given = sa.cast(sa.bindparam("marks", type_=sa.Text), JSONB)
             merged = sa.func.coalesce(table.c._sysan, sa.literal_column("'{}'::jsonb")).op("||")(given)
-            which = table.c.node_id == sa.any_(_texts("ids"))
+            which = table.c.node_id == sa.any_(texts("ids"))
             voided = void_nodes(self.graph, node_id, table, which)
             return sa.update(table).values(_sysan=merged).where(which).add_cte(voided.cte("voided"))
 
@@ -422,7 +246,7 @@ class Store:
 
         def clear() -> Any:
             kept = sa.tuple_(table.c.src_id, table.c.dst_id).in_(sa.select(_given_ends(0)))
-            which = sa.and_(table.c.src_id == sa.any_(_texts("ids")), ~kept)
+            which = sa.and_(table.c.src_id == sa.any_(texts("ids")), ~kept)
             gone = sa.delete(table).where(which).returning(*table.c).cte("gone")
             return void_edges(self.graph, [(link, gone, None)])
 
@@ -455,10 +279,6 @@ class Store:
     def announce(self, connection: sa.Connection, project_id: str) -> None:
         """Tell everybody who follows the graph, at the commit."""
         connection.execute(sa.select(sa.func.pg_notify(CHANNEL, project_id)))
-
-
-def _hold(query: Any, exclusive: bool) -> Any:
-    return query.with_for_update(key_share=True, read=not exclusive)
 
 
 def grouped(items: Iterable[tuple[Any, Any]]) -> dict[Any, list[Any]]:

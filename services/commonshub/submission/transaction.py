@@ -23,23 +23,24 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..core.dictionary import Link, NodeType
-from ..core.errors import BadRequest, NotFound
 from ..core.storage import Storage
 from ..core.uuids import fresh
 from . import files, journal
 from .bulk import divided
 from .cycles import refuse_cycles, told_at_once
-from .entity import CREATE, UPDATE, Entity, Fault, Outcome, Project, fault, faulty
+from .entity import CREATE, UPDATE, Entity, Fault, Outcome, fault, faulty
+from .finding import Stored
 from .ids import is_uuid
 from .intake import Intake
 from .ledger import Late, Ledger
 from .linker import Linker
 from .links import not_found, only_one, second_children
 from .neighbours import suggest
+from .opening import begin
 from .places import locate
 from .progress import COMMIT, LINKS, Progress
 from .request import Submission
-from .store import Store, Stored
+from .store import Store
 from .tally import Tally
 from .validate import Checker, Checkers
 
@@ -97,56 +98,6 @@ class Rejected(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.transaction_id)
         self.outcome = outcome
-
-
-def find_project(store: Store, connection: sa.Connection, program: str, code: str, lock: bool = False) -> Project:
-    """The project of a path.
-
-    Raises
-    ------
-    NotFound
-        There is none.
-    """
-    project = store.project(connection, program, code, lock)
-    if project is None:
-        raise NotFound(f"Project {code} not found")
-    return project
-
-
-def begin(store: Store, connection: sa.Connection, submission: Submission, what: str) -> tuple[Project, int]:
-    """Hold the project of a submission, and write the submission's row of the log, whose number is returned.
-
-    Parameters
-    ----------
-    what
-        What a closed project does not let happen.
-
-    Raises
-    ------
-    NotFound
-        There is no such project.
-    BadRequest
-        It is closed.
-    """
-    row = journal.row(submission, journal.SUCCEEDED)
-    begun = store.begin(connection, submission.program, submission.code, row)
-    if begun is None:
-        raise NotFound(f"Project {submission.code} not found")
-    require_open(begun[0], what)
-    return begun
-
-
-def require_open(project: Project, what: str) -> None:
-    """Refuse changes of a project that is closed for them.
-
-    Raises
-    ------
-    BadRequest
-        The project's state is not ``open``.
-    """
-    state = project.properties.get("state", "open")
-    if state != "open":
-        raise BadRequest(f"Project is in state '{state}', which prevents {what}. Open the project first.")
 
 
 class Transaction:
