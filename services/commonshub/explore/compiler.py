@@ -219,10 +219,13 @@ class _Compiler:
         return [each for each in found if each is not None]
 
     def _nested(self, item: Item, node: str, names: _Names) -> Nested | None:
-        keys = self.faults.keys(item, {"name", "path", "props", "filter", "nested_props"}, {"name", "path", "props"})
-        if not keys.keys() >= {"name", "path"} or not names.take(item, self.faults.text(keys["name"])):
+        keys = self.faults.keys(item, {"name", "path", "props", "filter", "nested_props"}, {"path", "props"})
+        way = self.faults.text(keys.get("path"))
+        # Tube writes a path for a name with dashes, which GraphQL does not take.
+        name = self.faults.text(keys.get("name")) or way.replace(".", "_")
+        if not way or not names.take(item, name):
             return None
-        path = self.blocks.path(keys["path"], self.faults.text(keys["path"]), node)
+        path = self.blocks.path(keys["path"], way, node)
         if not path:
             return None
         target = path[-1].node
@@ -231,7 +234,7 @@ class _Compiler:
         takes = (key, *inner.filter(self.blocks.takes(keys.get("props"), target)))
         condition = self.blocks.condition(keys["filter"], target) if "filter" in keys else None
         nested = self._nested_list(keys.get("nested_props"), target, inner)
-        return Nested(keys["name"].value, path, target, takes, condition, tuple(nested))
+        return Nested(name, path, target, takes, condition, tuple(nested))
 
     def _join(self, item: Item, own: Aggregator, documents: list[Document], names: _Names) -> Join | None:
         keys = self.faults.keys(item, {"index", "join_on", "props"}, {"index", "join_on", "props"})

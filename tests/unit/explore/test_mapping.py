@@ -185,6 +185,16 @@ def test_a_collector_reads_only_links_that_lead_where_it_injects(dictionary: Dic
     }
 
 
+@pytest.mark.parametrize(
+    ("block", "name"),
+    [("{path: samples, props: []}", "samples"), ("{path: samples.aliquots, props: []}", "samples_aliquots"),
+     ("{name: n, path: samples, props: []}", "n")],
+)  # fmt: skip
+def test_a_nest_without_a_name_has_that_of_its_path(dictionary: Dictionary, block: str, name: str) -> None:
+    document = case(f"{PROPS}  nested_props: [{block}]\n", dictionary)
+    assert [nest.name for nest in document.doc_type.nests] == [name]
+
+
 def test_the_digest_follows_the_text(dictionary: Dictionary) -> None:
     plans: list[Plan] = [compile_mapping(HEAD + PROPS + tail, dictionary) for tail in ("", "", "# more\n")]
     assert plans[0].digest == plans[1].digest != plans[2].digest
