@@ -6,6 +6,7 @@ A file is whole, or there is none, since its end tells where everything in it is
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Timer
 from typing import IO
@@ -78,10 +79,13 @@ def _feed(pipe: IO[bytes], columns: Sequence[Column], rows: Iterable[Row], gone:
             if gone.is_set():
                 raise Gone
             pipe.write(block)
-        pipe.close()
     except BrokenPipeError:
         # The process has ended, and says itself why.
-        return
+        pass
+    finally:
+        # What is left in the buffer has nowhere to go then, either.
+        with suppress(BrokenPipeError):
+            pipe.close()
 
 
 def _refuse_clash(columns: Sequence[Column]) -> None:
