@@ -3,16 +3,16 @@
 One row that cannot be stored refuses them all, as it does in other statements.
 """
 
-import io
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from itertools import islice
 
 import psycopg2
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 NULL = "\\N"
-_AT_A_TIME_BYTES = 2**20
+_LINES_AT_A_TIME = 100
 
 
 def escaped(text: str) -> str:
@@ -23,6 +23,16 @@ def escaped(text: str) -> str:
 def line(fields: Iterable[str]) -> str:
     """A row of fields, each of them :func:`escaped` or :data:`NULL`."""
     return "\t".join(fields) + "\n"
+
+
+class _Reader:
+    """Lines as the driver reads them: PostgreSQL stores some while the next are made."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+
+    def read(self, _size: int) -> bytes:
+        return "".join(islice(self._lines, _LINES_AT_A_TIME)).encode()
 
 
 def load(connection: sa.Connection, table: sa.Table, columns: Sequence[str], lines: Iterable[str]) -> None:
@@ -43,8 +53,7 @@ def load(connection: sa.Connection, table: sa.Table, columns: Sequence[str], lin
     statement = f"copy {preparer.format_table(table)} ({names}) from stdin"
     try:
         with closing(connection.connection.cursor()) as cursor:
-            data = io.BytesIO("".join(lines).encode())
-            cursor.copy_expert(statement, data, size=_AT_A_TIME_BYTES)
+            cursor.copy_expert(statement, _Reader(lines))
     except psycopg2.Error as error:
         lost = connection.dialect.is_disconnect(error, None, None)
         if lost:

@@ -170,8 +170,9 @@ def add(connection: sa.Connection, schema: str, records: Sequence[Draft]) -> Non
     """
     moment = connection.execute(sa.select(now())).scalar_one()
     names = ("guid", "baseid", "rev", "created_date", "updated_date", *map(column, ENCODERS))
-    # In the order of their GUIDs, as those of :func:`_insert`.
-    load(connection, tables(schema).record, names, sorted(lines(records, moment)))
+    # In the order of their GUIDs, as those of :func:`_insert`; one that is made up here nobody else waits for.
+    ordered = sorted(records, key=lambda draft: draft.did or "")
+    load(connection, tables(schema).record, names, lines(ordered, moment))
 
 
 def create_free(
