@@ -50,7 +50,9 @@ def measure() -> Iterator[Figure]:
 def rebuild(commons: Commons) -> tuple[float, float]:
     """Seconds of a whole build, and the most memory that it had, in MB."""
     begin = time.perf_counter()
-    process = subprocess.Popen([str(COMMAND), "etl", "run", "--force", "--quiet", "--data-dir", str(commons.data_dir)])
+    command = [str(COMMAND), "etl", "run", "--force", "--quiet", "--data-dir", str(commons.data_dir)]
+    # Its own words would stand among the figures.
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise RuntimeError(f"The build ended with {os.waitstatus_to_exitcode(status)}.")
