@@ -1,12 +1,20 @@
-"""Random identifiers by the thousand."""
+"""Identifiers by the thousand."""
 
 import os
+import time
 
 
 def fresh(count: int) -> list[str]:
-    """New random UUIDs (version 4), at a third of the cost of making each by itself."""
-    text = os.urandom(16 * count).hex()
-    return [
-        f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{'89ab'[int(h[16], 16) & 3]}{h[17:20]}-{h[20:]}"
-        for h in (text[place : place + 32] for place in range(0, 32 * count, 32))
-    ]
+    """New UUIDs in ascending order (version 7, RFC 9562): the moment in milliseconds, then 74 random bits.
+
+    What is made together lies together in an index. Wholly random ones would each change another page of it, and take
+    PostgreSQL a fifth longer to store.
+    """
+    moment, random = f"{time.time_ns() // 1_000_000:012x}", os.urandom(10 * count).hex()
+    start = f"{moment[:8]}-{moment[8:]}-7"
+    return sorted(
+        [
+            f"{start}{h[:3]}-{'89ab'[int(h[3], 16) & 3]}{h[4:7]}-{h[7:19]}"
+            for h in (random[place : place + 20] for place in range(0, 20 * count, 20))
+        ]
+    )
