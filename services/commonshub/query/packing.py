@@ -61,11 +61,10 @@ def write(columns: Sequence[Column], rows: Iterable[Row], folder: Path, gone: Ev
             _feed(process.stdin, columns, rows, gone)
             said = process.stderr.read()
             process.wait()
-        except BaseException:
-            process.kill()
-            raise
         finally:
             timer.cancel()
+            # Nobody waits for one whose rows came to an end before their time.
+            process.kill()
     if late.is_set():
         raise Unavailable("The table took too long to be written; narrow the query, or take it as CSV.")
     if process.returncode:
