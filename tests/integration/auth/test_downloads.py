@@ -3,15 +3,14 @@
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from tests.auth_service import Auth
+from tests.statements import noted
 from tests.tokens import bearer
 
 from commonshub.core import records
@@ -27,30 +26,14 @@ def readable(auth: Auth) -> str:
     return auth.record(did=guid, urls=[f"s3://commons/{guid}/x"], authz=[ONE]).did
 
 
-@contextmanager
-def statements(auth: Auth) -> Iterator[list[str]]:
-    """The SQL that the service sends meanwhile, for whatever reason; begin and commit are no statements."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        seen.append(statement)
-
-    engine = auth.app.database.engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
-
-
 def cost(auth: Auth, method: str, path: str, **options: Any) -> list[str]:
     """The verbs of the SQL that one request costs: the fewest of some tries, since policies are read now and then."""
     headers = bearer(auth.access_token("alice"))
     tries = []
     for _ in range(20):
-        with statements(auth) as seen:
+        with noted(auth.app.database.engine) as seen:
             assert auth.request(method, path, headers=headers, **options).status_code == 200
-        tries.append([statement.split()[0].lower() for statement in seen])
+        tries.append([each.text.split()[0].lower() for each in seen])
     return min(tries, key=len)
 
 

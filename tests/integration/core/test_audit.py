@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+from tests.statements import noted
 
 from commonshub.core import audit
 from commonshub.core.audit import Entry
@@ -41,11 +42,10 @@ def test_each_entry_of_a_request_is_a_row_that_says_who_asked(engine: sa.Engine)
 
 
 def test_a_thousand_rows_are_one_statement(engine: sa.Engine) -> None:
-    statements: list[str] = []
-    sa.event.listen(engine, "before_cursor_execute", lambda _c, _u, statement, *_: statements.append(statement))
     with engine.connect() as connection:
         entries = [Entry("download", f"g{number}") for number in range(1000)]
-        audit.write_many(connection, "auth", ALICE, "r-2", entries)
+        with noted(engine) as statements:
+            audit.write_many(connection, "auth", ALICE, "r-2", entries)
         assert len(statements) == 1
         assert [row.subject for row in rows(connection)] == [entry.subject for entry in entries]
 

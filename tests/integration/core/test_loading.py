@@ -1,6 +1,5 @@
 """Rows that are loaded are what they would have been with any other statement."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -39,14 +38,6 @@ DRAFTS = st.builds(
     content_updated_date=DATES,
     aliases=st.lists(WORDS, max_size=3),
 )
-
-
-@pytest.fixture(scope="module")
-def connection(database_url: str) -> Iterator[sa.Connection]:
-    engine = create_engine(DatabaseSettings(url=database_url))
-    with engine.connect() as opened:
-        yield opened
-    engine.dispose()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

@@ -1,25 +1,12 @@
 """Lists of text arrive in PostgreSQL as they were."""
 
-from collections.abc import Iterator
-
-import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from commonshub.core.database import create_engine
-from commonshub.core.settings import DatabaseSettings
 from commonshub.core.texts import TEXTS
 
 TEXT = st.text(st.one_of(st.sampled_from("\"\\,{}' \n"), st.characters(exclude_characters="\0", codec="utf-8")))
-
-
-@pytest.fixture(scope="module")
-def connection(database_url: str) -> Iterator[sa.Connection]:
-    engine = create_engine(DatabaseSettings(url=database_url))
-    with engine.connect() as opened:
-        yield opened
-    engine.dispose()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

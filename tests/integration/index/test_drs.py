@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import requests
-import sqlalchemy as sa
 from tests.drs_schema import faults
+from tests.statements import noted
 
 from commonshub.core import blobs, records
 from commonshub.core.records import Draft
@@ -149,18 +149,10 @@ def test_an_access_id_that_the_object_lacks_is_a_404(
 
 def test_a_signed_url_costs_two_statements(url: str, stored: Callable[..., records.Record], running: Any) -> None:
     path = f"{url}{BASE}/objects/{stored(acl=['*']).did}/access/s3"
-    verbs: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        # The worker that looks for uploads works beside.
-        if "blob" not in statement:
-            verbs.append(statement.split()[0].lower())
-
-    sa.event.listen(running.app.database.engine, "before_cursor_execute", note)
-    try:
+    with noted(running.app.database.engine) as statements:
         assert requests.get(path).status_code == 200
-    finally:
-        sa.event.remove(running.app.database.engine, "before_cursor_execute", note)
+    # The worker that looks for uploads works beside.
+    verbs = [each.text.split()[0].lower() for each in statements if "blob" not in each.text]
     assert verbs == ["select", "insert"]
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote_plus
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.statements import noted
 from tests.waiting import eventually
 
 from commonshub.core import blobs, records
@@ -119,20 +120,12 @@ def test_an_object_that_was_removed_is_no_upload(running: Any, send: Send) -> No
 
 
 def test_thousands_of_events_are_one_statement(running: Any, send: Send) -> None:
-    statements: list[str] = []
-
-    def note(*call: Any) -> None:
-        if call[2].startswith("UPDATE") and "blob.location = ANY" in call[2]:
-            statements.append(call[2])
-
     keys = [blank(running)[1] for _ in range(20)] + [f"{uuid.uuid4()}/x" for _ in range(3000)]
-    engine = running.app.database.engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
+    with noted(running.app.database.engine) as statements:
         assert send(*keys).json() == {"events": 3020, "hastened": 20, "ignored": 3000}
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
-    assert len(statements) == 1
+    assert (
+        len([each for each in statements if each.text.startswith("UPDATE") and "blob.location = ANY" in each.text]) == 1
+    )
 
 
 def test_a_location_has_its_index(running: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 import sqlalchemy as sa
+from tests.statements import Statement, noted
 
 from commonshub.core import records
 from commonshub.core.database import Database
@@ -54,15 +55,9 @@ def connection(database: Database) -> Iterator[sa.Connection]:
 
 
 @pytest.fixture
-def statements(database: Database) -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(conn: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        seen.append(statement)
-
-    sa.event.listen(database.engine, "before_cursor_execute", note)
-    yield seen
-    sa.event.remove(database.engine, "before_cursor_execute", note)
+def statements(database: Database) -> Iterator[list[Statement]]:
+    with noted(database.engine) as seen:
+        yield seen
 
 
 @pytest.mark.parametrize(
@@ -91,7 +86,7 @@ def test_a_name_is_a_guid_then_a_baseid_then_an_alias(connection: sa.Connection,
     assert [each and each.did for each in documents] == [each and each.did for each in found]
 
 
-def test_reads_by_guid_that_arrive_together_take_one_statement(database: Database, statements: list[str]) -> None:
+def test_reads_by_guid_that_arrive_together_take_one_statement(database: Database, statements: list[Statement]) -> None:
     async def together() -> list[Any]:
         single = Reads(database, "index", prefix="", most=64, at_once=2)
         names = ["plain", "newer", "both", "plain"] * 10
@@ -131,7 +126,7 @@ def test_a_document_has_every_key_and_nulls_count_as_empty(connection: sa.Connec
 
 @pytest.mark.parametrize("name", ["plain", "base-1", PREFIX + "plain", "newer"])
 def test_all_versions_of_an_object_take_one_statement(
-    connection: sa.Connection, statements: list[str], name: str
+    connection: sa.Connection, statements: list[Statement], name: str
 ) -> None:
     found = store.versions(connection, "index", RECORD, name, prefix=PREFIX)
     newest = store.latest(connection, "index", name, prefix=PREFIX)

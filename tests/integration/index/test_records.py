@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from tests.statements import noted
 
 from commonshub.core import blobs, records
 from commonshub.core.database import create_engine, migrate
@@ -81,19 +82,11 @@ def test_records_come_back_in_order_with_what_was_given(connection: sa.Connectio
 
 
 def test_many_records_take_one_statement(engine: sa.Engine, connection: sa.Connection) -> None:
-    statements: list[str] = []
-
-    def note(conn: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        statements.append(statement)
-
-    sa.event.listen(engine, "before_cursor_execute", note)
-    try:
+    with noted(engine) as statements:
         made = records.create(connection, SCHEMA, [Draft(size=n, hashes={"md5": MD5}) for n in range(2000)])
         got = records.get_many(connection, SCHEMA, [record.did for record in made])
         changed = records.assign(connection, SCHEMA, got, {"uploader": None, "authz": ["/programs/p"]})
         gone = records.delete_many(connection, SCHEMA, got)
-    finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
     assert (len(statements), len(got), len(changed), len(gone)) == (4, 2000, 2000, 2000)
     assert len({record.rev for record in changed.values()}) > 1990
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from tests.index_service import PROJECT, Ask, ask
+from tests.statements import Statement, noted
 
 from commonshub.core import records
 from commonshub.core.records import Draft
@@ -42,18 +42,14 @@ def many(running: Any) -> None:
 
 
 @pytest.fixture
-def statements(running: Any) -> Iterator[list[str]]:
-    seen: list[str] = []
+def statements(running: Any) -> Iterator[list[Statement]]:
+    with noted(running.app.database.engine) as seen:
+        yield seen
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        # Workers for uploads, deletions, buckets and policies look for something to do meanwhile.
-        if ".record" in statement or "bundle" in statement:
-            seen.append(statement)
 
-    engine = running.app.database.engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    yield seen
-    sa.event.remove(engine, "before_cursor_execute", note)
+def on_records(statements: list[Statement]) -> list[str]:
+    """Workers for uploads, deletions, buckets and policies look for something to do meanwhile."""
+    return [each.text for each in statements if ".record" in each.text or "bundle" in each.text]
 
 
 @pytest.mark.parametrize(
@@ -85,10 +81,10 @@ def statements(running: Any) -> Iterator[list[str]]:
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_a_read_is_one_statement(ask: Ask, statements: list[str], method: str, path: str, content: Any) -> None:
+def test_a_read_is_one_statement(ask: Ask, statements: list[Statement], method: str, path: str, content: Any) -> None:
     answer = ask(method, path, json=content)
     assert answer.status_code == 200, answer.text
-    assert len(statements) == 1, statements
+    assert len(on_records(statements)) == 1, statements
 
 
 @pytest.mark.parametrize(
@@ -100,7 +96,7 @@ def test_a_read_is_one_statement(ask: Ask, statements: list[str], method: str, p
     ],
 )
 def test_a_read_by_another_name_than_the_guid_or_of_bundles_too_is_two(
-    ask: Ask, statements: list[str], path: str
+    ask: Ask, statements: list[Statement], path: str
 ) -> None:
     assert ask("GET", path).status_code == 200
-    assert len(statements) == 2
+    assert len(on_records(statements)) == 2

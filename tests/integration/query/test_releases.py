@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 import requests
-import sqlalchemy as sa
 from tests.integration.query.conftest import GRAPHQL, Commons, case, sample
+from tests.statements import noted
 from tests.tokens import bearer
 
 QUERIES = [
@@ -100,14 +100,8 @@ def test_an_id_that_is_no_text_is_refused(commons: Commons, before: Before, rele
 
 def test_the_database_reads_a_release_by_its_keys(commons: Commons, before: Before) -> None:
     engine = commons.client.running.app.database.engine
-    statements: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        statements.append((statement, parameters))
-
-    sa.event.listen(engine, "before_cursor_execute", note)
-    commons.ask("{ case { samples { kind } studies { submitter_id } } }", before.release)
-    sa.event.remove(engine, "before_cursor_execute", note)
+    with noted(engine) as statements:
+        commons.ask("{ case { samples { kind } studies { submitter_id } } }", before.release)
     [(statement, parameters)] = statements
     with engine.connect() as connection:
         connection.exec_driver_sql("set local enable_seqscan = off")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
+from tests.statements import noted
 
 
 def faults(answer: dict[str, Any]) -> list[dict[str, Any]]:
@@ -111,19 +111,13 @@ def test_neighbours_are_found_by_the_index(api: Any, sql: Any, running: Any, nam
         name=name,
     )
     sql("analyze graph.node_case")
-    asked: list[Any] = []
-
-    def note(*arguments: Any) -> None:
-        asked.append(arguments[2:4])
-
     engine = running.app.database.engine
-    sa.event.listen(engine, "before_cursor_execute", note)
     sample = {"type": "sample", "submitter_id": "s", "cases": {"submitter_id": f"{name}-29999x"}}
-    [found] = faults(api.put(sample, path="/P/one/_dry_run"))
-    sa.event.remove(engine, "before_cursor_execute", note)
+    with noted(engine) as asked:
+        [found] = faults(api.put(sample, path="/P/one/_dry_run"))
     assert found["nearest"][0] == f"{name}-29999"
     # What is to be held is looked for in another way.
-    [(statement, parameters)] = [each for each in asked if "LATERAL" in each[0] and " FOR " not in each[0]]
+    [(statement, parameters)] = [each for each in asked if "LATERAL" in each.text and " FOR " not in each.text]
     with engine.begin() as connection:
         plan = "\n".join(connection.exec_driver_sql(f"explain {statement}", parameters).scalars())
     sql("delete from graph.node_case where _props->>'submitter_id' like :name || '-%'", name=name)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from tests.statements import noted
 from tests.submission_service import case, fresh, sample
 
 
@@ -56,32 +57,19 @@ def test_every_transaction_is_logged(
 
 
 def test_the_number_of_statements_does_not_grow_with_the_records(api: Any, running: Any) -> None:
-    import sqlalchemy as sa
-
     counts = []
     for number in (1, 200):
-        statements: list[str] = []
-        engine = running.app.database.engine
-
-        def note(*arguments: Any, seen: list[str] = statements) -> None:
-            seen.append(arguments[2])
-
-        sa.event.listen(engine, "before_cursor_execute", note)
-        name = fresh()
-        answer = api.put(*[each for n in range(number) for each in (case(f"{n}-{name}"), sample(f"{n}-{name}", "x"))])
-        assert not answer["success"]
-        assert api.put(
-            *[each for n in range(number) for each in (case(f"{n}-{name}"), sample(f"{n}-{name}", f"{n}-{name}"))]
-        )["success"]
-        sa.event.remove(engine, "before_cursor_execute", note)
+        names = [f"{n}-{fresh()}" for n in range(number)]
+        with noted(running.app.database.engine) as statements:
+            answer = api.put(*[each for name in names for each in (case(name), sample(name, "x"))])
+            assert not answer["success"]
+            assert api.put(*[each for name in names for each in (case(name), sample(name, name))])["success"]
         counts.append(len(statements))
     assert counts[0] == counts[1] < 40
 
 
 def test_keys_are_looked_up_by_an_index_however_few_records_there_are(api: Any, running: Any, sql: Any) -> None:
     """PostgreSQL by itself would go through all records of a type, up to some 50,000, for some hundred keys."""
-    import sqlalchemy as sa
-
     name = fresh()
     sql(
         "insert into graph.node_case (node_id, _props) select gen_random_uuid(),"
@@ -89,17 +77,11 @@ def test_keys_are_looked_up_by_an_index_however_few_records_there_are(api: Any, 
         name=name,
     )
     sql("analyze graph.node_case")
-    asked: list[Any] = []
-
-    def note(*arguments: Any) -> None:
-        asked.append(arguments[2:4])
-
     engine = running.app.database.engine
-    sa.event.listen(engine, "before_cursor_execute", note)
     cases = [case(f"{name}-{n}", primary_site="lung") for n in range(500)]
-    assert api.put(*cases)["success"]
-    assert api.put(*(sample(f"{name}-{n}", f"{name}-{n}") for n in range(500)))["success"]
-    sa.event.remove(engine, "before_cursor_execute", note)
+    with noted(engine) as asked:
+        assert api.put(*cases)["success"]
+        assert api.put(*(sample(f"{name}-{n}", f"{name}-{n}") for n in range(500)))["success"]
     with engine.begin() as connection:
         plans = [
             "\n".join(connection.exec_driver_sql(f"explain {statement}", parameters).scalars())

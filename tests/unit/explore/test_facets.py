@@ -1,6 +1,5 @@
 """Facets that are blind for their own clause, all asked together, count what a plain evaluation counts."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from commonshub.explore.filters import All, parse, without
 from commonshub.explore.requests import Scope, Terms
 from commonshub.explore.rights import Rights
 
-from .model import PATHS, TYPE, holds, values_of, write_index
+from .model import PATHS, TYPE, holds, values_of
 from .samples import DOCUMENTS
 
 FIELDS = ["sex", "age", "tags", "project_id"]
@@ -26,15 +25,6 @@ CLAUSES = {
 chosen = st.lists(
     st.sampled_from(FIELDS).flatmap(lambda name: st.tuples(st.just(name), st.sampled_from(CLAUSES[name]))), max_size=5
 )
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckReader]:
-    file = tmp_path_factory.mktemp("index") / "1.duckdb"
-    write_index(file, DOCUMENTS)
-    found = DuckReader(file, memory_bytes=128 * 2**20, timeout_s=30, max_buckets=1000)
-    yield found
-    found.close()
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,6 +1,5 @@
 """The filter grammar: what is refused, what is dropped for a facet, and that counts equal a plain evaluation."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,17 +12,8 @@ from commonshub.explore.filters import EVERYTHING, parse, without
 from commonshub.explore.requests import Bins, Count, Rows, Scope, Terms
 from commonshub.explore.rights import Rights
 
-from .model import PATHS, TYPE, elements, holds, values_of, write_index
+from .model import PATHS, TYPE, elements, holds, values_of
 from .samples import DOCUMENTS, filters
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckReader]:
-    file = tmp_path_factory.mktemp("index") / "1.duckdb"
-    write_index(file, DOCUMENTS)
-    found = DuckReader(file, memory_bytes=128 * 2**20, timeout_s=30, max_buckets=1000)
-    yield found
-    found.close()
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,26 +17,14 @@ from commonshub.explore.requests import MASKED, Bins, Cardinality, Count, Parts,
 from commonshub.explore.rights import Rights
 from commonshub.explore.tiers import Caller, Tiers
 
-from .model import PATHS, TYPE, Document, elements, holds, values_of, write_index
+from .conftest import opened
+from .model import PATHS, TYPE, Document, elements, holds, values_of
 from .samples import DOCUMENTS, filters
 
 OWN, OTHER = PATHS
 LIMIT = 4
 PLACES = ["sex", "tags", "age", "stays.ward", "stays.days", "stays.visits.place", "stays.visits.weight"]
 UNHURRIED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-def opened(folder: Any, documents: list[Document], max_buckets: int = 1000) -> DuckReader:
-    file = folder / "1.duckdb"
-    write_index(file, documents)
-    return DuckReader(file, memory_bytes=128 * 2**20, timeout_s=30, max_buckets=max_buckets)
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckReader]:
-    found = opened(tmp_path_factory.mktemp("whole"), DOCUMENTS)
-    yield found
-    found.close()
 
 
 def expected(groups: dict[Any, list[Document]], whole: dict[Any, int], reach: str) -> dict[Any, int]:
