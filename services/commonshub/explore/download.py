@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import orjson
 
-from commonshub.core.cells import table_text
+from commonshub.core.cells import cell, table_text
 from commonshub.core.errors import AuthenticationRequired, BadRequest
 
 from .catalog import DocType, Field, Place
@@ -165,9 +165,7 @@ def _table(chunks: Iterator[list[dict[str, Any]]], names: list[str], delimiter: 
 
 
 def _cell(value: Any) -> Any:
-    """A table's cell: lists of values are joined by commas, objects are JSON."""
+    """A table's cell: objects in a list are JSON."""
     if isinstance(value, list):
-        if any(isinstance(each, dict) for each in value):
-            return orjson.dumps(value).decode()
-        return ",".join(map(str, value))
+        return orjson.dumps(value).decode() if any(isinstance(each, dict) for each in value) else cell(value)
     return value

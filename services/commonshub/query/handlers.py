@@ -24,7 +24,7 @@ from .formats import BLOCK_BYTES, CONTENT_TYPES, JSON, encode
 from .planner import Plan
 from .scope import Scope, scope_of
 from .sql import Tables
-from .streaming import Rows, Stream, Write, document, parted
+from .streaming import Gone, Rows, Stream, Write, document, parted
 from .table import Row, Table
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class GraphQLHandler(QueryHandler):
         self.set_header("Content-Type", CONTENT_TYPES[asked.form])
         self.set_header("Content-Disposition", f'attachment; filename="{table.name}.{asked.form}"')
         # Who has gone away is told nothing.
-        with suppress(StreamClosedError, packing.Gone):
+        with suppress(StreamClosedError, Gone):
             if asked.form == "parquet":
                 await self._send_parquet(plan, table)
             elif plan.listed:

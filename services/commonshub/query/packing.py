@@ -16,13 +16,10 @@ import orjson
 from commonshub.core.errors import BadRequest, Unavailable
 
 from .formats import blocks, typed
+from .streaming import Gone
 from .table import Column, Kind, Row
 
 _TYPES: dict[Kind, str] = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}
-
-
-class Gone(Exception):
-    """Nobody wants the file any more."""
 
 
 def write(columns: Sequence[Column], rows: Iterable[Row], folder: Path, gone: Event, most_s: float) -> Path:
@@ -37,6 +34,8 @@ def write(columns: Sequence[Column], rows: Iterable[Row], folder: Path, gone: Ev
 
     Raises
     ------
+    Gone
+        Nobody wants the file any more.
     BadRequest
         Two columns have one name to Parquet's readers, or a value has not the type of its column.
     Unavailable

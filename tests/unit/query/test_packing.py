@@ -8,7 +8,8 @@ import duckdb
 import pytest
 
 from commonshub.core.errors import BadRequest, Unavailable
-from commonshub.query.packing import Gone, write
+from commonshub.query.packing import write
+from commonshub.query.streaming import Gone
 from commonshub.query.table import Column, Row
 
 COLUMNS = [Column('a "name", and more', "string"), Column("b", "number", many=True)]
