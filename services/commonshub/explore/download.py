@@ -10,7 +10,7 @@ from commonshub.core.cells import cell, table_text
 from commonshub.core.errors import AuthenticationRequired, BadRequest
 
 from .catalog import DocType, Field, Place
-from .filters import All, Among, Not, parse
+from .filters import All, Among, Not, Sets, parse
 from .requests import MASKED, Count, Format, Reader, Rows, Scope
 from .schema import sort_order
 from .tiers import OUT_OF_SCOPE, Accessibility, Caller
@@ -28,6 +28,8 @@ CHUNK_BYTES = 2**20
 GUID = "object_id"
 MANIFEST = (GUID, "md5sum", "file_name", "file_size")
 """What download clients of Gen3 read of a file; all but the first may be missing."""
+
+_NO_SETS: Sets = {}
 
 # Which parts of a nest were asked for: None for all of it.
 Tree = dict[str, "Tree | None"]
@@ -58,7 +60,9 @@ class Download:
         return f"{name}_manifest.json" if self.format == "manifest" else f"{name}.{self.format}"
 
     @classmethod
-    def parse(cls, body: Mapping[str, Any], doc_types: Mapping[str, DocType], caller: Caller) -> "Download":
+    def parse(
+        cls, body: Mapping[str, Any], doc_types: Mapping[str, DocType], caller: Caller, sets: Sets = _NO_SETS
+    ) -> "Download":
         """Check ``{"type", "fields", "filter", "sort", "format", "accessibility"}``.
 
         Raises
@@ -82,7 +86,7 @@ class Download:
         if format_ == "parquet" and any(branch is not None for branch in tree.values()):
             raise BadRequest("Invalid fields: a Parquet file has nested fields whole.")
         rights, others = caller.row_rights(doc_type.name, accessibility)
-        filter = parse(body.get("filter"), doc_type, caller.links(doc_types))
+        filter = parse(body.get("filter"), doc_type, caller.links(doc_types), sets)
         if format_ == "manifest":
             filter = All((filter, Not(Among(Place((), Field(GUID, "string")), (), missing=True))))
         scope = Scope(doc_type, rights, filter)

@@ -7,7 +7,7 @@ share one scan whatever aliases, fragments or nesting the query has.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -24,7 +24,11 @@ from graphql import (
 
 from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, Unsupported
 
+from .asking import Keeper
 from .cache import Cache
+from .catalog import DocType
+from .filters import Filter, Sets
+from .filters import parse as parse_filter
 from .requests import Bucket, Part, Question, Reader, Rows
 from .schema import build
 from .shape import RULES, check_shape
@@ -35,6 +39,10 @@ MAX_TOKENS = 20_000
 MAX_QUESTIONS = 1_000
 MAX_PAGES = 5
 MAX_PATTERN_CHARS = 500
+# GraphQL knows no other way to write the name of a field.
+_PERSONAL = ("sets", "saveSet", "deleteSets")
+# About as much as Python takes for an id.
+_SET_TEXT_BYTES = 100
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +50,12 @@ log = logging.getLogger(__name__)
 class Batch:
     """The questions of one request; see :class:`commonshub.explore.asking.Asking`."""
 
-    def __init__(self, reader: Reader, asked: "Asked", max_first: int, cache: Cache) -> None:
-        self.caller = caller = asked.caller
-        self.links = caller.links(reader.run.doc_types)
+    def __init__(self, reader: Reader, asked: "Asked", max_first: int, cache: Cache, keeper: Keeper | None) -> None:
+        self.caller = asked.caller
         self.max_first = max_first
+        self._links = asked.caller.links(reader.run.doc_types)
+        self._sets = asked.sets
+        self._keeper = keeper
         self._reader = reader
         self._cache = cache
         self._request_bytes = asked.size_bytes
@@ -68,6 +78,16 @@ class Batch:
             loop.call_soon(self._answer)
         self._waiting.append((question, shape, future))
         return future
+
+    @property
+    def keeper(self) -> Keeper:
+        """The saved sets of whoever asks; there is one for every request that can name them."""
+        assert self._keeper is not None
+        return self._keeper
+
+    def filter(self, document: Any, doc_type: DocType) -> Filter:
+        """A filter of the request, checked against a document type."""
+        return parse_filter(document, doc_type, self._links, self._sets)
 
     def matching(self, names: list[str], pattern: str) -> list[str]:
         """The names that a regular expression finds."""
@@ -110,17 +130,30 @@ class Batch:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request, checked for its form."""
+    """One request, checked for its form.
+
+    Parameters
+    ----------
+    sets
+        The saved sets that it names, as far as the caller has them. One never changes, so their ids stand for them.
+    """
 
     caller: Caller
     query: str
     operation: str | None
     variables: bytes
+    sets: Sets = field(default_factory=dict, compare=False)
+    set_ids: frozenset[str] = frozenset()
+
+    @property
+    def personal(self) -> bool:
+        """Whether it may be about the sets of whoever asks: its answer is for nobody else, and not for another time."""
+        return any(name in self.query for name in _PERSONAL)
 
     @property
     def size_bytes(self) -> int:
         """What it takes to remember it."""
-        return len(self.query) + len(self.variables)
+        return len(self.query) + len(self.variables) + sum(_SET_TEXT_BYTES * len(texts) for texts in self.sets.values())
 
 
 class Endpoint:
@@ -154,21 +187,26 @@ class Endpoint:
         found: tuple[int, bytes] | None = self._cache.get(asked)
         return found
 
-    def answer(self, asked: Asked) -> tuple[int, bytes]:
+    def answer(self, asked: Asked, keeper: Keeper | None = None) -> tuple[int, bytes]:
         """HTTP status and JSON of the answer.
+
+        Parameters
+        ----------
+        keeper
+            The saved sets of whoever asks, for requests that are personal.
 
         Raises
         ------
         BadRequest
             The query is nested too deeply to be read.
         """
-        status, document = self._answer(asked)
+        status, document = self._answer(asked, keeper)
         answer = status, orjson.dumps(document)
-        if status == 200 and "errors" not in document:
+        if status == 200 and "errors" not in document and not asked.personal:
             self._cache.put(asked, answer, len(answer[1]) + asked.size_bytes)
         return answer
 
-    def _answer(self, asked: Asked) -> tuple[int, dict[str, Any]]:
+    def _answer(self, asked: Asked, keeper: Keeper | None) -> tuple[int, dict[str, Any]]:
         try:
             document = parse(asked.query, max_tokens=MAX_TOKENS)
             faults = validate(self._schema, document, RULES, max_errors=MAX_ERRORS)
@@ -181,14 +219,14 @@ class Endpoint:
             raise BadRequest("The query is nested too deeply.") from error
         if faults:
             return 400, {"errors": [_error(fault, "GRAPHQL_VALIDATION_FAILED") for fault in faults]}
-        result = asyncio.run(self._execute(document, asked))
+        result = asyncio.run(self._execute(document, asked, keeper))
         answer: dict[str, Any] = {"data": result.data}
         if result.errors:
             answer["errors"] = [_error(error) for error in result.errors]
         return 200, answer
 
-    async def _execute(self, document: DocumentNode, asked: Asked) -> ExecutionResult:
-        batch = Batch(self._reader, asked, self._max_first, self._cache) if self._reader else None
+    async def _execute(self, document: DocumentNode, asked: Asked, keeper: Keeper | None) -> ExecutionResult:
+        batch = Batch(self._reader, asked, self._max_first, self._cache, keeper) if self._reader else None
         variables = orjson.loads(asked.variables)
         result = execute(
             self._schema, document, context_value=batch, variable_values=variables, operation_name=asked.operation

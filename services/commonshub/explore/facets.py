@@ -18,7 +18,7 @@ from graphql import (
 from commonshub.core.errors import BadRequest
 
 from .catalog import MISSING, DocType, Place
-from .filters import parse, without
+from .filters import without
 from .requests import MASKED, Bins, Bucket, Cardinality, Part, Parts, Scope, Terms, Value, ValueCount
 from .scalars import FLOAT, fields, plain
 
@@ -65,7 +65,7 @@ class Facets:
             Names what is wrong.
         """
         rights = info.context.caller.rights(doc_type.name, arguments.get("accessibility") or "all")
-        scope = Scope(doc_type, rights, parse(arguments.get("filter"), doc_type, info.context.links))
+        scope = Scope(doc_type, rights, info.context.filter(arguments.get("filter"), doc_type))
         parts = arguments.get("nestedAggFields")
         parts = {} if parts is None else parts
         if not isinstance(parts, dict) or parts.keys() - {"missingFields", "termsFields"}:

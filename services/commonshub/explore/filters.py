@@ -12,6 +12,7 @@ Meaning
 -------
 - On a list, ``=``, ``IN`` and the comparisons hold when one element does; ``!=`` holds when no element is equal.
 - The value ``no data`` stands for a missing value. Text ``!=`` keeps rows without a value, number ``!=`` does not.
+- Among the texts of ``=``, ``IN`` and ``!=``, ``set_id:`` with the id of a saved set stands for what it holds.
 - A nested clause holds when *one* element meets all of its conditions. A dotted field outside of one asks whether
   any element meets this condition, and with ``!=`` whether none is equal.
 - A linked clause holds when a document of another type that the caller may read, and that meets the filter there, has
@@ -119,8 +120,11 @@ class Linked:
 Filter = All | AnyOf | Not | Among | Holds | Compare | Within | Search | Like | Linked
 Links = Callable[[str], tuple[DocType, Rights] | None]
 """Another document type by its name, and what of it the caller may read."""
+Sets = Mapping[str, tuple[str, ...]]
+"""The texts of saved sets, by their ids."""
 
 EVERYTHING = All()
+SET = "set_id:"
 MIN_KEYWORD_CHARS = 2
 MAX_DEPTH = 20
 MAX_CLAUSES = 2_000
@@ -139,25 +143,32 @@ _GROUPS = {"and": All, "AND": All, "or": AnyOf, "OR": AnyOf}
 _NOT = frozenset({"not", "NOT"})
 _LIKE = frozenset({"like", "LIKE"})
 _OPERATORS = _TEXT_IN | _TEXT_NOT_IN | _HOLDS | _LACKS | _LIKE | _COMPARISONS.keys()
+_NO_SETS: Sets = {}
 
 
-def parse(document: Any, doc_type: DocType, links: Links = lambda _: None) -> Filter:
+def parse(document: Any, doc_type: DocType, links: Links = lambda _: None, sets: Sets = _NO_SETS) -> Filter:
     """Check a filter against a document type.
+
+    Parameters
+    ----------
+    sets
+        The saved sets that the caller may use.
 
     Raises
     ------
     BadRequest
         Names the place in the filter, and what is wrong there.
     """
-    return _Parser(doc_type, links).parse(document, "filter", (), 0)
+    return _Parser(doc_type, links, sets).parse(document, "filter", (), 0)
 
 
 class _Parser:
     """Reads one filter; `nests` is the nest that a clause speaks about."""
 
-    def __init__(self, doc_type: DocType, links: Links, clauses: int = 0) -> None:
+    def __init__(self, doc_type: DocType, links: Links, sets: Sets, clauses: int = 0) -> None:
         self.doc_type = doc_type
         self.links = links
+        self.sets = sets
         self.clauses = clauses
 
     def parse(self, document: Any, at: str, nests: tuple[str, ...], depth: int) -> Filter:
@@ -226,7 +237,7 @@ class _Parser:
         here, there = places
         if here.field.numeric != there.field.numeric:
             raise BadRequest(f"{at}: {here.path!r} and {there.path!r} are of different types.")
-        parser = _Parser(other, self.links, self.clauses)
+        parser = _Parser(other, self.links, self.sets, self.clauses)
         part = parser.parse(value.get("filter"), f"{at}.filter", (), depth + 1)
         self.clauses = parser.clauses
         return Linked(here, other, rights, there, part)
@@ -243,7 +254,10 @@ class _Parser:
 
     def _leaf(self, operator: str, name: str, value: Any, at: str, nests: tuple[str, ...]) -> Filter:
         place = self._place(name, at, nests)
-        condition = _number(operator, place, value, at) if place.field.numeric else _text(operator, place, value, at)
+        if place.field.numeric:
+            condition = _number(operator, place, value, at)
+        else:
+            condition = _text(operator, place, value, at, self.sets)
         if place.nests == nests:
             return condition
         if isinstance(condition, Not):
@@ -289,20 +303,32 @@ def _as_text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _text(operator: str, place: Place, value: Any, at: str) -> Filter:
+def _text(operator: str, place: Place, value: Any, at: str, sets: Sets) -> Filter:
     values = [_as_text(each) for each in _values(value, at)]
     if operator in _HOLDS or operator in _LACKS:
         holds = Holds(place, tuple(values))
         return holds if operator in _HOLDS else Not(holds)
     if operator in _LIKE:
         return Like(place, tuple(values))
-    kept = tuple(each for each in values if each != MISSING)
-    among = Among(place, kept, missing=len(kept) < len(values))
     if operator in _TEXT_IN:
-        return among
+        return _among(place, values, at, sets)
     if operator in _TEXT_NOT_IN:
-        return Not(among)
+        return Not(_among(place, values, at, sets))
     raise BadRequest(f"{at}: operator {operator!r} does not apply to text.")
+
+
+def _among(place: Place, values: Sequence[str], at: str, sets: Sets) -> Filter:
+    named = list(dict.fromkeys(each for each in values if each.startswith(SET)))
+    kept = tuple(each for each in values if each != MISSING and not each.startswith(SET))
+    missing = MISSING in values
+    # A set is a part by itself, so that it is held once, however many filters name it.
+    parts = [Among(place, kept, missing)] if kept or missing or not named else []
+    for each in named:
+        texts = sets.get(each.removeprefix(SET))
+        if texts is None:
+            raise BadRequest(f"{at}: you have no saved set {each.removeprefix(SET)[:40]!r}.")
+        parts.append(Among(place, texts))
+    return _group(AnyOf, parts)
 
 
 def _as_number(value: Any, at: str) -> int | float:

@@ -1,13 +1,19 @@
 """HTTP of the explorer, in Guppy's dialect."""
 
 from collections.abc import Awaitable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
+
+import orjson
 
 from commonshub.core.errors import AuthenticationRequired, NotFound, TooLarge
 from commonshub.core.policy import Request
 from commonshub.core.web import BaseHandler, StatusHandler
 
 from .catalog import load
+from .filters import Sets
+from .setstore import SetStore, named
+from .setstore import load as load_sets
 from .tiers import Caller
 
 if TYPE_CHECKING:
@@ -41,6 +47,13 @@ class ExploreHandler(BaseHandler):
         """What the caller may learn of it."""
         return self.explore.caller(self.identity, index.reader.run.paths if index.reader else frozenset())
 
+    async def saved(self, *texts: str) -> Sets:
+        """The caller's saved sets that are named in what was sent."""
+        ids, owner = named(*texts), self.identity.username
+        if not ids or owner is None:
+            return {}
+        return await self.explore.database.read(load_sets, self.explore.schema, owner, sorted(ids))
+
 
 class GraphqlHandler(ExploreHandler):
     """``POST /guppy/graphql``."""
@@ -49,7 +62,13 @@ class GraphqlHandler(ExploreHandler):
         body = self.json_object()
         index = await self.index()
         asked = index.endpoint.read(body, self.caller(index))
-        answer = index.endpoint.known(asked)
+        sets = await self.saved(asked.query, asked.variables.decode())
+        asked = replace(asked, sets=sets, set_ids=frozenset(sets))
+        if asked.personal:
+            keeper = SetStore(self.explore.database, self.explore.settings, self.identity.username)
+            answer: tuple[int, bytes] | None = await self.explore.query(index.endpoint.answer, asked, keeper)
+        else:
+            answer = index.endpoint.known(asked)
         if answer is None:
             answer = await self.explore.once(
                 (index.run, asked), lambda: self.explore.query(index.endpoint.answer, asked)
@@ -70,7 +89,8 @@ class DownloadHandler(ExploreHandler):
         index = await self.index()
         if index.reader is None:
             raise NotFound("This commons has no explorer index yet: it is built a few seconds after a submission.")
-        wanted = Download.parse(body, index.reader.run.doc_types, self.caller(index))
+        sets = await self.saved(orjson.dumps(body.get("filter")).decode())
+        wanted = Download.parse(body, index.reader.run.doc_types, self.caller(index), sets)
         await self.explore.query(wanted.check, index.reader)
         chunks = encode(index.reader, wanted)
         try:

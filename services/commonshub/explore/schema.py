@@ -31,9 +31,11 @@ from commonshub.core.errors import AuthenticationRequired, BadRequest
 from .asking import Asking
 from .catalog import DocType, Nest, Place
 from .facets import Facets, facet_fields, narrow
-from .filters import Search, parse, searches
+from .filters import Search, searches
 from .requests import MASKED, Count, Order, Rows, Scope
 from .scalars import ACCESSIBILITY, FLOAT, FORMAT, JSON, fields
+from .sets import TYPES as SET_TYPES
+from .sets import changes, listing
 from .tiers import OUT_OF_SCOPE
 
 MATCHED = GraphQLObjectType("MatchedItem", fields(field=GraphQLString, highlights=GraphQLList(GraphQLString)))
@@ -45,10 +47,11 @@ MATCHED = GraphQLObjectType("MatchedItem", fields(field=GraphQLString, highlight
 def build(doc_types: Iterable[DocType]) -> GraphQLSchema:
     """The schema over some document types; over none it has only a placeholder field."""
     maker = _Maker()
+    known = {doc_type.name: doc_type for doc_type in doc_types}
     query: dict[str, GraphQLField] = {}
     aggregation: dict[str, GraphQLField] = {}
     mapping: dict[str, GraphQLField] = {}
-    for doc_type in doc_types:
+    for doc_type in known.values():
         query[doc_type.name] = maker.rows(doc_type)
         aggregation[doc_type.name] = maker.aggregation(doc_type)
         mapping[doc_type.name] = _mapping(doc_type)
@@ -56,7 +59,8 @@ def build(doc_types: Iterable[DocType]) -> GraphQLSchema:
         return GraphQLSchema(GraphQLObjectType("Query", fields(_empty=GraphQLString)))
     query["_aggregation"] = GraphQLField(GraphQLObjectType("Aggregation", aggregation), resolve=_present)
     query["_mapping"] = GraphQLField(GraphQLObjectType("Mapping", mapping), resolve=_present)
-    return GraphQLSchema(GraphQLObjectType("Query", query))
+    query.setdefault("sets", listing())
+    return GraphQLSchema(GraphQLObjectType("Query", query), mutation=changes(known))
 
 
 def _present(*_: Any) -> dict[str, Any]:
@@ -68,6 +72,7 @@ class _Maker:
 
     def __init__(self) -> None:
         self._taken = {"Query", "Aggregation", "Mapping", "HistogramForString", "HistogramForNumber", "MatchedItem"}
+        self._taken.update(SET_TYPES)
         self._taken |= {"String", "Float", "Int", "Boolean", "ID", "JSON", "Accessibility", "Format"}
         self._nests: dict[Nest, GraphQLObjectType] = {}
         self.text = GraphQLObjectType("HistogramForString", lambda: facet_fields(numeric=False))
@@ -155,7 +160,7 @@ def _rows(doc_type: DocType, info: GraphQLResolveInfo, arguments: dict[str, Any]
         raise BadRequest("first and offset must not be negative.")
     if first > asking.max_first:
         raise BadRequest(f"first must be at most {asking.max_first}: use the download endpoint to get more rows.")
-    filter = parse(arguments.get("filter"), doc_type, asking.links)
+    filter = asking.filter(arguments.get("filter"), doc_type)
     names = {name for name in selected(info) if doc_type.field(name) or doc_type.nest(name)}
     found = list(searches(filter)) if "_matched" in selected(info) else []
     names |= {place.field.name for search in found for place in search.places if not place.nests}

@@ -119,6 +119,10 @@ class ExploreSettings(Configurable):
 
     max_buckets = Integer(100_000, help="Most buckets of one histogram.").tag(config=True)
 
+    max_sets = Integer(100, min=0, help="Most saved sets of one user; 0: nobody can save one.").tag(config=True)
+
+    max_set_size = Integer(100_000, min=1, help="Most ids of a saved set; max_buckets holds as well.").tag(config=True)
+
     @property
     def indexes(self) -> Path:
         """The folder of the index files."""

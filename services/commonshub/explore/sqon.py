@@ -77,8 +77,11 @@ def _compared(op: Any, name: str, values: list[Any], at: str) -> dict[str, Any]:
 
 
 def _among(name: str, values: list[Any]) -> dict[str, Any]:
-    patterns = [value for value in values if isinstance(value, str) and "*" in value]
-    exact = [MISSING if value == NO_VALUE else value for value in values if value not in patterns]
+    patterns: list[Any] = []
+    exact: list[Any] = []
+    for value in values:
+        pattern = isinstance(value, str) and "*" in value
+        (patterns if pattern else exact).append(MISSING if value == NO_VALUE else value)
     if not patterns:
         return {"IN": {name: exact}}
     like: dict[str, Any] = {"like": {name: patterns}}

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from commonshub.core.errors import Conflict, NotFound
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0002"
+HEAD = "0003"
 CHANNEL = "commonshub_explore"
 """``NOTIFY`` channel of a new active run; the payload is its number."""
 
