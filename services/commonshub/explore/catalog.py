@@ -55,6 +55,11 @@ class Nest:
     fields: tuple[Field, ...]
     nests: tuple["Nest", ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of its fields, then of its nests."""
+        return *(field.name for field in self.fields), *(nest.name for nest in self.nests)
+
     def field(self, name: str) -> Field | None:
         """The field of that name, or None."""
         return next((field for field in self.fields if field.name == name), None)

@@ -101,7 +101,7 @@ class Download:
 
 def _tree(fields: Any, doc_type: DocType) -> Tree:
     if fields is None or fields == []:
-        return dict.fromkeys([field.name for field in doc_type.fields] + [nest.name for nest in doc_type.nests])
+        return dict.fromkeys(doc_type.names)
     if not isinstance(fields, list) or not all(isinstance(each, str) for each in fields):
         raise BadRequest("fields must be a list of field names.")
     unknown = [path for path in fields if doc_type.find(path) is None and doc_type.inside(path.split(".")) is None]

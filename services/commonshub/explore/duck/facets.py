@@ -12,18 +12,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from commonshub.core.errors import BadRequest
-
 from ..catalog import Place
 from ..filters import All, Filter, conjuncts
+from ..masking import Groups, buckets
 from ..requests import Bucket, Cardinality, Scope, Terms, ValueCount
-from .measures import Run, carried, counted, having, source, told
+from .measures import Run, carried, counted, having, source
 from .measures import value_count as counted_values
 from .predicate import Binder, documents, predicate, quote
 from .predicate import condition as condition_of
-
-Groups = list[tuple[Any, tuple[int, ...]]]
-"""Values of a field, None for a missing one, with the measures of their documents."""
 
 
 def terms(facets: Sequence[Terms], run: Run, max_buckets: int) -> list[list[Bucket]]:
@@ -43,18 +39,7 @@ def terms(facets: Sequence[Terms], run: Run, max_buckets: int) -> list[list[Buck
         left = [place for place in columns if (scope, place) not in found]
         for place, groups in zip(left, _grouping_sets(scope, nests, left, run, max_buckets), strict=True):
             found[scope, place] = groups
-    return [_buckets(found[facet.scope, facet.place], facet, max_buckets) for facet in facets]
-
-
-def _buckets(groups: Groups, facet: Terms, max_buckets: int) -> list[Bucket]:
-    rights = facet.scope.rights
-    kept = [(value, measures) for value, measures in groups if value is not None]
-    if len(kept) > max_buckets:
-        raise BadRequest(f"{facet.place.path} has more than {max_buckets} different values: narrow the filter.")
-    buckets = [Bucket(value, told(rights, value, measures)) for value, measures in kept]
-    buckets.sort(key=lambda bucket: (-bucket.count, bucket.key))
-    none = next((measures for value, measures in groups if value is None), None)
-    return [*buckets, Bucket(None, told(rights, None, none))] if none and facet.missing else buckets
+    return [buckets(found[facet.scope, facet.place], facet, max_buckets) for facet in facets]
 
 
 # -- one scan for all facets that see the same documents --------------------------

@@ -1,10 +1,4 @@
-"""How groups of documents are counted, and which of their counts are told.
-
-Under masked rights three numbers belong to a group: all that it holds, those that the caller may read, and the
-*documents* of others. A group's count is told when the documents of others are at least as many as the limit; if not,
-the group exists for the caller only if they may read a part of it, and then without its count. So a group of others
-below the limit changes nothing in any answer, whether it has many documents, few or none.
-"""
+"""How groups of documents are counted: the measures of :mod:`commonshub.explore.masking` as DuckDB's SQL."""
 
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values are bound
 
@@ -12,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..catalog import MISSING, table_of
-from ..requests import MASKED, Scope
+from ..masking import single
+from ..requests import Scope
 from ..rights import Rights
 from .predicate import OWN, Binder, condition, documents, quote
 
@@ -70,30 +65,11 @@ def having(rights: Rights, key: str, binder: Binder, *, documents: bool) -> str:
     return f"having {' or '.join(parts)}"
 
 
-def told(rights: Rights, key: Any, measures: tuple[int, ...]) -> int:
-    """The count of a group that exists for the caller.
-
-    Parameters
-    ----------
-    measures
-        What :func:`counted` found.
-    """
-    if not rights.masked:
-        return measures[0]
-    everything, _, hidden = measures
-    name = MISSING if key is None else str(key)
-    return everything if hidden >= rights.limit or name.lower() in rights.told else MASKED
-
-
 def total(scope: Scope, run: Run) -> int:
     """Number of documents."""
     binder = Binder()
     found = source(scope, (), binder)
-    return _single(scope.rights, run(f"select {counted(scope.rights, documents=True)} {found}", binder.values)[0])
-
-
-def _single(rights: Rights, measures: tuple[int, ...]) -> int:
-    return measures[0] if not rights.masked or measures[2] >= rights.limit else MASKED
+    return single(scope.rights, run(f"select {counted(scope.rights, documents=True)} {found}", binder.values)[0])
 
 
 def value_count(scope: Scope, nests: tuple[str, ...], column: str, array: bool, run: Run) -> int:
@@ -105,4 +81,4 @@ def value_count(scope: Scope, nests: tuple[str, ...], column: str, array: bool, 
     measures = f"coalesce(sum({values}), 0)"
     if scope.rights.masked:
         measures += f", 0, {_hidden(documents=not nests)}"
-    return _single(scope.rights, run(f"select {measures} from ({scan}) where {present}", binder.values)[0])
+    return single(scope.rights, run(f"select {measures} from ({scan}) where {present}", binder.values)[0])

@@ -5,8 +5,9 @@
 from commonshub.core.errors import BadRequest
 
 from ..catalog import Field
+from ..masking import told
 from ..requests import Part, Parts
-from .measures import Run, carried, counted, having, source, told
+from .measures import Run, carried, counted, having, source
 from .predicate import Binder, quote
 
 

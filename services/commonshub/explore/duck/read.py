@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import duckdb
 
-from commonshub.core.errors import BadRequest, Unavailable
+from commonshub.core.errors import Unavailable
 
 from ..catalog import load, table_of
 from ..requests import Bins, Cardinality, Count, Order, Parts, Question, Rows, Run, Terms, ValueCount
@@ -23,6 +23,7 @@ from .bins import bins
 from .facets import cardinality, terms, value_count
 from .measures import source, total
 from .parts import parts
+from .patterns import matching
 from .predicate import Binder, quote
 
 STRETCH_ROWS = 122_880
@@ -146,20 +147,9 @@ class DuckReader:
             yield range(start, start + STRETCH_ROWS)
 
     def matching(self, names: list[str], pattern: str) -> list[str]:
-        """The `names` that a regular expression finds; RE2 cannot be made slow by a hostile one.
-
-        Raises
-        ------
-        BadRequest
-            It is no regular expression.
-        """
-        statement = "select n from (select unnest($names::varchar[]) n) where regexp_matches(n, $pattern)"
+        """The `names` that a regular expression finds."""
         with self._cursor() as cursor:
-            try:
-                found = cursor.execute(statement, {"names": names, "pattern": pattern}).fetchall()
-            except duckdb.InvalidInputException as error:
-                raise BadRequest(f"{pattern[:80]!r} is not a regular expression.") from error
-            return [name for (name,) in found]
+            return matching(cursor, names, pattern)
 
 
 def _documents(cursor: duckdb.DuckDBPyConnection, rows: Rows) -> list[dict[str, Any]]:
@@ -175,8 +165,7 @@ def _select(rows: Rows, within: range | None = None) -> tuple[str, dict[str, Any
     """
     binder = Binder()
     doc_type = rows.scope.doc_type
-    every = [field.name for field in doc_type.fields] + [nest.name for nest in doc_type.nests]
-    names = every if rows.names is None else list(rows.names)
+    names = doc_type.names if rows.names is None else rows.names
     columns = ", ".join(f"d.{quote(name)}" for name in names) or 'd."_rid"'
     order = "".join(f"{_order(each, doc_type.name)}, " for each in rows.order)
     found = source(rows.scope, (), binder)
