@@ -17,13 +17,16 @@ from commonshub.core.storage import Storage
 
 from . import store
 from .settings import ExploreSettings
+from .shrinkage import Shrunk
 
 if TYPE_CHECKING:
     from .etl import Etl
 
 EXIT_FAULT = 1
 EXIT_DATA = 65
+EXIT_SHRUNK = 66
 EXIT_BUSY = 75
+_EXITS = {Conflict: EXIT_BUSY, ValidationFailed: EXIT_DATA, NotFound: EXIT_DATA, Shrunk: EXIT_SHRUNK}
 
 
 class EtlApp(ServiceApplication):
@@ -36,6 +39,9 @@ class EtlApp(ServiceApplication):
     )
     classes = [*ServiceApplication.classes, ExploreSettings]
     force = Bool(False, help="Build even if nothing changed.").tag(config=True)
+    accept_fewer = Bool(
+        False, help="Take a new index however few documents it has (ExploreSettings.most_shrinkage)."
+    ).tag(config=True)
     json = Bool(False, help="Answer in JSON.").tag(config=True)
     quiet = Bool(False, help="Show no progress.").tag(config=True)
     settings_stdin = Bool(
@@ -46,6 +52,7 @@ class EtlApp(ServiceApplication):
     aliases = {**ServiceApplication.aliases, "runs": "EtlApp.shown_runs"}
     flags = {
         "force": ({"EtlApp": {"force": True}}, force.help),
+        "accept-fewer": ({"EtlApp": {"accept_fewer": True}}, accept_fewer.help),
         "json": ({"EtlApp": {"json": True}}, json.help),
         "quiet": ({"EtlApp": {"quiet": True}}, quiet.help),
         "settings-stdin": ({"EtlApp": {"settings_stdin": True}}, settings_stdin.help),
@@ -73,8 +80,7 @@ class EtlApp(ServiceApplication):
             commands[name]()
         except CommonsError as error:
             print(error.message, file=sys.stderr)
-            codes = {Conflict: EXIT_BUSY, ValidationFailed: EXIT_DATA, NotFound: EXIT_DATA}
-            sys.exit(codes.get(type(error), EXIT_FAULT))
+            sys.exit(_EXITS.get(type(error), EXIT_FAULT))
         finally:
             self.database.close()
 
@@ -87,7 +93,7 @@ class EtlApp(ServiceApplication):
         )  # fmt: skip
 
     def _run_etl(self) -> None:
-        outcome = self._etl().run(force=self.force)
+        outcome = self._etl().run(force=self.force, accept_fewer=self.accept_fewer)
         for warning in outcome.warnings:
             print(f"warning: {warning}", file=sys.stderr)
         if self.json:
@@ -120,7 +126,7 @@ class EtlApp(ServiceApplication):
             print(json.dumps([asdict(run) for run in runs], default=str))
             return
         for run in runs:
-            counts = ", ".join(f"{count} {name}" for name, count in (run.counts or {}).items())
+            counts = ", ".join(f"{count} {name}" for name, count in (run.counts or {}).items() if not run.message)
             state = "active" if run.active else run.state
             print(f"{run.id:>6}  {state:<9} {run.started:%Y-%m-%d %H:%M:%S}  {counts or ' '.join(run.message.split())}")
         if not runs:

@@ -28,6 +28,7 @@ from .publishing import Publisher
 from .requests import Count, Reader, Scope
 from .rights import Rights
 from .settings import ExploreSettings
+from .shrinkage import Shrunk
 
 SUFFIX = ".duckdb"
 WORK = ".work"
@@ -70,13 +71,20 @@ class Etl:
         self.schema = database.settings.explore_schema
         self.graph_schema = database.settings.graph_schema
 
-    def run(self, *, force: bool = False) -> Outcome:
+    def run(self, *, force: bool = False, accept_fewer: bool = False) -> Outcome:
         """Build an index, if anything changed since the active one.
+
+        Parameters
+        ----------
+        accept_fewer
+            Whether it may have any number of documents less than the active one.
 
         Raises
         ------
         Conflict
             Another run is in progress.
+        Shrunk
+            It has far fewer documents than the active one; or the last run had, and nothing changed since.
         Unavailable
             The documents could not be stored as Parquet; the run is active all the same.
         ValidationFailed
@@ -93,12 +101,13 @@ class Etl:
             before = self.database.call(store.active, self.schema)
             with self._recorded() as begin:
                 plan = self.plan()
-                if not force and before and self._current(before, plan):
-                    outcome = Outcome(None, before.counts, before.counts, plan.warnings)
+                found = before.counts if before else {}
+                if before and not force and self._current(before, plan, accept_fewer):
+                    outcome = Outcome(None, found, found, plan.warnings)
                 else:
                     number = begin()
-                    counts = self._build(plan, number)
-                    outcome = Outcome(number, counts, before.counts if before else {}, plan.warnings)
+                    counts = self._build(plan, number, {} if accept_fewer else found)
+                    outcome = Outcome(number, counts, found, plan.warnings)
             # Not a part of the run: its index is good, whatever comes of this.
             self._publish()
             return outcome
@@ -128,6 +137,9 @@ class Etl:
 
         try:
             yield begin
+        except Shrunk:
+            # Entered by whoever found it, which may have been an earlier run.
+            raise
         except Exception as error:
             told = error.message if isinstance(error, CommonsError) else f"{type(error).__name__}: {error}"
             self.database.call(store.fail, self.schema, begin() if number is None else number, told)
@@ -160,13 +172,22 @@ class Etl:
         """What a build would do now; errors are those of :meth:`run`."""
         return self._plan(self.database.call(in_force, self.graph_schema, self.commons.dictionary))
 
-    def _current(self, before: store.Active, plan: Plan) -> bool:
+    def _current(self, before: store.Active, plan: Plan, accept_fewer: bool) -> bool:
         """Whether nothing changed since the newest index was built, and the file of the active run is here.
 
         The two differ after a rollback, which must not be undone by building the same again.
+
+        Raises
+        ------
+        Shrunk
+            Nothing changed since the last run was refused.
         """
+        mark = self._fingerprint(plan)
+        refusal = self.database.call(store.refusal, self.schema)
+        if refusal and refusal[0] == mark and not accept_fewer:
+            self.settings.shrinkage.check(refusal[1], before.counts)
         newest = self.database.call(store.newest_fingerprint, self.schema)
-        return newest == self._fingerprint(plan) and self.file(before.id).exists()
+        return newest == mark and self.file(before.id).exists()
 
     def file(self, number: int) -> Path:
         """The index file of a run."""
@@ -186,7 +207,7 @@ class Etl:
 
         return self.database.call(read)
 
-    def _build(self, plan: Plan, number: int) -> dict[str, int]:
+    def _build(self, plan: Plan, number: int, before: Mapping[str, int]) -> dict[str, int]:
         from .duck.build import build
 
         # The documents are as confidential as the records: nobody else on this machine reads them.
@@ -200,6 +221,13 @@ class Etl:
         )
         self.progress("checking", 0, 1)
         self._check(target, plan, counts)
+        try:
+            self.settings.shrinkage.check(counts, before)
+        except Shrunk as error:
+            self.database.call(
+                store.refuse, self.schema, number, error.message, fingerprint=mark, counts=counts
+            )  # fmt: skip
+            raise
         target.rename(self.file(number))
         self.progress("activating", 0, 1)
         catalog = dump(plan.doc_types)

@@ -9,7 +9,7 @@ from typing import Any
 from commonshub.core.files import Stamp, stamp
 from commonshub.core.tasks import cancel
 
-from .command import EXIT_BUSY, EXIT_DATA, EXIT_FAULT
+from .command import EXIT_BUSY, EXIT_DATA, EXIT_FAULT, EXIT_SHRUNK
 from .settings import ExploreSettings
 
 FIRST_RETRY_S = 2.0
@@ -71,7 +71,8 @@ class Refresher:
                 log.info("There is no %s, so there is nothing to explore.", self.settings.mapping)
                 continue
             code = await self._build()
-            if code in (0, EXIT_DATA):
+            if code in (0, EXIT_DATA, EXIT_SHRUNK):
+                # As long as nothing changes, another build would end in the same way.
                 retry_s = FIRST_RETRY_S
                 continue
             delay = self.settings.debounce_s if code == EXIT_BUSY else retry_s

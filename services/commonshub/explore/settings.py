@@ -8,6 +8,7 @@ from traitlets.config import Configurable
 
 from commonshub.core.settings import Commons
 
+from .shrinkage import Bounds
 from .tiers import Level, Tiers
 
 LEVELS = list(get_args(Level))
@@ -81,6 +82,18 @@ class ExploreSettings(Configurable):
 
     kept_runs = Integer(3, min=1, help="Indexes that are kept, the active one included.").tag(config=True)
 
+    most_shrinkage = Float(
+        0.5,
+        min=0,
+        max=1,
+        help="The largest part of the documents of one type that a new index may lack; one that lacks more is refused "
+        "until somebody says `etl run --accept-fewer`. 1: nothing is refused.",
+    ).tag(config=True)
+
+    shrinkage_from = Integer(
+        100, min=1, help="Document types that had fewer documents may lose any number of them."
+    ).tag(config=True)
+
     parquet = Bool(
         True,
         help="Whether the documents of each run are stored as Parquet, too, in the upload bucket, for those who may "
@@ -122,6 +135,11 @@ class ExploreSettings(Configurable):
     max_sets = Integer(100, min=0, help="Most saved sets of one user; 0: nobody can save one.").tag(config=True)
 
     max_set_size = Integer(100_000, min=1, help="Most ids of a saved set; max_buckets holds as well.").tag(config=True)
+
+    @property
+    def shrinkage(self) -> Bounds:
+        """How many documents may be gone at once."""
+        return Bounds(self.most_shrinkage, self.shrinkage_from)
 
     @property
     def indexes(self) -> Path:

@@ -1,7 +1,8 @@
 """The run list in PostgreSQL.
 
-A run is ``building``, then ``ready`` or ``failed``; ``dropped`` when its file has been deleted. ``active_run`` points
-at the run that answers queries. All tables are in the explore schema.
+A run is ``building``, then ``ready`` or ``failed``; ``dropped`` when its file has been deleted. One that failed and has
+a fingerprint was refused: it was complete. ``active_run`` points at the run that answers queries. All tables are in the
+explore schema.
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,6 +72,23 @@ def fail(connection: sa.Connection, schema: str, number: int, message: str) -> N
     run, _ = _tables(schema)
     values = {"state": "failed", "finished": sa.func.now(), "message": message}
     connection.execute(sa.update(run).where(run.c.id == number).values(values))
+
+
+def refuse(
+    connection: sa.Connection, schema: str, number: int, message: str, *, fingerprint: str, counts: Mapping[str, int]
+) -> None:
+    """Enter that a run was complete and is not wanted, so that nothing builds the same again."""
+    run, _ = _tables(schema)
+    fail(connection, schema, number, message)
+    connection.execute(sa.update(run).where(run.c.id == number).values(fingerprint=fingerprint, counts=counts))
+
+
+def refusal(connection: sa.Connection, schema: str) -> tuple[str, Mapping[str, int]] | None:
+    """Fingerprint and counts of the newest run, if that was refused."""
+    run, _ = _tables(schema)
+    query = sa.select(run.c.state, run.c.fingerprint, run.c.counts).order_by(run.c.id.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return (row.fingerprint, row.counts) if row and row.state == "failed" and row.fingerprint else None
 
 
 def activate(

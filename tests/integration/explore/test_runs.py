@@ -15,9 +15,11 @@ from commonshub.core.errors import Conflict, NotFound
 from commonshub.explore import store
 from commonshub.explore.etl import Etl, Outcome
 from commonshub.explore.settings import ExploreSettings
+from commonshub.explore.shrinkage import Shrunk
 
 from .conftest import DEMO, DICTIONARY, MAPPING, Builder, Explorer, etl
 
+ONE_CASE = MAPPING.replace("root: case\n", "root: case\n  filter: {prop: submitter_id, op: '=', value: c1}\n", 1)
 SEEN = '{ case(filter: {eq: {submitter_id: "%s"}}) { submitter_id } }'
 
 
@@ -34,20 +36,20 @@ Run = Callable[..., Outcome]
 def run(explorer: Explorer, folder: Path, tmp_path: Path) -> Run:
     """One run on the service's index: ``run(force=True, mapping="…")``."""
 
-    def once(*, force: bool = False, mapping: str = MAPPING, **settings: Any) -> Outcome:
+    def once(*, force: bool = False, accept_fewer: bool = False, mapping: str = MAPPING, **settings: Any) -> Outcome:
         file = tmp_path / "etlMapping.yaml"
         file.write_text(mapping)
         app = explorer.running.app
         own = ExploreSettings(mapping_file=str(file), index_dir=str(folder), **settings)
         # The service may be building just now: its run goes first.
-        return eventually(lambda: _once(Etl(app.database, app.commons, own, lambda *_: None), force), 30)
+        return eventually(lambda: _once(Etl(app.database, app.commons, own, lambda *_: None), force, accept_fewer), 30)
 
     return once
 
 
-def _once(etl: Etl, force: bool) -> Outcome | None:
+def _once(etl: Etl, force: bool, accept_fewer: bool) -> Outcome | None:
     try:
-        return etl.run(force=force)
+        return etl.run(force=force, accept_fewer=accept_fewer)
     except Conflict:
         return None
 
@@ -98,6 +100,52 @@ def test_a_run_that_fails_leaves_the_old_index(explorer: Explorer, run: Run, mon
     assert (newest.state, newest.message) == ("failed", "ZeroDivisionError: division by zero")
     assert app.database.call(store.active, app.schema).id == before.id
     assert explorer.query(SEEN % "c1")["case"]
+
+
+def test_a_run_that_lost_most_documents_is_refused_until_somebody_accepts_it(explorer: Explorer, run: Run) -> None:
+    app = explorer.running.app
+    run()
+    before = app.database.call(store.active, app.schema)
+    with pytest.raises(Shrunk, match=f"1 of case where there were {before.counts['case']}"):
+        run(mapping=ONE_CASE, shrinkage_from=1)
+    refused = app.database.call(store.runs, app.schema, 1)[0]
+    assert (refused.state, refused.counts["case"], "--accept-fewer" in refused.message) == ("failed", 1, True)
+    assert app.database.call(store.active, app.schema).id == before.id
+    with pytest.raises(Shrunk):
+        run(mapping=ONE_CASE, shrinkage_from=1)
+    # Nothing was built to find out the same.
+    assert app.database.call(store.runs, app.schema, 1)[0].id == refused.id
+    accepted = run(mapping=ONE_CASE, shrinkage_from=1, accept_fewer=True)
+    assert (accepted.run, accepted.counts["case"]) == (refused.id + 1, 1)
+    run()
+
+
+def test_other_bounds_let_a_refused_run_pass(run: Run) -> None:
+    run()
+    with pytest.raises(Shrunk):
+        run(mapping=ONE_CASE, shrinkage_from=1)
+    assert run(mapping=ONE_CASE, shrinkage_from=1, most_shrinkage=1.0).counts["case"] == 1
+    run()
+
+
+def test_a_type_that_the_mapping_no_longer_has_is_not_missed(run: Run) -> None:
+    run()
+    without = MAPPING[: MAPPING.index("- name: test_tumor")]
+    assert run(mapping=without, shrinkage_from=1).counts.keys() == {"case", "file", "project"}
+    run()
+
+
+def test_a_refused_run_has_a_status_of_its_own(
+    explorer: Explorer, run: Run, folder: Path, database_url: str, tmp_path: Path
+) -> None:
+    run()
+    (tmp_path / "etlMapping.yaml").write_text(ONE_CASE)
+    settings = {"index_dir": str(folder), "shrinkage_from": 1}
+    told = etl(database_url, tmp_path, "run", **settings)
+    assert (told.returncode, "--accept-fewer" in told.stderr) == (66, True), told.stderr
+    told = etl(database_url, tmp_path, "run", "--accept-fewer", **settings)
+    assert (told.returncode, "1 case (-" in told.stdout) == (0, True), told.stderr
+    run()
 
 
 def test_a_killed_run_is_mended_by_the_next(explorer: Explorer, folder: Path, run: Run) -> None:
