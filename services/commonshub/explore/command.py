@@ -3,7 +3,6 @@
 import json
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from commonshub.core.storage import Storage
 from . import store
 from .settings import ExploreSettings
 from .shrinkage import Shrunk
+from .status import compared, ended, lines
 
 if TYPE_CHECKING:
     from .etl import Etl
@@ -101,7 +101,7 @@ class EtlApp(ServiceApplication):
         elif outcome.run is None:
             print("Nothing changed since the newest run.")
         else:
-            print(f"Run {outcome.run} is active: {_compared(outcome.counts, outcome.before)}.")
+            print(f"Run {outcome.run} is active: {compared(outcome.counts, outcome.before)}.")
 
     def _roll_back(self) -> None:
         word = next(iter(self.extra_args[1:]), None)
@@ -122,17 +122,6 @@ class EtlApp(ServiceApplication):
         schema = self.database.settings.explore_schema
         migrate(self.database.engine, schema, store.MIGRATIONS, store.HEAD)
         runs = self.database.call(store.runs, schema, self.shown_runs)
-        if self.json:
-            print(json.dumps([asdict(run) for run in runs], default=str))
-            return
-        for run in runs:
-            counts = ", ".join(f"{count} {name}" for name, count in (run.counts or {}).items() if not run.message)
-            state = "active" if run.active else run.state
-            print(f"{run.id:>6}  {state:<9} {run.started:%Y-%m-%d %H:%M:%S}  {counts or ' '.join(run.message.split())}")
-        if not runs:
-            print("There has been no run yet.")
-
-
-def _compared(counts: Mapping[str, int], before: Mapping[str, int]) -> str:
-    """Numbers of documents, each with its change."""
-    return ", ".join(f"{count} {name} ({count - before.get(name, 0):+d})" for name, count in counts.items())
+        if not self.database.call(store.locked):
+            runs = [ended(run) for run in runs]
+        print(json.dumps([asdict(run) for run in runs], default=str) if self.json else "\n".join(lines(runs)))

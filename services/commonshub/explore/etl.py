@@ -25,6 +25,7 @@ from .compiler import compile_mapping
 from .extract import Progress, extract, fingerprint
 from .plan import Plan
 from .publishing import Publisher
+from .reporting import Reporter, Step
 from .requests import Count, Reader, Scope
 from .rights import Rights
 from .settings import ExploreSettings
@@ -66,7 +67,8 @@ class Etl:
         self.database = database
         self.commons = commons
         self.settings = settings
-        self.progress = progress
+        self._progress = progress
+        self._reporter: Reporter | None = None
         self.storage = storage if settings.parquet else None
         self.schema = database.settings.explore_schema
         self.graph_schema = database.settings.graph_schema
@@ -106,11 +108,25 @@ class Etl:
                     outcome = Outcome(None, found, found, plan.warnings)
                 else:
                     number = begin()
-                    counts = self._build(plan, number, {} if accept_fewer else found)
+                    with self._reported(number):
+                        counts = self._build(plan, number, {} if accept_fewer else found)
                     outcome = Outcome(number, counts, found, plan.warnings)
             # Not a part of the run: its index is good, whatever comes of this.
             self._publish()
             return outcome
+
+    def progress(self, phase: str, done: int, of: int) -> None:
+        """Tell of a step."""
+        if self._reporter:
+            self._reporter.tell(phase, done, of)
+        self._progress(phase, done, of)
+
+    @contextmanager
+    def _reported(self, number: int) -> Iterator[None]:
+        """Enter each step in the run list."""
+        with Reporter(lambda step: self.database.call(store.set_progress, self.schema, number, step)) as reporter:
+            self._reporter = reporter
+            yield
 
     def _publish(self) -> None:
         active = self.database.call(store.active, self.schema)
@@ -118,10 +134,10 @@ class Etl:
             return
         work = self.settings.indexes / f"{active.id}{WORK}"
         work.mkdir(mode=0o700, exist_ok=True)
+        publisher = Publisher(self.database, self.schema, self.storage, self.progress)
         try:
-            Publisher(self.database, self.schema, self.storage, self.progress).publish(
-                active.id, self.file(active.id), work
-            )
+            with self._reported(active.id):
+                publisher.publish(active.id, self.file(active.id), work)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -272,7 +288,7 @@ def show(write: Callable[[str], None]) -> Progress:
 
     def progress(phase: str, done: int, of: int) -> None:
         nonlocal last
-        line = f"{phase} {done + 1}/{of}" if of > 1 else phase
+        line = str(Step(phase, done, of))
         if line != last:
             write(line)
         last = line

@@ -6,7 +6,7 @@ explore schema.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -17,8 +17,11 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from commonshub.core.errors import Conflict, NotFound
 
+from .reporting import Step
+
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0003"
+HEAD = "0004"
+_LOCK = {"name": "commonshub.explore.etl"}
 CHANNEL = "commonshub_explore"
 """``NOTIFY`` channel of a new active run; the payload is its number."""
 
@@ -48,6 +51,7 @@ def _tables(schema: str) -> tuple[sa.Table, sa.Table]:
         sa.Column("counts", JSONB),
         sa.Column("message", sa.Text),
         sa.Column("parquet", JSONB(none_as_null=True)),
+        sa.Column("progress", JSONB(none_as_null=True)),
     )
     active = sa.Table("active_run", metadata, sa.Column("single", sa.Boolean, primary_key=True), sa.Column("run_id"))
     return run, active
@@ -55,7 +59,17 @@ def _tables(schema: str) -> tuple[sa.Table, sa.Table]:
 
 def lock(connection: sa.Connection) -> bool:
     """Take the lock of the build for as long as the connection lives; whether nobody else holds it."""
-    return bool(connection.execute(sa.text("select pg_try_advisory_lock(hashtext('commonshub.explore.etl'))")).scalar())
+    return bool(connection.execute(sa.text("select pg_try_advisory_lock(hashtext(:name))"), _LOCK).scalar())
+
+
+def locked(connection: sa.Connection) -> bool:
+    """Whether somebody holds the lock of the build: a run is in progress, or its documents are being published."""
+    query = (
+        "select exists (select from pg_locks where locktype = 'advisory' and granted and objsubid = 1 "
+        "and database = (select oid from pg_database where datname = current_database()) "
+        "and (classid::bigint << 32 | objid::bigint) = hashtext(:name)::bigint)"
+    )
+    return bool(connection.execute(sa.text(query), _LOCK).scalar())
 
 
 def begin(connection: sa.Connection, schema: str) -> int:
@@ -189,9 +203,23 @@ def drop_older(connection: sa.Connection, schema: str, kept: int) -> list[int]:
     return ready[:kept]
 
 
+def set_progress(connection: sa.Connection, schema: str, number: int, step: Step | None) -> None:
+    """Enter how far a run has come; None for one that has ended."""
+    run, _ = _tables(schema)
+    connection.execute(sa.update(run).where(run.c.id == number).values(progress=asdict(step) if step else None))
+
+
 @dataclass(frozen=True)
 class RunRecord:
-    """One line of the run list."""
+    """One line of the run list.
+
+    Parameters
+    ----------
+    counts, before
+        Documents by type, and those of the last run before that ended well.
+    progress
+        Where the run is, if it is in progress.
+    """
 
     id: int
     state: str
@@ -200,6 +228,8 @@ class RunRecord:
     finished: datetime | None
     counts: Mapping[str, int] | None
     message: str
+    before: Mapping[str, int] | None
+    progress: Step | None
 
 
 def parquet(connection: sa.Connection, schema: str, number: int) -> Mapping[str, int] | None:
@@ -225,8 +255,11 @@ def outdated_parquet(connection: sa.Connection, schema: str) -> dict[int, Mappin
 def runs(connection: sa.Connection, schema: str, limit: int) -> list[RunRecord]:
     """The newest runs first."""
     run, pointer = _tables(schema)
-    mark = (run.c.id == sa.select(pointer.c.run_id).scalar_subquery()).label("active")
-    query = sa.select(
-        run.c.id, run.c.state, sa.func.coalesce(mark, False), run.c.started, run.c.finished, run.c.counts, run.c.message
-    )
-    return [RunRecord(*row) for row in connection.execute(query.order_by(run.c.id.desc()).limit(limit))]
+    active = sa.func.coalesce(run.c.id == sa.select(pointer.c.run_id).scalar_subquery(), False)
+    earlier = run.alias()
+    before = sa.select(earlier.c.counts).where(earlier.c.id < run.c.id, earlier.c.state.in_(("ready", "dropped")))
+    before = before.order_by(earlier.c.id.desc()).limit(1)
+    columns = (run.c.id, run.c.state, run.c.started, run.c.finished, run.c.counts, run.c.message, run.c.progress)
+    query = sa.select(*columns, active.label("active"), before.scalar_subquery().label("before"))
+    found = connection.execute(query.order_by(run.c.id.desc()).limit(limit)).mappings()
+    return [RunRecord(**{**row, "progress": Step(**row["progress"]) if row["progress"] else None}) for row in found]

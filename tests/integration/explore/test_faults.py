@@ -18,7 +18,7 @@ from commonshub.core.versions import Waits, apply, draft_of_files, newest
 from commonshub.explore import store
 from commonshub.explore.etl import Etl, Outcome
 
-from .conftest import DICTIONARY, MAPPING, Builder, Explorer
+from .conftest import DICTIONARY, MAPPING, Builder, Explorer, etl
 
 SEEN = '{ case(filter: {eq: {submitter_id: "c1"}}) { submitter_id } }'
 PHASES = ("reading", "loading", "flattening", "writing", "checking", "activating")
@@ -125,6 +125,15 @@ def test_a_build_without_room_says_so_and_changes_nothing(builds: Builds, file_b
     newest = builds.newest()
     assert (newest.state, "File too large" in newest.message) == ("failed", True), newest.message
     assert builds.explorer.query(SEEN)["case"]
+    builds.mended()
+
+
+def test_a_build_that_was_killed_is_told_from_one_in_progress(
+    builds: Builds, database_url: str, tmp_path: Path
+) -> None:
+    builds.befall("writing")
+    told = etl(database_url, tmp_path, "status").stdout.splitlines()
+    assert (" killed " in told[0], "was killed" in told[-1]) == (True, True), told
     builds.mended()
 
 

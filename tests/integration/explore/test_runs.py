@@ -183,6 +183,27 @@ def test_the_commands_run_and_tell(explorer: Explorer, folder: Path, database_ur
     assert (runs[0]["state"], runs[0]["active"], runs[0]["counts"]["file"]) == ("ready", True, 4)
 
 
+def test_any_process_sees_how_far_a_build_is(
+    explorer: Explorer, folder: Path, database_url: str, tmp_path: Path
+) -> None:
+    app = explorer.running.app
+    seen: list[Any] = []
+
+    def wait_until_it_shows(phase: str, done: int, of: int) -> None:
+        if (phase, done) == ("writing", 1):
+            step = {"phase": phase, "done": done, "of": of}
+            seen.append(eventually(lambda: (shown := _newest(database_url, tmp_path))["progress"] == step and shown))
+
+    eventually(lambda: _once(Etl(app.database, app.commons, app.settings, wait_until_it_shows), True, False))
+    assert seen[0]["state"] == "building"
+    run = app.database.call(store.runs, app.schema, 1)[0]
+    assert (run.id, run.state, run.progress) == (seen[0]["id"], "ready", None)
+
+
+def _newest(database_url: str, folder: Path) -> Any:
+    return json.loads(etl(database_url, folder, "status", "--json").stdout)[0]
+
+
 def test_an_earlier_run_answers_again_until_something_changes(explorer: Explorer, graph: Builder, run: Run) -> None:
     app = explorer.running.app
     first = run(force=True).run

@@ -41,11 +41,9 @@ def build(
     connection = duckdb.connect(str(target), config=limits)
     try:
         connection.execute(f"attach {literal(str(folder / 'stage.duckdb'))} as stage")
-        progress("loading", 0, 1)
-        load_graph(connection, plan, folder)
+        load_graph(connection, plan, folder, progress)
         stage = Stage(connection)
-        progress("flattening", 0, 1)
-        Frames(stage, plan).build()
+        Frames(stage, plan).build(progress)
         counts = {}
         for number, document in enumerate(plan.documents):
             progress("writing", number, len(plan.documents))

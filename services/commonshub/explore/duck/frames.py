@@ -12,6 +12,7 @@ import duckdb
 from commonshub.core.graph import edge_table
 
 from ..catalog import AUTH_FIELD, PROJECT_FIELD, Field
+from ..extract import Progress
 from ..plan import Aggregator, Collector, Flatten, Plan, Reduce, Take
 from .expressions import chain, columns, empty, listed, reduced, replaced, value, where
 from .load import edge, literal, node, type_of
@@ -71,10 +72,11 @@ class Frames:
         self.stage = stage
         self.plan = plan
 
-    def build(self) -> None:
+    def build(self, progress: Progress) -> None:
         """All frames."""
         self._projects()
-        for document in self.plan.documents:
+        for number, document in enumerate(self.plan.documents):
+            progress("flattening", number, len(self.plan.documents))
             select = self._aggregated(document) if isinstance(document, Aggregator) else self._collected(document)
             parts = [f"j.{name}" for name in (*document.project_parts, AUTH_FIELD)]
             self.stage.run(

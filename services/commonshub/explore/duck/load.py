@@ -9,7 +9,7 @@ import duckdb
 from commonshub.core.graph import edge_table, node_table
 
 from ..catalog import Field, Kind
-from ..extract import NULL, edge_file, node_file
+from ..extract import NULL, Progress, edge_file, node_file
 from ..plan import Plan
 from .predicate import quote
 
@@ -38,15 +38,18 @@ def edge(name: str) -> str:
     return f"stage.{quote(name)}"
 
 
-def load_graph(connection: duckdb.DuckDBPyConnection, plan: Plan, folder: Path) -> None:
+def load_graph(connection: duckdb.DuckDBPyConnection, plan: Plan, folder: Path, progress: Progress) -> None:
     """Load the files of :func:`commonshub.explore.extract.extract`; edges to records that were left out go, too."""
-    for node_id, fields in plan.nodes.items():
+    tables = len(plan.nodes) + len(plan.links)
+    for number, (node_id, fields) in enumerate(plan.nodes.items()):
+        progress("loading", number, tables)
         columns = ["_id", *(field.name for field in fields)]
         chosen = ["_id", *(f"{_typed(field)} as {quote(field.name)}" for field in fields)]
         rows = _csv(folder / node_file(node_id), columns)
         connection.execute(f"create table {node(node_id)} as select {', '.join(chosen)} from {rows}")
         (folder / node_file(node_id)).unlink()
-    for link in plan.links:
+    for number, link in enumerate(plan.links, len(plan.nodes)):
+        progress("loading", number, tables)
         rows = _csv(folder / edge_file(link), ["src", "dst"])
         connection.execute(
             f"create table {edge(edge_table(link))} as select src, dst from {rows} "
