@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
-from urllib.parse import quote, unquote_plus, urlencode
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from urllib.parse import quote, urlencode
 
-from . import signature
+from . import listings, signature
 from .credentials import secret
 from .errors import BadRequest, NotFound, Unavailable, UpstreamError
 from .settings import StorageSettings
@@ -36,6 +35,13 @@ _REFUSALS = {
     "InvalidPart": "The object store does not have one of the parts, or has it with another ETag",
     "NoSuchUpload": "The object store knows no such upload in parts: it has ended, or was given up",
 }
+
+
+class Readable(Protocol):
+    """Bytes to send, a piece at a time."""
+
+    def read(self, count: int = -1, /) -> bytes:
+        """The next of them; none at the end."""
 
 
 class Location(NamedTuple):
@@ -112,32 +118,6 @@ def _begins(answer: "BaseHTTPResponse") -> int:
     """First byte of what a store sends; some send a part with status 200."""
     found = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
     return int(found[1]) if found else 0
-
-
-def _size(text: str | None, location: Location) -> int:
-    if text is None or not re.fullmatch(r"[0-9]{1,19}", text):
-        raise UpstreamError(f"The object store gave no size of {location}.")
-    return int(text)
-
-
-def _listed(bucket: str, text: bytes) -> tuple[list[Listed], str]:
-    """The objects on a page of a list, and the token of the next page; empty after the last."""
-    from xml.etree import ElementTree
-
-    try:
-        root = ElementTree.fromstring(text)  # noqa: S314 - expat expands no external entity, and bounds the others
-    except ElementTree.ParseError as error:
-        raise UpstreamError(f"The object store gave a list of {bucket!r} that cannot be read.") from error
-    if root.tag.rpartition("}")[2] != "ListBucketResult":
-        raise UpstreamError(f"What answered for {bucket!r} is no object store: it gave no list of a bucket.")
-    encoded = root.findtext("{*}EncodingType") == "url"
-    found = []
-    for each in root.iterfind("{*}Contents"):
-        key = each.findtext("{*}Key", "")
-        # S3 and others write spaces as +, and + as %2B.
-        location = Location(bucket, unquote_plus(key) if encoded else key)
-        found.append(Listed(location, _size(each.findtext("{*}Size", "0"), location)))
-    return found, root.findtext("{*}NextContinuationToken", "")
 
 
 class Storage:
@@ -275,7 +255,9 @@ class Storage:
                 return None
             found = answer.headers
             return Head(
-                _size(found.get("Content-Length"), location), found.get("ETag", ""), found.get("Last-Modified", "")
+                listings.size_of(found.get("Content-Length"), location),
+                found.get("ETag", ""),
+                found.get("Last-Modified", ""),
             )
 
     def stream(self, location: Location, chunk_bytes: int = 2**20, start: int = 0) -> Iterator[bytes]:
@@ -305,14 +287,23 @@ class Storage:
         while True:
             query = {"list-type": "2", "max-keys": str(page), "encoding-type": "url"}
             query |= {"continuation-token": token} if token else {}
-            with self._request("GET", Location(bucket, ""), query) as answer:
-                if answer is None:
-                    raise NotFound(f"The bucket {bucket!r} does not exist, or the commons may not list it.")
-                text = answer.read(_MAX_LIST_BYTES)
-            found, token = _listed(bucket, text)
-            yield found
+            found, token = listings.objects(bucket, self.describe(bucket, query))
+            yield [Listed(Location(bucket, key), size) for key, size in found]
             if not token:
                 return
+
+    def describe(self, bucket: str, query: Mapping[str, str]) -> bytes:
+        """What the store says of a bucket, in XML.
+
+        Raises
+        ------
+        NotFound
+            There is no such bucket, or none that the commons may list.
+        """
+        with self._request("GET", Location(bucket, ""), query) as answer:
+            if answer is None:
+                raise NotFound(f"The bucket {bucket!r} does not exist, or the commons may not list it.")
+            return answer.read(_MAX_LIST_BYTES)
 
     def probe(self, bucket: str) -> None:
         """Raise unless a bucket is there, and the commons may list it; of a public one, unless its store answers.
@@ -357,13 +348,7 @@ class Storage:
         Unavailable
             The store does not answer, or fails.
         """
-        from urllib3.exceptions import HTTPError
-
-        url = self.presign("POST", location, _OWN_TTL_S, query)
-        try:
-            answer = self._pool_of(location.bucket).request("POST", url, body=body, retries=False)
-        except HTTPError as error:
-            raise Unavailable(f"The object store broke off at POST {location}: {type(error).__name__}.") from error
+        answer = self._send("POST", location, body, {}, query)
         # The store may find a fault when it has begun to answer 200: then the fault is in the body.
         fault = re.search(rb"<Error>.*?<Code>(\w+)</Code>", answer.data, re.DOTALL)
         if answer.status >= 500:
@@ -374,27 +359,42 @@ class Storage:
             raise BadRequest(f"{told} ({code}).")
         return answer.data
 
-    def put(self, location: Location, file: Path) -> None:
-        """Store a file of ours as an object, in one request: it may have up to 5 GiB.
+    def put(self, location: Location, body: Readable, size: int, **query: str) -> str:
+        """Store an object, or a part of one, of up to 5 GiB; its ETag.
+
+        Parameters
+        ----------
+        size
+            How many bytes `body` gives.
 
         Raises
         ------
         Unavailable
             The store does not answer, or refuses.
         """
-        from urllib3.exceptions import HTTPError
-
-        url = self.presign("PUT", location, _OWN_TTL_S)
-        try:
-            with file.open("rb") as body:
-                headers = {"Content-Length": str(file.stat().st_size)}
-                answer = self._pool_of(location.bucket).request("PUT", url, body=body, headers=headers, retries=False)
-        except HTTPError as error:
-            raise Unavailable(f"The object store broke off at PUT {location}: {type(error).__name__}.") from error
+        answer = self._send("PUT", location, body, {"Content-Length": str(size)}, query)
         if answer.status >= 300:
             raise Unavailable(f"The object store answered {answer.status} to PUT {location}.")
+        return answer.headers.get("ETag", "")
 
-    def delete(self, location: Location) -> None:
-        """Delete an object; no error where there is none."""
-        with self._request("DELETE", location):
+    def _send(
+        self,
+        method: Method,
+        location: Location,
+        body: "bytes | Readable",
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+    ) -> "BaseHTTPResponse":
+        """The answer to one request with a body, which is sent once only."""
+        from urllib3.exceptions import HTTPError
+
+        url, pool = self.presign(method, location, _OWN_TTL_S, query), self._pool_of(location.bucket)
+        try:
+            return pool.request(method, url, body=body, headers=headers, retries=False)  # type: ignore[arg-type]
+        except HTTPError as error:
+            raise Unavailable(f"The object store broke off at {method} {location}: {type(error).__name__}.") from error
+
+    def delete(self, location: Location, **query: str) -> None:
+        """Delete an object; with ``uploadId`` what there is of an upload in parts. No error where there is none."""
+        with self._request("DELETE", location, query):
             pass

@@ -21,6 +21,7 @@ from . import audit, blobs, deletions, names
 from .access import SERVICE, Asker, lifetime, may_delete, may_write
 from .downloads import Downloads
 from .errors import AuthenticationRequired, BadRequest, CommonsError, NotFound, PermissionDenied
+from .parts import MAX_PARTS
 from .policy import Request, parse_path
 from .records import Record
 from .storage import Location
@@ -30,7 +31,6 @@ STORE_THREADS = 8
 # The most that S3 takes in one request, so also as one part; the last part alone may have fewer bytes than the least.
 MAX_PUT_BYTES = 5 * 2**30
 MIN_PART_BYTES = 5 * 2**20
-MAX_PARTS = 10_000
 PART_LIMITS = (
     f"An upload has 1 to {MAX_PARTS} parts, each but the last of {MIN_PART_BYTES} to {MAX_PUT_BYTES} bytes "
     "(5 MiB to 5 GiB)."

@@ -4,10 +4,13 @@ They are written after the run has become active, so that nobody waits for them,
 that has none yet, because it was killed or the store was away, gets them from the next.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
+from commonshub.core import parts
 from commonshub.core.blobs import DOCUMENTS
 from commonshub.core.database import Database
+from commonshub.core.errors import CommonsError
 from commonshub.core.storage import Location, Storage
 
 from . import store
@@ -41,12 +44,19 @@ class Publisher:
         Unavailable
             The object store is away, or refuses.
         """
+        self._give_up()
         if self.database.call(store.parquet, self.schema, run) is None:
             self.database.call(store.set_parquet, self.schema, run, self._stored(run, index, work))
         for number, sizes in self.database.call(store.outdated_parquet, self.schema).items():
             for doc_type in sizes:
                 self.storage.delete(location_of(self._bucket, number, doc_type))
             self.database.call(store.set_parquet, self.schema, number, None)
+
+    def _give_up(self) -> None:
+        """End the uploads that killed processes left behind, if the store tells of such."""
+        with suppress(CommonsError):
+            for location, upload in parts.unended(self.storage, self._bucket, DOCUMENTS):
+                parts.give_up(self.storage, location, upload)
 
     @property
     def _bucket(self) -> str:
@@ -59,6 +69,6 @@ class Publisher:
         files = list(write(index, work))
         for number, (doc_type, file) in enumerate(files):
             self.progress("publishing", number, len(files))
-            self.storage.put(location_of(self._bucket, run, doc_type), file)
+            parts.put(self.storage, location_of(self._bucket, run, doc_type), file)
             sizes[doc_type] = file.stat().st_size
         return sizes

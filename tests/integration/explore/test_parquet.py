@@ -10,6 +10,8 @@ import pytest
 import requests
 from tests.waiting import eventually
 
+from commonshub.core import parts
+from commonshub.core.blobs import DOCUMENTS
 from commonshub.core.settings import StorageSettings
 from commonshub.core.storage import Storage
 from commonshub.explore import store
@@ -110,3 +112,10 @@ def test_an_index_whose_documents_could_not_be_stored_answers_and_gets_them_late
     assert run(s3).returncode == 0
     assert app.database.call(store.active, app.schema).id == active.id
     assert app.database.call(store.parquet, app.schema, active.id)
+
+
+def test_uploads_of_killed_builds_are_given_up(run: Run, s3: dict[str, Any]) -> None:
+    storage, location = Storage(StorageSettings(**s3)), location_of("commons", 1, "case")
+    parts.begin(storage, location)
+    assert run(s3).returncode == 0
+    assert parts.unended(storage, "commons", DOCUMENTS) == []

@@ -13,6 +13,7 @@ from tests.stores import StoppableStore
 
 from commonshub.core import audit, buckets, records
 from commonshub.core.blobs import DOCUMENTS
+from commonshub.core.parts import put
 from commonshub.core.records import Draft
 from commonshub.core.storage import Location, Storage
 from commonshub.index import commands
@@ -68,7 +69,7 @@ def test_verify_knows_the_documents_of_the_explorer(run: Run, running: Any, tmp_
     documents = Location("commons", f"{DOCUMENTS}1/case.parquet")
     (tmp_path / "case.parquet").write_bytes(b"PAR1")
     storage = Storage(running.app.storage_settings)
-    storage.put(documents, tmp_path / "case.parquet")
+    put(storage, documents, tmp_path / "case.parquet")
     _, lines, _ = run("verify", "--all", "--json")
     assert str(documents) not in {json.loads(line)["location"] for line in lines}
     assert b"".join(storage.stream(documents)) == b"PAR1"

@@ -4,8 +4,6 @@ A part's URL names its key, and so does the request to put the parts together; b
 one that was registered for a record whose bytes the caller may still write.
 """
 
-import html
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +11,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from commonshub.core import blobs, records
+from commonshub.core import blobs, parts, records
 from commonshub.core.access import Asker, lifetime, may_write
-from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, Conflict, UpstreamError
+from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsError, Conflict
+from commonshub.core.parts import MAX_PARTS
 from commonshub.core.storage import Location
-from commonshub.core.uploads import MAX_PARTS, PART_LIMITS, Uploads, Wish
+from commonshub.core.uploads import PART_LIMITS, Uploads, Wish
 
 MAX_ID_CHARS = 1024
 
@@ -62,8 +61,8 @@ def part_number(value: Any, name: str = "partNumber") -> int:
     return value
 
 
-def read_parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The parts to put together, in order.
+def read_parts(body: Mapping[str, Any]) -> dict[int, str]:
+    """ETags of the parts to put together, by their numbers.
 
     Raises
     ------
@@ -73,26 +72,17 @@ def read_parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     given = body.get("parts")
     if not isinstance(given, list) or not 1 <= len(given) <= MAX_PARTS:
         raise BadRequest(f"parts must be a list of {{PartNumber, ETag}}. {PART_LIMITS}")
-    parts: dict[int, dict[str, Any]] = {}
+    etags: dict[int, str] = {}
     for index, part in enumerate(given):
         match part:
             case {"PartNumber": number, "ETag": str(etag)}:
                 number = part_number(number, f"parts[{index}].PartNumber")
             case _:
                 raise BadRequest(f"parts[{index}] is not of the form {{PartNumber, ETag}}.")
-        if number in parts:
+        if number in etags:
             raise BadRequest(f"parts[{index}].PartNumber {number} occurs twice.")
-        parts[number] = {"PartNumber": number, "ETag": etag}
-    return [parts[number] for number in sorted(parts)]
-
-
-def _listing(parts: list[dict[str, Any]]) -> bytes:
-    """The parts in S3's XML."""
-    listed = "".join(
-        f"<Part><PartNumber>{part['PartNumber']}</PartNumber><ETag>{html.escape(part['ETag'])}</ETag></Part>"
-        for part in parts
-    )
-    return f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+        etags[number] = etag
+    return etags
 
 
 class MultipartUploads(Uploads):
@@ -102,15 +92,12 @@ class MultipartUploads(Uploads):
         """GUID and identifier of a new upload in parts; refused like :meth:`Uploads.create`."""
         guid, location = await self._run("upload", asker, self._place, wish)
         try:
-            answer = await self._at_store("upload", asker, guid, partial(self.storage.post, location, uploads=""))
+            upload = await self._at_store("upload", asker, guid, partial(parts.begin, self.storage, location))
         except CommonsError:
             if wish.guid is None:
                 await self.database.run(records.delete, self.schema, guid, None)
             raise
-        found = re.search(rb"<UploadId>([^<]+)</UploadId>", answer)
-        if found is None:
-            raise UpstreamError("The object store began an upload in parts without naming it.")
-        return guid, html.unescape(found[1].decode())
+        return guid, upload
 
     async def part_url(self, asker: Asker, running: Running, number: int, expires_in: int | None) -> str:
         """A URL to put one part to.
@@ -126,7 +113,7 @@ class MultipartUploads(Uploads):
         _, url = await self._run("upload_part", asker, self._part, running, number, ttl_s)
         return str(url)
 
-    async def complete(self, asker: Asker, running: Running, parts: list[dict[str, Any]]) -> None:
+    async def complete(self, asker: Asker, running: Running, etags: Mapping[int, str]) -> None:
         """Put the parts together, and have the bytes looked at.
 
         Raises
@@ -139,7 +126,7 @@ class MultipartUploads(Uploads):
             The data are complete.
         """
         guid, location = await self._run("upload_complete", asker, self._expected, running)
-        work = partial(self.storage.post, location, _listing(parts), uploadId=running.upload_id)
+        work = partial(parts.join, self.storage, location, running.upload_id, etags)
         await self._at_store("upload_complete", asker, guid, work)
         await self.database.run(blobs.notify, guid)
 
