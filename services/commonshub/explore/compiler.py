@@ -27,7 +27,7 @@ from .plan import ID, LAYOUT, Aggregator, Collector, Document, Flatten, Join, Ne
 Block = TypeVar("Block", Flatten, Reduce)
 
 _NAME = re.compile(r"^(?!__)[A-Za-z_][A-Za-z0-9_]*$")
-_RESERVED = frozenset({"_rid", "_eid", "_pid", "_matched", "_totalcount"})
+_RESERVED = frozenset({"_id", "_rid", "_eid", "_pid", "_matched", "_totalcount"})
 _COMMON = {"name", "doc_type", "type", "root", "category", "props"}
 _AGGREGATOR = _COMMON | {
     "settings", "flatten_props", "aggregated_props", "parent_props", "nested_props", "joining_props", "joining",

@@ -93,7 +93,7 @@ def test_a_run_that_fails_leaves_the_old_index(explorer: Explorer, run: Run, mon
     # Not what the service answers from, which is a little behind.
     before = app.database.call(store.active, app.schema)
     with monkeypatch.context() as patch:
-        patch.setattr("commonshub.explore.duck.build._facts", lambda *_: 1 / 0)
+        patch.setattr("commonshub.explore.duck.index.Index.finish", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(force=True)
     newest = app.database.call(store.runs, app.schema, 1)[0]

@@ -7,8 +7,9 @@ from typing import Any
 from ..bins import Bin, check_bins, in_order, spread, whole
 from ..masking import told
 from ..requests import MASKED, Bins, Bucket
+from ..sql.names import quote
 from .measures import Run, carried, counted, having, source
-from .predicate import OWN, Binder, quote
+from .predicate import OWN, Binder
 
 _STATISTICS = "min(v), max(v), avg(v), sum(v)"
 

@@ -16,9 +16,10 @@ from ..catalog import Place
 from ..filters import All, Filter, conjuncts
 from ..masking import Groups, buckets
 from ..requests import Bucket, Cardinality, Scope, Terms, ValueCount
+from ..sql.names import quote
 from .measures import Run, carried, counted, having, source
 from .measures import value_count as counted_values
-from .predicate import Binder, documents, predicate, quote
+from .predicate import Binder, documents, predicate
 from .predicate import condition as condition_of
 
 

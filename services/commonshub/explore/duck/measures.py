@@ -9,7 +9,8 @@ from ..catalog import MISSING, table_of
 from ..masking import single
 from ..requests import Scope
 from ..rights import Rights
-from .predicate import OWN, Binder, condition, documents, quote
+from ..sql.names import quote
+from .predicate import OWN, Binder, condition, documents
 
 Run = Callable[[str, dict[str, Any]], list[tuple[Any, ...]]]
 

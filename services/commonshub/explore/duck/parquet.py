@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 
 from ..catalog import AUTH_FIELD, load
-from .load import literal
-from .predicate import quote
+from ..sql.names import quote
+from .dialect import literal
 
 
 def write(index: Path, folder: Path) -> Iterator[tuple[str, Path]]:

@@ -7,8 +7,9 @@ from commonshub.core.errors import BadRequest
 from ..catalog import Field
 from ..masking import told
 from ..requests import Part, Parts
+from ..sql.names import quote
 from .measures import Run, carried, counted, having, source
-from .predicate import Binder, quote
+from .predicate import Binder
 
 
 def parts(question: Parts, run: Run, max_buckets: int) -> list[Part]:

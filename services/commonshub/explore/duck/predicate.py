@@ -14,11 +14,7 @@ from ..catalog import AUTH_FIELD, Place, table_of
 from ..filters import All, Among, AnyOf, Compare, Filter, Holds, Like, Linked, Not, Search, Within
 from ..requests import Scope
 from ..rights import Rights
-
-
-def quote(name: str) -> str:
-    """An SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
+from ..sql.names import quote
 
 
 class Binder:

@@ -19,12 +19,13 @@ from commonshub.core.errors import Unavailable
 
 from ..catalog import load, table_of
 from ..requests import Bins, Cardinality, Count, Order, Parts, Question, Rows, Run, Terms, ValueCount
+from ..sql.names import quote
 from .bins import bins
 from .facets import cardinality, terms, value_count
 from .measures import source, total
 from .parts import parts
 from .patterns import matching
-from .predicate import Binder, quote
+from .predicate import Binder
 
 STRETCH_ROWS = 122_880
 """Rows that DuckDB stores and skips together."""

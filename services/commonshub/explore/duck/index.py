@@ -1,0 +1,100 @@
+"""Writing an index file: the documents of a run, in the tables that questions are asked of.
+
+It holds, for each document type, one table of documents with ``_rid``, their number, and one for each nest with
+``_rid``, ``_eid``, the number of the element, and ``_pid``, that of the element around it. The nests are in the
+documents as well, as lists of structs: a page reads the one, a filter the other.
+"""
+
+# ruff: noqa: S608 - names come from the catalogue and are quoted
+
+import json
+from pathlib import Path
+
+import duckdb
+
+from ..catalog import AUTH_FIELD, DocType, Nest, dump, table_of
+from ..plan import Plan
+from ..sql.names import quote
+from .dialect import literal
+
+
+class Index:
+    """An index file that is being written, attached to `connection` until it is complete.
+
+    Parameters
+    ----------
+    connection
+        Its own database takes helper tables.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+        self.connection = connection
+        self.counts: dict[str, int] = {}
+        self._elements = 0
+        connection.execute(f"attach {literal(str(target))} as built")
+
+    def add(self, doc_type: DocType, documents: str) -> None:
+        """Write all documents of a type: the rows of a query with ``_rid``, the fields and the nests."""
+        table = _table(doc_type.name)
+        self.connection.execute(f"create table {table} as select * from ({documents}) order by _rid")
+        row = self.connection.execute(f"select count(*) from {table}").fetchone()
+        assert row is not None
+        self.counts[doc_type.name] = int(row[0])
+        for nest in doc_type.nests:
+            around = f"select _rid, null::bigint as _pid, {quote(nest.name)} as items from {table}"
+            self._add_nest(nest, (doc_type.name, nest.name), around)
+
+    def _add_nest(self, nest: Nest, names: tuple[str, ...], around: str) -> None:
+        """Write the elements of ``items``, the lists that a query gives with ``_rid`` and ``_pid``."""
+        order = "order by _rid, _pid, _at"
+        taken = f"select _rid, _pid, unnest(items) as item, unnest(range(len(items))) as _at from ({around})"
+        elements = f"(select row_number() over ({order}) as _eid, * from ({taken}))"
+        if nest.nests:
+            self._elements += 1
+            name = f"elements_{self._elements}"
+            self.connection.execute(f"create table {name} as select * from {elements}")
+            elements = name
+        fields = "".join(f", item.{quote(field.name)} as {quote(field.name)}" for field in nest.fields)
+        self.connection.execute(
+            f"create table {_table(*names)} as select _eid, _rid, _pid{fields} from {elements} order by _eid"
+        )
+        for child in nest.nests:
+            inside = f"select _rid, _eid as _pid, item.{quote(child.name)} as items from {elements}"
+            self._add_nest(child, (*names, child.name), inside)
+
+    def finish(self, plan: Plan, run: int) -> dict[str, int]:
+        """Write what a reader needs to understand the file, and a person to know where it came from.
+
+        Returns
+        -------
+        dict
+            Number of documents by document type.
+        """
+        execute = self.connection.execute
+        execute(
+            "create table built._run "
+            "(run bigint, plan_digest varchar, built timestamptz, catalog varchar, counts varchar)"
+        )
+        facts = [run, plan.digest, json.dumps(dump(plan.doc_types)), json.dumps(self.counts)]
+        execute("insert into built._run values (?, ?, now(), ?, ?)", facts)
+        execute(
+            "create table built._mapping "
+            "(doc_type varchar, field varchar, type varchar, is_array boolean, nested varchar)"
+        )
+        rows = [row for doc_type in plan.doc_types for row in _described(doc_type)]
+        self.connection.executemany("insert into built._mapping values (?, ?, ?, ?, ?)", rows)
+        paths = " union ".join(f"select {AUTH_FIELD} as path from {_table(each.name)}" for each in plan.doc_types)
+        execute(f"create table built._path as select path from ({paths}) where path is not null order by path")
+        execute("detach built")
+        return self.counts
+
+
+def _table(*names: str) -> str:
+    return f"built.{quote(table_of(names[0], names[1:]))}"
+
+
+def _described(doc_type: DocType) -> list[tuple[str, str, str, bool, str | None]]:
+    return [
+        (doc_type.name, place.path, place.field.kind, place.field.array, ".".join(place.nests) or None)
+        for place in doc_type.places()
+    ]

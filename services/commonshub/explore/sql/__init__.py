@@ -1,0 +1,1 @@
+"""A plan as SQL that every engine executes, each in its own dialect."""
