@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from commonshub.core.dictionary import Dictionary
+from commonshub.core.dictionary import Dictionary, NodeType
 
 from .fields import INTERFACE_FIELDS
 
@@ -26,9 +26,6 @@ COLLECTION_FIELDS = (
 
 COLLECTION = "core_metadata_collection"
 
-FIND = "query ($id: [String]) { datanode(object_id: $id, first: 0) { type } }"
-"""Of which node type the files of an object id are."""
-
 Fields = Mapping[str, Any]
 
 _CITED = ("title", "updated_datetime")
@@ -36,14 +33,14 @@ _NO_KEY = re.compile(r"[^\w.:/+-]")
 _SPECIAL = re.compile(r'[\\{}"]')
 
 
-def known(dictionary: Dictionary) -> bool:
-    """Whether files have object ids at all."""
-    return any(node.is_file and "object_id" in node.properties for node in dictionary.nodes.values())
+def query(dictionary: Dictionary) -> str | None:
+    """The query for the file of an object id, whatever its node type; None where files have no object ids."""
+    files = [node for node in dictionary.nodes.values() if node.is_file and "object_id" in node.properties]
+    asked = (f"{node.id}(object_id: $id, first: 1) {{ {_fields(dictionary, node)} }}" for node in files)
+    return f"query ($id: [String]) {{ {' '.join(asked)} }}" if files else None
 
 
-def query(dictionary: Dictionary, type_: str) -> str:
-    """The query for the file of an object id, once it is known to be of a node type."""
-    node = dictionary.nodes[type_]
+def _fields(dictionary: Dictionary, node: NodeType) -> str:
     asked = [each for each in FILE_FIELDS if each in node.properties or each in INTERFACE_FIELDS]
     for link in node.links:
         if link.target == COLLECTION and COLLECTION in dictionary.nodes:
@@ -51,7 +48,7 @@ def query(dictionary: Dictionary, type_: str) -> str:
             told = [each for each in COLLECTION_FIELDS if each in held]
             asked.append(f"described: {link.name}(first: 1) {{ {' '.join(told or ['id'])} }}")
             break
-    return f"query ($id: [String]) {{ file: {type_}(object_id: $id, first: 0) {{ {' '.join(asked)} }} }}"
+    return " ".join(asked)
 
 
 def merged(file: Fields) -> dict[str, Any]:

@@ -333,19 +333,13 @@ class CoreMetadataHandler(QueryHandler):
                 self.reply(coremetadata.shown(found))
 
     async def _file(self, answers: Answers, scope: Scope, object_id: str) -> Mapping[str, Any] | None:
-        if not coremetadata.known(answers.dictionary):
+        query = coremetadata.query(answers.dictionary)
+        if query is None:
             return None
-        types = (await self._ask(answers, coremetadata.FIND, object_id, scope))["datanode"]
-        if not types:
-            return None
-        query = coremetadata.query(answers.dictionary, types[0]["type"])
-        # It may be gone by now.
-        return next(iter((await self._ask(answers, query, object_id, scope))["file"]), None)
-
-    async def _ask(self, answers: Answers, query: str, object_id: str, scope: Scope) -> Any:
         plan = await asyncio.to_thread(answers.plan, query, {"id": object_id}, None, scope)
         [data] = await self.service.database.run(store.answers, [plan])
-        return orjson.loads(data)
+        # A list is null where PostgreSQL cannot hold the id.
+        return next((file for files in orjson.loads(data).values() for file in files or ()), None)
 
     def _form(self) -> str | None:
         """The first form of the ``Accept`` header that there is."""
