@@ -93,12 +93,13 @@ class Planner:
         guid_prefix: str = "",
         indexed_only: bool = False,
     ) -> None:
-        self.project = project
         self.username = username
         self.buckets = buckets
         self.known = known
         self.indexed_only = indexed_only
         self.plan = Plan()
+        self._resource = project.resource
+        self._own = (project.resource,)
         self._made: dict[Print | None, str] = {}
         self._guids = records.minted(guid_prefix)
 
@@ -139,7 +140,7 @@ class Planner:
 
     def _rank(self, record: Record) -> int | None:
         """How near a record with the same content is to the project; None for somebody else's unfinished upload."""
-        if self.project.resource in record.authz:
+        if self._resource in record.authz:
             return 0
         if record.uploader is not None and record.uploader == self.username:
             return 1
@@ -153,10 +154,10 @@ class Planner:
                 message = f"The data object {record.did} was uploaded by another user, who alone can submit it."
                 entity.errors.append(fault("INVALID_PERMISSIONS", message, ["object_id"], "object"))
                 return
-            self.plan.adopted.setdefault(self._authz(entity), []).append(record.did)
+            self.plan.adopted.setdefault(self._paths(entity), []).append(record.did)
         set_guid(entity, record.did)
         if entity.urls is not None and stored_guid(entity) == record.did:
-            if self.project.resource in record.authz:
+            if self._resource in record.authz:
                 self.plan.urls[record.did] = entity.urls
             else:
                 message = f"The data object {record.did} belongs to another project, which alone can change its urls."
@@ -187,7 +188,7 @@ class Planner:
             return
         given = file_print(entity)
         guid = guid or next(self._guids)
-        alias = alias_of(self.project, entity)
+        alias = alias_of(entity)
         self.plan.drafts.append(
             Draft(
                 did=guid,
@@ -195,7 +196,7 @@ class Planner:
                 hashes={"md5": given[0]} if given else {},
                 urls=entity.urls or [],
                 file_name=entity.properties.get("file_name"),
-                authz=list(self._authz(entity)),
+                authz=self._paths(entity),
                 aliases=[] if alias in self.known.aliases else [alias],
             )
         )
@@ -203,9 +204,10 @@ class Planner:
             self._made[given] = guid
         set_guid(entity, guid)
 
-    def _authz(self, entity: Entity) -> tuple[str, ...]:
-        codes = entity.properties.get("consent_codes") or ()
-        return (self.project.resource, *(f"/consents/{code}" for code in codes))
+    def _paths(self, entity: Entity) -> tuple[str, ...]:
+        """What one must be allowed to read the record: its project, and each consent that it was given under."""
+        codes = entity.properties.get("consent_codes")
+        return (self._resource, *(f"/consents/{code}" for code in codes)) if codes else self._own
 
     def _check_urls(self, entity: Entity) -> None:
         for url in entity.urls or ():
@@ -218,9 +220,9 @@ class Planner:
                 entity.errors.append(fault("INVALID_VALUE", message, ["urls"], "object"))
 
 
-def alias_of(project: Project, entity: Entity) -> str:
+def alias_of(entity: Entity) -> str:
     """The name under which Gen3 tools look a submitted file up in the index."""
-    return f"{project.project_id}/{entity.submitter_id}"
+    return f"{entity.project_id}/{entity.submitter_id}"
 
 
 def _has_object_id(entity: Entity) -> bool:
@@ -262,7 +264,7 @@ def file_print(entity: Entity) -> Print | None:
 # -- SQL ---------------------------------------------------------------------------
 
 
-def look_up(connection: sa.Connection, schema: str, project: Project, entities: Sequence[Entity]) -> Known:
+def look_up(connection: sa.Connection, schema: str, entities: Sequence[Entity]) -> Known:
     """What the index has of the files of a submission, with three statements."""
     if connection.execute(sa.select(sa.func.to_regclass(f'"{schema}".record'))).scalar_one() is None:
         raise Unavailable("The index is not ready yet; try again in a few seconds.")
@@ -279,7 +281,7 @@ def look_up(connection: sa.Connection, schema: str, project: Project, entities: 
         for row in connection.execute(_by_print(schema), {"md5s": list(md5s), "sizes": list(sizes)}):
             record = records.of_row(row)
             by_print.setdefault((record.hashes["md5"], record.size or 0), []).append(record)
-    aliases = [alias_of(project, entity) for entity in entities if entity.old is None]
+    aliases = [alias_of(entity) for entity in entities if entity.old is None]
     return Known(
         by_guid=records.get_many(connection, schema, guids) if guids else {},
         by_print=by_print,

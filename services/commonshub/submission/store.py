@@ -173,7 +173,7 @@ class Store(Finding):
             made = insert.on_conflict_do_nothing().returning(table.c.node_id, table.c._props).cte("made")
             nothing: Any = sa.literal_column("'{}'::jsonb")
             snapshot = self._snapshot(made.c.node_id, "create", nothing, made.c._props)
-            added = [self._add_edges(link, place).cte(f"added_{place}") for place, link in enumerate(edges)]
+            added = [self._new_edges(link, place).cte(f"added_{place}") for place, link in enumerate(edges)]
             return sa.select(made.c.node_id).add_cte(snapshot.cte("snapshot"), *added)
 
         parameters: dict[str, Any] = {"rows": orjson.dumps(rows).decode(), "transaction_id": transaction_id}
@@ -253,12 +253,12 @@ class Store(Finding):
         if cleared:
             connection.execute(self._statement(("clear", link), clear), {**parameters, "ids": list(cleared)})
         if edges:
-            connection.execute(self._statement(("edges", link), lambda: self._add_edges(link, 0)), parameters)
+            added = self._statement(("edges", link), lambda: self._new_edges(link, 0).on_conflict_do_nothing())
+            connection.execute(added, parameters)
 
-    def _add_edges(self, link: Link, place: int) -> Any:
+    def _new_edges(self, link: Link, place: int) -> Any:
         given = sa.select(_given_ends(place))
-        insert = pg.insert(self.graph.edge(link)).from_select(["src_id", "dst_id"], given)
-        return insert.on_conflict_do_nothing()
+        return pg.insert(self.graph.edge(link)).from_select(["src_id", "dst_id"], given)
 
     # -- locks and notices ---------------------------------------------------------
 

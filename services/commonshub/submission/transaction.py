@@ -282,7 +282,7 @@ class Transaction:
         entities = [entity for entity in entities if not entity.errors]
         if not entities:
             return files.Plan()
-        known = files.look_up(self.connection, self.tools.index_schema, self.project, entities)
+        known = files.look_up(self.connection, self.tools.index_schema, entities)
         planner = files.Planner(
             self.project,
             self.submission.username,
@@ -314,8 +314,11 @@ class Transaction:
     def _create(self, node: NodeType, entities: Sequence[Entity]) -> None:
         if not entities:
             return
+        # A document may name one target twice.
         edges = {
-            link: [(each.id or "", parent) for each in entities for parent in each.links.get(link.name, ())]
+            link: list(
+                dict.fromkeys((each.id or "", parent) for each in entities for parent in each.links.get(link.name, ()))
+            )
             for link in node.links
         }
         edges = {link: those for link, those in edges.items() if those}

@@ -76,6 +76,15 @@ def test_many_to_many_links_accumulate(api: Any) -> None:
     assert len(api.export("aliquot")[name]["samples"]) == 2
 
 
+def test_a_target_that_a_record_names_twice_is_one(api: Any) -> None:
+    name = fresh()
+    id_ = api.put(case(name), sample(f"1-{name}", name))["entities"][1]["id"]
+    samples = [{"submitter_id": f"1-{name}"}, {"submitter_id": f"1-{name.upper()}"}, {"id": id_}]
+    for _ in range(2):
+        assert api.put({"type": "aliquot", "submitter_id": name, "samples": samples})["success"]
+        assert len(api.export("aliquot")[name]["samples"]) == 1
+
+
 def test_g15_null_removes_an_optional_link(api: Any) -> None:
     name = fresh()
     api.put(case(name, friends_of={"submitter_id": "e"}))
