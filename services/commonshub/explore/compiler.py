@@ -142,10 +142,12 @@ class _Compiler:
             self.faults.add(item, "must be an object.")
             return None
         kind = self.faults.choice(item.value.get("type"), ("aggregator", "collector"))
-        known = _COLLECTOR if kind == "collector" else _AGGREGATOR
-        keys = self.faults.keys(item, known | _IDLE, {"name", "doc_type", "type", "props"})
-        for idle in sorted(_IDLE & keys.keys()):
+        known, other = (_COLLECTOR, _AGGREGATOR) if kind == "collector" else (_AGGREGATOR, _COLLECTOR)
+        keys = self.faults.keys(item, known | other | _IDLE, {"name", "doc_type", "type", "props"})
+        for idle in sorted(keys.keys() & _IDLE):
             self.faults.warn(keys[idle], "has no effect, in Tube neither.")
+        for idle in sorted(keys.keys() & (other - known)):
+            self.faults.warn(keys[idle], f"has no effect in an entry of type {kind}, in Tube neither.")
         for key in ("doc_type", "name"):
             text = self.faults.text(keys.get(key))
             if text.lower() in seen[key]:

@@ -26,6 +26,10 @@ mappings:
 """
 PROPS = "  props: [{name: submitter_id}]\n"
 FILES = "- {name: f, doc_type: file, type: collector, root: None, category: data_file, props: [{name: file_size}]}\n"
+OF_AGGREGATORS = (
+    "nested_props", "flatten_props", "aggregated_props", "parent_props", "joining_props", "joining", "filter",
+    "settings",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -145,11 +149,17 @@ def test_all_faults_come_at_once(dictionary: Dictionary) -> None:
         ("  props: [{name: state}, {name: state, src: id}]\n", "twice"),
         (PROPS + FILES.replace("props", "target_nodes: [], props"), "target_nodes"),
         (PROPS + "  special_props: []\n", "special_props"),
+        (PROPS + "  injecting_props: {}\n", "injecting_props: has no effect in an entry of type aggregator"),
+        *(
+            (PROPS + FILES.replace("props", f"{block}: [], props"), f"{block}: has no effect in an entry of type coll")
+            for block in OF_AGGREGATORS
+        ),
+        (PROPS + FILES.replace("file_size}", "file_size, fn: max}"), "'fn' has no effect"),
         (PROPS + "  comment: what it is for\n", "comment"),
         ("  props: [{name: submitter_id, fn: set}]\n", "'fn'"),
         (PROPS + "  flatten_props: [{name: people, path: demographics, props: [{name: sex}]}]\n", "'name'"),
     ],
-)
+)  # fmt: skip
 def test_what_has_no_effect_is_a_warning(dictionary: Dictionary, block: str, told: str) -> None:
     plan = compile_mapping(HEAD + block, dictionary)
     assert [told in warning for warning in plan.warnings] == [True]
