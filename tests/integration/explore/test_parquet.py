@@ -8,9 +8,10 @@ from typing import Any
 import duckdb
 import pytest
 import requests
+import sqlalchemy as sa
 from tests.waiting import eventually
 
-from commonshub.core import parts
+from commonshub.core import audit, parts
 from commonshub.core.blobs import DOCUMENTS
 from commonshub.core.settings import StorageSettings
 from commonshub.core.storage import Storage
@@ -84,6 +85,28 @@ def test_who_may_read_only_a_part_is_told_of_nothing(
     hidden, absent = get(explorer, "/case", user), get(explorer, "/nothing", user)
     assert (hidden.status_code, absent.status_code) == (404, 404)
     assert hidden.json()["message"].replace("case", "") == absent.json()["message"].replace("nothing", "")
+
+
+@pytest.mark.parametrize(
+    ("user", "name", "decision", "told"),
+    [
+        ("all", "case", "allowed", {"protocol": "s3", "expires_in_s": 600}),
+        ("one", "case", "denied", {"status": 404}),
+        (None, "case", "denied", {"status": 404}),
+        ("all", "nothing", "failed", {"status": 404}),
+    ],
+)
+def test_who_asked_for_a_file_is_in_the_audit_trail(
+    explorer: Explorer, listed: dict[str, Any], user: str | None, name: str, decision: str, told: dict[str, Any]
+) -> None:
+    answer = get(explorer, f"/{name}", user)
+    trail = audit.table("auth")
+    asked = sa.select(trail).where(trail.c.request_id == answer.headers["X-Request-Id"])
+    with explorer.running.app.database.engine.connect() as connection:
+        row = connection.execute(asked).one()
+    assert (row.username, row.action, row.subject, row.decision) == (user, "download", f"documents/{name}", decision)
+    run = {"run": answer.json()["run"]} if decision == "allowed" else {}
+    assert row.detail == {"path": f"/guppy/documents/{name}", **run, **told}
 
 
 @pytest.mark.parametrize("path", ["/../case", "/case.parquet", "/case%2f..", "/_run"])
