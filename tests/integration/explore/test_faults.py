@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from .conftest import DICTIONARY, MAPPING, Builder, Explorer, etl
 SEEN = '{ case(filter: {eq: {submitter_id: "c1"}}) { submitter_id } }'
 PHASES = ("reading", "loading", "flattening", "writing", "checking", "activating")
 BUSY = 75
+# A command with file systems of its own, and what gives it a small one in place of a folder.
+APART = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
+MOUNT = 'mount -t tmpfs -o size="$1" none "$0" && shift && exec "$@"'
 # A build in a process of its own that something befalls.
 SCRIPT = """
 import json, os, resource, signal, sys
@@ -58,8 +62,11 @@ class Builds:
         self.app = explorer.running.app
         self.url = url
 
-    def befall(self, phase: str | None = None, file_bytes: int | None = None) -> subprocess.CompletedProcess[str]:
-        """A build that is killed when it begins `phase`, or may write no file longer than `file_bytes`."""
+    def befall(
+        self, phase: str | None = None, file_bytes: int | None = None, disk_bytes: int | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """A build that is killed when it begins `phase`, or may write no file longer than `file_bytes`, or whose disk
+        has no more than `disk_bytes`."""
         settings = {
             "Commons": {"data_dir": str(self.app.commons.path), "dictionary": str(DICTIONARY)},
             "DatabaseSettings": {"url": self.url},
@@ -68,10 +75,11 @@ class Builds:
             },
         }  # fmt: skip
         given = json.dumps({"settings": settings, "phase": phase, "file_bytes": file_bytes})
+        disk = [*APART, "sh", "-c", MOUNT, self.app.settings.index_dir, str(disk_bytes)] if disk_bytes else []
 
         def once() -> subprocess.CompletedProcess[str] | None:
             done = subprocess.run(
-                [sys.executable, "-P", "-c", SCRIPT], input=given, capture_output=True, text=True, timeout=60
+                [*disk, sys.executable, "-P", "-c", SCRIPT], input=given, capture_output=True, text=True, timeout=60
             )
             # The service may be building just now: its run goes first.
             return None if done.returncode == BUSY else done
@@ -124,6 +132,25 @@ def test_a_build_without_room_says_so_and_changes_nothing(builds: Builds, file_b
     assert "File too large" in done.stderr
     newest = builds.newest()
     assert (newest.state, "File too large" in newest.message) == ("failed", True), newest.message
+    assert builds.explorer.query(SEEN)["case"]
+    builds.mended()
+
+
+def _can_mount(folder: Path) -> bool:
+    try:
+        return not subprocess.run([*APART, "sh", "-c", MOUNT, folder, "1m", "true"], capture_output=True).returncode
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("disk_bytes", [16 * 2**10, 2**20], ids=["reading", "writing"])
+def test_a_build_on_a_full_disk_says_so_and_changes_nothing(builds: Builds, tmp_path: Path, disk_bytes: int) -> None:
+    if not _can_mount(tmp_path):
+        pytest.skip("A small file system needs Linux, and the right to mount one apart from all others.")
+    done = builds.befall(disk_bytes=disk_bytes)
+    newest = builds.newest()
+    assert (done.returncode, newest.state) == (1, "failed")
+    assert "No space left on device" in newest.message
     assert builds.explorer.query(SEEN)["case"]
     builds.mended()
 
