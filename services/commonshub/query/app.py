@@ -39,6 +39,9 @@ class QueryApp(ServiceApplication):
         _DEFAULTS.max_query_bytes, help="Longest query text, in bytes; variables are not counted."
     ).tag(config=True)
     max_tokens = Integer(_DEFAULTS.max_tokens, help="Most words and signs in a query's text.").tag(config=True)
+    max_argument_tokens = Integer(
+        _DEFAULTS.max_argument_tokens, help="Most words and signs in the arguments of one field."
+    ).tag(config=True)
     max_depth = Integer(_DEFAULTS.max_depth, help="Deepest nesting of fields in a query.").tag(config=True)
     max_fields = Integer(
         _DEFAULTS.max_fields,

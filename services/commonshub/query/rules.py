@@ -29,7 +29,24 @@ from graphql import (
 )
 from graphql.language import FieldNode
 from graphql.pyutils import suggestion_list
-from graphql.validation import FieldsOnCorrectTypeRule, OverlappingFieldsCanBeMergedRule, ValuesOfCorrectTypeRule
+from graphql.validation import (
+    FieldsOnCorrectTypeRule,
+    FragmentsOnCompositeTypesRule,
+    KnownDirectivesRule,
+    KnownFragmentNamesRule,
+    NoFragmentCyclesRule,
+    NoUndefinedVariablesRule,
+    NoUnusedFragmentsRule,
+    NoUnusedVariablesRule,
+    OverlappingFieldsCanBeMergedRule,
+    PossibleFragmentSpreadsRule,
+    UniqueDirectivesPerLocationRule,
+    UniqueFragmentNamesRule,
+    UniqueVariableNamesRule,
+    ValuesOfCorrectTypeRule,
+    VariablesAreInputTypesRule,
+    VariablesInAllowedPositionRule,
+)
 
 MOST_TOLD = 20
 """Faults of one argument that are told."""
@@ -79,6 +96,39 @@ _OURS: Mapping[type[ASTValidationRule], type[ASTValidationRule]] = {
 RULES: Collection[type[ASTValidationRule]] = tuple(
     _OURS.get(rule, rule) for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule
 )
+
+_OF_FRAGMENTS = frozenset(
+    {
+        FragmentsOnCompositeTypesRule,
+        KnownFragmentNamesRule,
+        NoFragmentCyclesRule,
+        NoUnusedFragmentsRule,
+        PossibleFragmentSpreadsRule,
+        UniqueFragmentNamesRule,
+    }
+)
+_OF_VARIABLES = frozenset(
+    {
+        NoUndefinedVariablesRule,
+        NoUnusedVariablesRule,
+        UniqueVariableNamesRule,
+        VariablesAreInputTypesRule,
+        VariablesInAllowedPositionRule,
+    }
+)
+_OF_DIRECTIVES = frozenset({KnownDirectivesRule, UniqueDirectivesPerLocationRule})
+
+
+def rules(text: str) -> Collection[type[ASTValidationRule]]:
+    """Those of :data:`RULES` that can find a fault in `text`: each takes its time at every word, faulty or not."""
+    idle: frozenset[type[ASTValidationRule]] = frozenset()
+    if "fragment" not in text and "..." not in text:
+        idle |= _OF_FRAGMENTS
+    if "$" not in text:
+        idle |= _OF_VARIABLES
+    if "@" not in text:
+        idle |= _OF_DIRECTIVES
+    return [rule for rule in RULES if rule not in idle]
 
 
 def _faults(type_: GraphQLInputType, value: ValueNode) -> Iterator[Fault]:

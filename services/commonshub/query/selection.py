@@ -22,7 +22,7 @@ from graphql.execution.values import get_argument_values
 
 from commonshub.core.errors import TooLarge
 
-from .document import Invalid, Limits, Operation, invalid
+from .document import Invalid, Limits, Operation, invalid, too_many_fields
 from .fields import Meaning, meaning
 
 INTROSPECTION = frozenset(["__schema", "__type"])
@@ -96,7 +96,7 @@ class _Collector:
             raise TooLarge(f"Fields are nested more than {self.limits.max_depth} deep; ask for fewer levels at once.")
         self.count += len(found)
         if self.count > self.limits.max_fields:
-            raise TooLarge(f"More than {self.limits.max_fields} fields are selected; ask for them in several queries.")
+            raise too_many_fields(self.limits)
         return tuple(self._one(type_, key, nodes, depth) for key, nodes in found.items())
 
     def _one(

@@ -3,13 +3,25 @@
 import contextlib
 
 import pytest
-from graphql import GraphQLError, Lexer, Source, TokenKind, build_schema, parse, validate
+from graphql import (
+    FieldNode,
+    GraphQLError,
+    Lexer,
+    Source,
+    TokenKind,
+    Visitor,
+    build_schema,
+    parse,
+    print_ast,
+    validate,
+    visit,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from commonshub.core.errors import TooLarge
-from commonshub.query.document import Documents, Invalid, Limits, check, nesting
-from commonshub.query.rules import RULES
+from commonshub.query.document import Documents, Invalid, Limits, check, measure, nesting, tokens
+from commonshub.query.rules import rules
 
 SCHEMA = build_schema(
     """type Query { a(x: [Int], s: String, o: [O!]): Query, b: Int }
@@ -39,12 +51,16 @@ LIMITS: list[tuple[str, str]] = [
     ("{ a " * 9, "nested more than 8 brackets"),
     ("{" + " b" * 60 + "}", "more than 50 tokens"),
     ("{b}" + " fragment f on Query {b}" * 5, "more than 4 operations"),
+    ("{" + " b" * 11 + "}", "More than 10 fields"),
+    ("{ a(x: [1]) { a(x: [" + "1 " * 17 + "]) { b } } }", "one field have more than 20 tokens"),
 ]
 
 
 @pytest.mark.parametrize(("text", "told"), LIMITS, ids=[told for _, told in LIMITS])
 def test_each_limit_names_itself(text: str, told: str) -> None:
-    limits = Limits(max_query_bytes=200, max_tokens=50, max_depth=4, max_fragments=4)
+    limits = Limits(
+        max_query_bytes=200, max_tokens=50, max_depth=4, max_fragments=4, max_fields=10, max_argument_tokens=20
+    )
     with pytest.raises((Invalid, TooLarge), match=told):
         check(SCHEMA, text, limits)
 
@@ -77,10 +93,61 @@ def test_no_more_faults_are_told_than_the_limit() -> None:
     assert len(caught.value.errors) <= 4
 
 
-@pytest.mark.parametrize("text", ["{ b }", "{ a { b } a { b } }", "{ zz }", "query q($x: [Int]) { a(x: $x) { b } }"])
+QUERIES = [
+    "{ b }",
+    "{ a { b } a { b } }",
+    "{ zz }",
+    "query q($x: [Int]) { a(x: $x) { b } }",
+    "query q($x: [Int]) { b }",
+    "query q($x: [Int], $x: Int) { a(x: $x) { b } }",
+    "query q($x: Query) { a(x: $x) { b } }",
+    "query q($x: Nothing) { a(x: $x) { b } }",
+    "query q($x: String) { a(x: $x) { b } }",
+    "{ a(x: $x) { b } }",
+    "{ b } fragment f on Query { b }",
+    "{ ...f } fragment f on Query { b }",
+    "{ ...f } fragment f on Query { ...f }",
+    "{ ...f ...g } fragment f on Query { b } fragment f on Query { b }",
+    "{ ...f }",
+    "{ ...f } fragment f on O { b }",
+    "{ ... on Int { b } }",
+    "{ b @include(if: true) @include(if: true) }",
+    "{ b @zz }",
+    "{ b @skip(if: 1) }",
+]
+
+
+@pytest.mark.parametrize("text", QUERIES)
 def test_our_rules_agree_with_the_standard_ones(text: str) -> None:
     document = parse(text)
-    assert bool(validate(SCHEMA, document, RULES)) == bool(validate(SCHEMA, document))
+    assert bool(validate(SCHEMA, document, rules(text))) == bool(validate(SCHEMA, document))
+
+
+class _Counter(Visitor):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields = 0
+
+    def enter_field(self, _node: FieldNode, *_args: object) -> None:
+        self.fields += 1
+
+
+NAMES = st.sampled_from(["a", "b", "on", "on: a", "c: b", 'a(s: "{b b}", o: {b: b})', "b @skip(if: true)"])
+SELECTIONS = st.recursive(
+    NAMES,
+    lambda inner: st.tuples(
+        st.sampled_from(["a", "d: a", "... on Query", "..."]), st.lists(inner, min_size=1, max_size=4)
+    ).map(lambda each: f"{each[0]} {{ {' '.join(each[1])} }}"),
+    max_leaves=12,
+)
+
+
+@given(SELECTIONS)
+def test_fields_are_counted_as_they_are_parsed(selection: str) -> None:
+    counter, document = _Counter(), parse(f"query on {{ b {selection} ...f }} fragment f on Query {{ b }}")
+    visit(document, counter)
+    for text in (print_ast(document), " ".join(print_ast(document).split())):
+        assert measure(tokens(text)).fields == counter.fields
 
 
 SCALARS = st.sampled_from(["1", "2.5", '"x"', "true", "null", "E", "12345678901"])
@@ -98,13 +165,14 @@ VALUES = st.recursive(
 
 @given(st.sampled_from("xso"), VALUES)
 def test_our_rules_agree_with_the_standard_ones_on_values(name: str, value: str) -> None:
-    document = parse(f"{{ a({name}: {value}) {{ b }} }}")
-    assert bool(validate(SCHEMA, document, RULES)) == bool(validate(SCHEMA, document))
+    text = f"{{ a({name}: {value}) {{ b }} }}"
+    document = parse(text)
+    assert bool(validate(SCHEMA, document, rules(text))) == bool(validate(SCHEMA, document))
 
 
 def test_no_more_is_shown_of_a_wrong_value_than_can_be_read() -> None:
     with pytest.raises(Invalid) as caught:
-        check(SCHEMA, f"{{ a(x: [{'true ' * 5000}]) {{ b }} }}", Limits())
+        check(SCHEMA, f"{{ a(x: [{'true ' * 3900}]) {{ b }} }}", Limits())
     [told] = caught.value.errors
     assert told.startswith('Argument "x" has invalid value [true true')
     assert told.endswith('\nIn element #19: Expected type "Int", found true.')
