@@ -178,9 +178,10 @@ class _Parser:
             raise BadRequest(f'{at} must be an object. Please check your syntax for input "filter" argument.')
         if depth > MAX_DEPTH:
             raise BadRequest(f"{at} is nested deeper than {MAX_DEPTH} levels.")
+        below = f"{at}.{{}}"
         if sqon.is_sqon(document):
-            document = sqon.translate(document, at, ".".join(nests))
-        parts = [self._clause(key, value, f"{at}.{key}", nests, depth) for key, value in document.items()]
+            document, below = sqon.translate(document, at, ".".join(nests)), f"{at}.content"
+        parts = [self._clause(key, value, below.format(key), nests, depth) for key, value in document.items()]
         return parts[0] if len(parts) == 1 else _group(All, parts)
 
     def _clause(self, key: str, value: Any, at: str, nests: tuple[str, ...], depth: int) -> Filter:

@@ -55,25 +55,29 @@ def translate(document: Mapping[str, Any], at: str, nest: str = "") -> dict[str,
     if not isinstance(name, str) or "value" not in content:
         raise BadRequest(f"{at}.content must have a fieldName and a value.")
     values = content["value"] if isinstance(content["value"], list) else [content["value"]]
-    return _compared(op, name, values, at)
+    return _compared(op, name, values, at, nest)
 
 
-def _compared(op: Any, name: str, values: list[Any], at: str) -> dict[str, Any]:
+def _compared(op: str, name: str, values: list[Any], at: str, nest: str) -> dict[str, Any]:
     if op in _IN:
         return _among(name, values)
     if op in _NOT_IN:
         return {"NOT": [_among(name, values)]}
     if op == "some-not-in":
-        path, _, field = name.rpartition(".")
-        other = {"NOT": [_among(field, values)]}
-        return {"nested": {"path": path, **other}} if path else other
+        return _of_one(name, {"NOT": [_among(name, values)]}, nest)
     if op == "all":
         return {"CONTAINS_ALL": {name: values}}
     if op == "between" and len(values) == 2:
-        return {"AND": [{">=": {name: values[0]}}, {"<=": {name: values[1]}}]}
+        return _of_one(name, {"AND": [{">=": {name: values[0]}}, {"<=": {name: values[1]}}]}, nest)
     if op in _COMPARISONS and len(values) == 1:
         return {_COMPARISONS[op]: {name: values[0]}}
     raise BadRequest(f"{at}: there is no operator {op!r} for {len(values)} values.")
+
+
+def _of_one(name: str, clause: dict[str, Any], nest: str) -> dict[str, Any]:
+    """A clause of which one and the same element has to meet every part."""
+    path, _, _ = name.rpartition(".")
+    return clause if path in ("", nest) else {"nested": {"path": path, **clause}}
 
 
 def _among(name: str, values: list[Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A catalogue, documents of it, and a plain evaluator of filters, written without a look at the engine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,12 @@ TYPE = DocType(
     index="model_case",
 )
 PATHS = ("/programs/p/projects/a", "/programs/p/projects/b")
+SETS = {
+    "01000000-0000-7000-8000-000000000000": ("x", "c1", "c2", "c3", "c50"),
+    "02000000-0000-7000-8000-000000000000": ("y", "no data"),
+    "03000000-0000-7000-8000-000000000000": (),
+}
+NUMBERS = ("age", "days", "weight")
 
 Document = dict[str, Any]
 
@@ -46,7 +52,25 @@ def _same(left: Any, right: Any) -> bool:
     return float(left) == float(right) if isinstance(left, int | float) else left == str(right)
 
 
+SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 COMPARE = {">": lambda x, y: x > y, ">=": lambda x, y: x >= y, "<": lambda x, y: x < y, "<=": lambda x, y: x <= y}
+
+
+def written_out(values: list[Any]) -> list[Any]:
+    """Values of an equality with what their sets hold, where ``None`` stands for a missing one."""
+    found: list[Any] = []
+    for value in values:
+        if isinstance(value, str) and value.startswith("set_id:"):
+            found += SETS[value.removeprefix("set_id:")]
+        else:
+            found.append(None if value == "no data" else value)
+    return found
+
+
+def among(values: list[Any], given: list[Any]) -> bool:
+    """Whether a field with these values is equal to one of the `given`."""
+    wanted = written_out(given)
+    return (None in wanted and not values) or any(_same(x, y) for x in values for y in wanted if y is not None)
 
 
 def leaf(operator: str, path: str, value: Any, document: Document, nests: tuple[str, ...]) -> bool:
@@ -59,10 +83,9 @@ def leaf(operator: str, path: str, value: Any, document: Document, nests: tuple[
         return any(leaf(operator, name, value, each, ()) for each in elements(document, tuple(inner)))
     found = values_of(document, name)
     if operator in ("=", "IN"):
-        return ("no data" in given and not found) or any(_same(x, y) for x in found for y in given if y != "no data")
+        return among(found, given)
     if operator == "!=":
-        number = name in ("age", "days", "weight")
-        return not leaf("IN", name, given, document, ()) and not (number and not found)
+        return not among(found, given) and not (name in NUMBERS and not found)
     if operator == "CONTAINS_ALL":
         return all(any(_same(x, y) for x in found) for y in given)
     if operator == "like":
@@ -73,9 +96,11 @@ def leaf(operator: str, path: str, value: Any, document: Document, nests: tuple[
 
 
 def holds(filter: Any, document: Document, nests: tuple[str, ...] = ()) -> bool:
-    """Whether a filter in Guppy's grammar holds on a document."""
+    """Whether a filter in Guppy's grammar, or Arranger's, holds on a document."""
     if not filter:
         return True
+    if "op" in filter:
+        return sqon_holds(filter, document, nests)
     ((key, value),) = filter.items()
     if key == "AND":
         return all(holds(part, document, nests) for part in value)
@@ -87,8 +112,68 @@ def holds(filter: Any, document: Document, nests: tuple[str, ...] = ()) -> bool:
         rest = {name: each for name, each in value.items() if name != "path"}
         path = tuple(value["path"].split("."))
         return any(holds(rest, element, path) for element in elements(document, path[len(nests) :]))
+    if key == "search":
+        return searched(value, document, nests)
     ((path, given),) = value.items()
     return leaf(key, path, given, document, nests)
+
+
+def searched(search: Any, element: Document, nests: tuple[str, ...]) -> bool:
+    names = search.get("fields") or [field.name for field in (TYPE.inside(nests) or TYPE).fields if not field.numeric]
+    found = (text for name in names for text in values_of(element, name.split(".")[-1]))
+    return any(search["keyword"].lower() in text.lower() for text in found)
+
+
+def sqon_holds(sqon: Any, element: Document, nests: tuple[str, ...]) -> bool:
+    """Whether a filter of Arranger's grammar, which names fields from the top, holds on an element of `nests`."""
+    op, content = sqon["op"], sqon["content"]
+    if op in ("and", "or", "not"):
+        pivot = tuple(sqon["pivot"].split(".")) if "pivot" in sqon else nests
+        inside: Iterable[Document] = elements(element, pivot[len(nests) :])
+        return any(_grouped(op, content, each, pivot) for each in inside)
+    if op == "filter":
+        return searched({"keyword": content["value"], "fields": content["fieldNames"]}, element, nests)
+    *path, name = content["fieldName"].split(".")
+    values = content["value"] if isinstance(content["value"], list) else [content["value"]]
+    below = path[len(nests) :]
+    inner = elements(element, tuple(below))
+    if op == "not-in":
+        return not any(_listed(values_of(each, name), values) for each in inner)
+    return any(_compared(op, values_of(each, name), values) for each in inner)
+
+
+def _grouped(op: str, content: list[Any], element: Document, nests: tuple[str, ...]) -> bool:
+    met = [holds(part, element, nests) for part in content]
+    return all(met) if op == "and" else any(met) or not met if op == "or" else not any(met)
+
+
+def _listed(found: list[Any], given: list[Any]) -> bool:
+    patterns = [value for value in given if isinstance(value, str) and "*" in value]
+    exact = ["no data" if value == "__missing__" else value for value in given if value not in patterns]
+    return among(found, exact) or any(fnmatchcase(x, pattern) for x in found for pattern in patterns)
+
+
+def _compared(op: str, found: list[Any], given: list[Any]) -> bool:
+    if op == "some-not-in":
+        return not _listed(found, given)
+    if op == "in":
+        return _listed(found, given)
+    if op == "all":
+        return all(any(_same(x, y) for x in found) for y in given)
+    if op == "between":
+        return any(x >= given[0] for x in found) and any(x <= given[1] for x in found)
+    return any(COMPARE[SIGNS[op]](x, given[0]) for x in found)
+
+
+def linked_out(filter: Any, readable: list[Document]) -> Any:
+    """A filter whose links, which may stand in groups, are written as the values that they lead to."""
+    if isinstance(filter, dict) and "linked" in filter:
+        name, inner = filter["linked"]["field"], linked_out(filter["linked"]["filter"], readable)
+        found = {value for each in readable if holds(inner, each) for value in values_of(each, name)}
+        return {"IN": {name: sorted(found - {"no data"})}}
+    if isinstance(filter, dict) and filter.keys() & {"AND", "OR", "NOT"}:
+        return {key: [linked_out(part, readable) for part in parts] for key, parts in filter.items()}
+    return filter
 
 
 def write_index(file: Path, documents: list[Document]) -> None:

@@ -5,7 +5,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from .model import PATHS, Document
+from commonshub.explore.filters import Filter, parse
+from commonshub.explore.rights import Rights
+
+from .model import PATHS, SETS, TYPE, Document
 
 WORDS = ["x", "y", "z", "'; drop table", "no data"]
 
@@ -44,8 +47,17 @@ def make_documents(seed: int, count: int) -> list[Document]:
 DOCUMENTS = make_documents(7, 120)
 
 words = st.sampled_from(WORDS)
+sets = st.sampled_from([f"set_id:{name}" for name in SETS])
+patterns = st.sampled_from(["*", "x", "x*", "*table", "'*p*", ".", "*;*"])
+keywords = st.sampled_from(["drop", "DROP", "; t", "p-", "c1", "s11", "le"])
 numbers = st.sampled_from([-1, 0, 1, 2, 3, 0.5, "no data"])
 plain = st.sampled_from([-1, 0, 1, 2, 0.5])
+
+
+def searching(names: list[str]) -> st.SearchStrategy[Any]:
+    """Searches in some fields that are no nests', or in all of the level where they are."""
+    chosen = st.lists(st.sampled_from([name for name in names if "." not in name]), max_size=2)
+    return st.builds(lambda keyword, fields: {"search": {"keyword": keyword, "fields": fields}}, keywords, chosen)
 
 
 def leaves(text: list[str], number: list[str], lists: list[str]) -> st.SearchStrategy[Any]:
@@ -54,13 +66,15 @@ def leaves(text: list[str], number: list[str], lists: list[str]) -> st.SearchStr
         return parts.map(lambda part: {part[0]: {part[1]: part[2]}})
 
     several = st.lists(words, min_size=1, max_size=3)
+    either = words | sets
     return st.one_of(
-        of(["=", "!="], [*text, *lists], words),
-        of(["IN", "!="], [*text, *lists], several),
+        of(["=", "!="], [*text, *lists], either),
+        of(["IN", "!="], [*text, *lists], st.lists(either, min_size=1, max_size=3)),
         of(["=", "!="], number, numbers),
         of(["IN"], number, st.lists(numbers, max_size=3)),
         of([">", ">=", "<", "<="], number, plain),
-        of(["like"], [*text, *lists], st.sampled_from(["*", "x", "x*", "*table", "'*p*", ".", "*;*"])),
+        of(["like"], [*text, *lists], patterns),
+        searching([*text, *lists]),
         *([of(["CONTAINS_ALL", "EXCLUDES_ALL"], lists, several)] if lists else []),
     )
 
@@ -78,3 +92,62 @@ def groups(leaf: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 in_visit = groups(leaves(["place"], ["weight"], [])).map(lambda f: {"nested": {"path": "stays.visits", **f}})
 in_stay = groups(leaves(["ward"], ["days"], []) | in_visit).map(lambda f: {"nested": {"path": "stays", **f}})
 filters = groups(leaves(["sex", "stays.ward"], ["age"], ["tags"]) | in_stay | in_visit)
+
+
+def linking(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    fields = st.sampled_from(["project_id", "sex", "tags", "_case_id"])
+    return st.builds(lambda field, part: {"linked": {"type": "case", "field": field, "filter": part}}, fields, inner)
+
+
+# -- Arranger's grammar -----------------------------------------------------------
+
+
+def sqon_leaves(text: list[str], number: list[str], lists: list[str]) -> st.SearchStrategy[Any]:
+    def of(operators: list[str], fields: list[str], values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        parts = st.tuples(st.sampled_from(operators), st.sampled_from(fields), values)
+        return parts.map(lambda part: {"op": part[0], "content": {"fieldName": part[1], "value": part[2]}})
+
+    word = words | sets | patterns | st.just("__missing__")
+    membership = ["in", "not-in", "some-not-in"]
+    both = plain | st.just("__missing__")
+    searched = st.sampled_from([*text, *lists])
+    return st.one_of(
+        of(membership, [*text, *lists], word | st.lists(word, max_size=3)),
+        of(membership, number, both | st.lists(both, max_size=3)),
+        of(["gt", "gte", "lt", "lte"], number, plain | st.tuples(plain).map(list)),
+        of(["between"], number, st.tuples(plain, plain).map(list)),
+        *([of(["all"], lists, st.lists(words, min_size=1, max_size=3))] if lists else []),
+        st.builds(
+            lambda name, keyword: {"op": "filter", "content": {"fieldNames": [name], "value": keyword}},
+            searched.filter(lambda name: name in ("sex", "tags")) if "sex" in text else searched,
+            keywords,
+        ),
+    )
+
+
+def sqon_groups(leaf: st.SearchStrategy[Any], **pivot: str) -> st.SearchStrategy[Any]:
+    def group(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        parts = st.tuples(st.sampled_from(["and", "or", "not"]), st.lists(inner, max_size=4))
+        return parts.map(lambda part: {"op": part[0], "content": part[1], **pivot})
+
+    return group(st.recursive(leaf, group, max_leaves=5))
+
+
+sqon_visit = sqon_groups(sqon_leaves(["stays.visits.place"], ["stays.visits.weight"], []), pivot="stays.visits")
+sqon_stay = sqon_groups(
+    sqon_leaves(["stays.ward"], ["stays.days"], [])
+    | sqon_leaves(["stays.visits.place"], ["stays.visits.weight"], []).filter(lambda each: each["op"] != "filter")
+    | sqon_visit,
+    pivot="stays",
+)
+sqons = sqon_groups(
+    sqon_leaves(["sex", "stays.ward"], ["age", "stays.days"], ["tags"]) | sqon_stay | sqon_visit | filters
+)
+every_form = st.one_of(
+    filters, sqons, linking(filters | sqons), groups(linking(filters) | leaves(["sex"], ["age"], ["tags"]))
+)
+
+
+def parsed(filter: Any, rights: Rights) -> Filter:
+    """A filter whose links lead to what `rights` say."""
+    return parse(filter, TYPE, lambda _: (TYPE, rights), SETS)

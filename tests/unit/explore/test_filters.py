@@ -12,17 +12,18 @@ from commonshub.explore.filters import EVERYTHING, parse, without
 from commonshub.explore.requests import Bins, Count, Rows, Scope, Terms
 from commonshub.explore.rights import Rights
 
-from .model import PATHS, TYPE, elements, holds, values_of
-from .samples import DOCUMENTS, filters
+from .model import PATHS, TYPE, elements, holds, linked_out, values_of
+from .samples import DOCUMENTS, every_form, filters, parsed
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(filter=filters, access=st.sets(st.sampled_from(PATHS)))
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(filter=every_form, access=st.sets(st.sampled_from(PATHS)))
 def test_an_engine_keeps_what_a_plain_evaluation_keeps(reader: DuckReader, filter: Any, access: set[str]) -> None:
-    expected = [
-        document for document in DOCUMENTS if document["auth_resource_path"] in access and holds(filter, document)
-    ]
-    scope = Scope(TYPE, Rights(frozenset(access)), parse(filter, TYPE))
+    readable = [document for document in DOCUMENTS if document["auth_resource_path"] in access]
+    plain = linked_out(filter, readable)
+    expected = [document for document in readable if holds(plain, document)]
+    rights = Rights(frozenset(access))
+    scope = Scope(TYPE, rights, parsed(filter, rights))
     count, rows = reader.answer([Count(scope), Rows(scope, ("_case_id",))])
     assert [row["_case_id"] for row in rows] == [document["_case_id"] for document in expected]
     assert count == len(expected)
@@ -32,7 +33,7 @@ def test_an_engine_keeps_what_a_plain_evaluation_keeps(reader: DuckReader, filte
 @given(filter=filters)
 def test_facets_count_what_a_plain_evaluation_counts(reader: DuckReader, filter: Any) -> None:
     kept = [each for each in DOCUMENTS if each["auth_resource_path"] in PATHS and holds(filter, each)]
-    scope = Scope(TYPE, Rights(frozenset(PATHS)), parse(filter, TYPE))
+    scope = Scope(TYPE, Rights(frozenset(PATHS)), parsed(filter, Rights(frozenset(PATHS))))
     paths = ["sex", "tags", "age", "stays.ward", "stays.visits.place"]
     places = [place for path in paths if (place := TYPE.find(path))]
     answers = reader.answer([Terms(scope, place) for place in places])

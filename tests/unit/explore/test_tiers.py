@@ -18,7 +18,7 @@ from commonshub.explore.rights import Rights
 from commonshub.explore.tiers import Caller, Tiers
 
 from .conftest import opened
-from .model import PATHS, TYPE, Document, elements, holds, values_of
+from .model import PATHS, SETS, TYPE, Document, elements, holds, values_of
 from .samples import DOCUMENTS, filters
 
 OWN, OTHER = PATHS
@@ -50,7 +50,7 @@ def counted(filter: Any, reach: str) -> list[Document]:
 def test_small_groups_of_others_are_masked(reader: DuckReader, filter: Any, reach: Any, path: str) -> None:
     place = TYPE.find(path)
     assert place is not None
-    scope = Scope(TYPE, Rights(frozenset({OWN}), reach, limit=LIMIT), parse(filter, TYPE))
+    scope = Scope(TYPE, Rights(frozenset({OWN}), reach, limit=LIMIT), parse(filter, TYPE, sets=SETS))
     groups: dict[Any, list[Document]] = {}
     whole: dict[Any, int] = {}
     present: list[Document] = []
@@ -84,7 +84,7 @@ def test_small_parts_of_others_are_masked(reader: DuckReader, filter: Any, reach
         if document["sex"] is not None:
             for value in values_of(document, path) or [None]:
                 groups.setdefault((document["sex"], value), []).append(document)
-    scope = Scope(TYPE, Rights(frozenset({OWN}), reach, limit=LIMIT), parse(filter, TYPE))
+    scope = Scope(TYPE, Rights(frozenset({OWN}), reach, limit=LIMIT), parse(filter, TYPE, sets=SETS))
     (found,) = reader.answer([Parts(scope, place, other)])
     told = expected(groups, {key: len(documents) for key, documents in groups.items()}, reach)
     assert {(part.bucket, part.key): part.count for part in found} == told
@@ -95,7 +95,7 @@ def test_small_parts_of_others_are_masked(reader: DuckReader, filter: Any, reach
 def test_a_total_is_told_when_enough_others_are_in_it(reader: DuckReader, filter: Any, reach: Any) -> None:
     documents = counted(filter, reach)
     others = [each for each in documents if each["auth_resource_path"] != OWN]
-    scope = Scope(TYPE, Rights(frozenset({OWN}), reach, limit=LIMIT), parse(filter, TYPE))
+    scope = Scope(TYPE, Rights(frozenset({OWN}), reach, limit=LIMIT), parse(filter, TYPE, sets=SETS))
     assert reader.answer([Count(scope)]) == [len(documents) if len(others) >= LIMIT else MASKED]
 
 
