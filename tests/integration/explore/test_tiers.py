@@ -111,6 +111,14 @@ def test_libre_shows_everything_to_everybody(explorer: Explorer, user: str | Non
     assert found["_aggregation"]["project"]["_totalCount"] == len(found["project"])
 
 
+@pytest.mark.parametrize(("user", "codes"), [("all", "one two"), ("one", "one"), ("two", "two"), (None, "")])
+def test_libre_leads_by_no_link_to_what_is_private(explorer: Explorer, user: str | None, codes: str) -> None:
+    query = 'query($f: JSON) { project(filter: $f, sort: {code: "asc"}) { code } }'
+    for other in ("file", "case"):
+        found = explorer.query(query, user, f={"linked": {"type": other, "field": "project_id"}})["project"]
+        assert [each["code"] for each in found] == codes.split()
+
+
 @pytest.mark.parametrize(("user", "files"), [("all", 4), ("one", 3), (None, 0)])
 def test_private_has_no_others(explorer: Explorer, user: str | None, files: int) -> None:
     found = explorer.query("{ file { file_name } _aggregation { file(accessibility: all) { _totalCount } } }", user)
