@@ -207,7 +207,6 @@ def test_g68_values_stay_values_whatever_signs_they_have(ask: Ask) -> None:
 def test_g68_published_dictionaries_take_one_statement_within_the_limits(name: str) -> None:
     dictionary = load(folder(name))
     query = coremetadata.query(dictionary)
-    if query is None:
-        pytest.skip("its files have no object ids")
     answers = Answers(dictionary, GraphTables("graph", node_table, edge_table), Limits(), kept=1)
-    assert answers.plan(query, {"id": "o"}, None, Scope(everything=True)).statement
+    # Where no file has an object id there is nothing to ask.
+    assert query is None or answers.plan(query, {"id": "o"}, None, Scope(everything=True)).statement
