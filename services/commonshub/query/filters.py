@@ -60,7 +60,7 @@ class Filters:
             return None
         first, *others = [self._starts(type_, entry) for entry in entries]
         found = " union all ".join(first) or "select null::text as id where false"
-        more = [disjunction([f"s.id in ({ids})" for ids in starts]) for starts in others]
+        more = [_among("s.id", starts) for starts in others]
         return f"(select distinct s.id from ({found}) s{conjunction(more)})"
 
     def chooses(self, type_: str, args: Args) -> bool:
@@ -158,16 +158,21 @@ class Filters:
         return f"exists (select from {source}{conjunction(conditions)})"
 
     def _paths(self, type_: str, alias: str, args: Args) -> list[str]:
-        conditions = [self._leads_to(type_, alias, each) for each in _entries(args, "with_path_to")]
-        conditions += [f"not ({self._leads_to(type_, alias, each)})" for each in _entries(args, "without_path_to")]
+        """Whether directed paths of links lead from a record to others.
+
+        Each condition is one that PostgreSQL turns into a join: several ones with "or" between them, or "not in",
+        would be looked at row by row.
+        """
+        near = f"{alias}.node_id"
+        conditions = [_among(near, self._starts(type_, each)) for each in _entries(args, "with_path_to")]
+        if without := self._starts_of_any(type_, args, "without_path_to"):
+            conditions.append(f"not exists (select from ({' union all '.join(without)}) s where s.id = {near})")
         if args.get("with_path_to_any") is not None:
-            any_of = [self._leads_to(type_, alias, each) for each in _entries(args, "with_path_to_any")]
-            conditions.append(disjunction(any_of))
+            conditions.append(_among(near, self._starts_of_any(type_, args, "with_path_to_any")))
         return conditions
 
-    def _leads_to(self, type_: str, alias: str, entry: Args) -> str:
-        """Whether a directed path of links leads from a record to one that fits `entry`."""
-        return disjunction([f"{alias}.node_id in ({ids})" for ids in self._starts(type_, entry)])
+    def _starts_of_any(self, type_: str, args: Args, key: str) -> list[str]:
+        return [start for entry in _entries(args, key) for start in self._starts(type_, entry)]
 
     def _starts(self, type_: str, entry: Args) -> list[str]:
         """Sub-selects of the ids of the records of `type_` that such a path leads from, one for each direction."""
@@ -263,6 +268,11 @@ _OWN_MEANING = frozenset(
     + ["with_links", "with_links_any", "without_links", "with_path_to", "with_path_to_any", "without_path_to"]
     + [key for key, _, _ in _MOMENTS]
 )
+
+
+def _among(column: str, selects: Sequence[str]) -> str:
+    """Whether some sub-select has a value."""
+    return f"{column} in ({' union all '.join(selects)})" if selects else "false"
 
 
 def _unique(args: Args, key: str) -> list[str | None]:

@@ -1,5 +1,6 @@
 """An administrator is told how an answer is found, and nobody else is."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,6 +59,12 @@ def test_the_statement_its_parameters_and_the_plan_come_beside_the_data(told: Cl
     assert explained == f"explain (format json) {statement}"
     assert body["explain"]["parameters"] == {"p0": "5.0"}
     assert "Plan" in body["explain"]["plan"][0]
+
+
+@pytest.mark.parametrize("path", ["with_path_to", "with_path_to_any", "without_path_to"])
+def test_paths_are_joined_and_not_looked_up_record_by_record(told: Client, path: str) -> None:
+    answer = ask(told, f'{{ case({path}: [{{type: "image"}}, {{type: "demographic"}}]) {{ id }} }}', "alice")
+    assert "SubPlan" not in json.dumps(answer.json()["explain"]["plan"])
 
 
 def test_a_query_in_the_address_is_explained_too(told: Client) -> None:
