@@ -38,7 +38,7 @@ class EtlApp(ServiceApplication):
         "etl rollback [RUN]: let an earlier run answer again. etl explain: check the mapping, and say what it makes."
     )
     classes = [*ServiceApplication.classes, ExploreSettings]
-    force = Bool(False, help="Build even if nothing changed.").tag(config=True)
+    force = Bool(False, help="Build all of it, even if nothing changed.").tag(config=True)
     accept_fewer = Bool(
         False, help="Take a new index however few documents it has (ExploreSettings.most_shrinkage)."
     ).tag(config=True)

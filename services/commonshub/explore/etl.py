@@ -6,7 +6,7 @@ complete, opened and counted. A killed run leaves files behind that the next one
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,8 @@ from commonshub.core.versions import in_force
 from . import store
 from .catalog import dump
 from .compiler import compile_mapping
-from .extract import Progress, extract, fingerprint
+from .extract import Progress, fingerprint, picture
+from .inputs import Job, job
 from .plan import Plan
 from .publishing import Publisher
 from .reporting import Reporter, Step
@@ -100,20 +101,38 @@ class Etl:
             guard.detach()
             if not store.lock(guard):
                 raise Conflict("Another build of the explorer's index is in progress.")
-            before = self.database.call(store.active, self.schema)
-            with self._recorded() as begin:
-                plan = self.plan()
-                found = before.counts if before else {}
-                if before and not force and self._current(before, plan, accept_fewer):
-                    outcome = Outcome(None, found, found, plan.warnings)
-                else:
-                    number = begin()
-                    with self._reported(number):
-                        counts = self._build(plan, number, {} if accept_fewer else found)
-                    outcome = Outcome(number, counts, found, plan.warnings)
+            outcome = self._run(force, accept_fewer)
             # Not a part of the run: its index is good, whatever comes of this.
             self._publish()
             return outcome
+
+    def _run(self, force: bool, accept_fewer: bool) -> Outcome:
+        before = self.database.call(store.active, self.schema)
+        found = before.counts if before else {}
+        with self._recorded() as begin:
+            plan = self.plan()
+            with picture(self.database.engine, self.graph_schema) as seen:
+                tables = seen.marks(plan)
+                mark = fingerprint(plan, tables)
+                if before and not force and self._current(before, mark, accept_fewer):
+                    return Outcome(None, found, found, plan.warnings)
+                todo = job(plan, tables, *(self._earlier(before) if before and not force else ()))
+                number = begin()
+                # The documents are as confidential as the records: nobody else on this machine reads them.
+                self.settings.indexes.mkdir(mode=0o700, parents=True, exist_ok=True)
+                work = self.settings.indexes / f"{number}{WORK}"
+                work.mkdir(mode=0o700)
+                seen.copy(todo.made, work, self.progress)
+            counts = self._build(todo, work, number, mark, {} if accept_fewer else found)
+            return Outcome(number, counts, found, plan.warnings)
+
+    def _earlier(self, before: store.Active) -> tuple[Path, Mapping[str, str]]:
+        """The index that answers now, and the marks of its documents; none after a run that failed, to be safe."""
+        from .duck.index import marks_of
+
+        file = self.file(before.id)
+        (newest,) = self.database.call(store.runs, self.schema, 1)
+        return file, marks_of(file) if newest.state in ("ready", "dropped") else {}
 
     def progress(self, phase: str, done: int, of: int) -> None:
         """Tell of a step."""
@@ -145,14 +164,17 @@ class Etl:
     def _recorded(self) -> Iterator[Callable[[], int]]:
         """Enter a run in the run list when it begins, or else when it fails; and clean up after it."""
         number: int | None = None
+        reported = ExitStack()
 
         def begin() -> int:
             nonlocal number
             number = self.database.call(store.begin, self.schema)
+            reported.enter_context(self._reported(number))
             return number
 
         try:
-            yield begin
+            with reported:
+                yield begin
         except Shrunk:
             # Entered by whoever found it, which may have been an earlier run.
             raise
@@ -188,7 +210,7 @@ class Etl:
         """What a build would do now; errors are those of :meth:`run`."""
         return self._plan(self.database.call(in_force, self.graph_schema, self.commons.dictionary))
 
-    def _current(self, before: store.Active, plan: Plan, accept_fewer: bool) -> bool:
+    def _current(self, before: store.Active, mark: str, accept_fewer: bool) -> bool:
         """Whether nothing changed since the newest index was built, and the file of the active run is here.
 
         The two differ after a rollback, which must not be undone by building the same again.
@@ -198,7 +220,6 @@ class Etl:
         Shrunk
             Nothing changed since the last run was refused.
         """
-        mark = self._fingerprint(plan)
         refusal = self.database.call(store.refusal, self.schema)
         if refusal and refusal[0] == mark and not accept_fewer:
             self.settings.shrinkage.check(refusal[1], before.counts)
@@ -216,25 +237,14 @@ class Etl:
             raise NotFound(f"There is no mapping at {self.settings.mapping}.") from error
         return compile_mapping(text, dictionary)
 
-    def _fingerprint(self, plan: Plan) -> str:
-        def read(connection: sa.Connection) -> str:
-            connection.execute(sa.text("set local statement_timeout = 0"))
-            return fingerprint(connection, self.graph_schema, plan)
-
-        return self.database.call(read)
-
-    def _build(self, plan: Plan, number: int, before: Mapping[str, int]) -> dict[str, int]:
+    def _build(self, todo: Job, work: Path, number: int, mark: str, before: Mapping[str, int]) -> dict[str, int]:
         from .duck.build import build
 
-        # The documents are as confidential as the records: nobody else on this machine reads them.
-        self.settings.indexes.mkdir(mode=0o700, parents=True, exist_ok=True)
-        work = self.settings.indexes / f"{number}{WORK}"
-        work.mkdir(mode=0o700)
-        mark = extract(self.database.engine, self.graph_schema, plan, work, self.progress)
+        plan, settings = todo.plan, self.settings
         target = work / f"index{SUFFIX}"
         counts = build(
-            plan, work, target, number, self.settings.build_memory_bytes, self.settings.build_threads, self.progress
-        )
+            todo, work, target, number, settings.build_memory_bytes, settings.build_threads, self.progress
+        )  # fmt: skip
         self.progress("checking", 0, 1)
         self._check(target, plan, counts)
         try:

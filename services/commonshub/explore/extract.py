@@ -4,7 +4,8 @@ All tables are copied inside one repeatable-read transaction, so the documents n
 ``COPY`` streams: memory stays flat whatever the size.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,51 +32,68 @@ def edge_file(link: Link) -> str:
     return f"{edge_table(link)}.csv"
 
 
-def extract(engine: sa.Engine, schema: str, plan: Plan, folder: Path, progress: Progress) -> str:
-    """Copy what `plan` reads from the graph in `schema` to files in `folder`.
+class Picture:
+    """The graph as it was at one moment.
 
-    A table that does not exist yet counts as empty; records marked ``to_delete`` are left out.
-
-    Returns
-    -------
-    str
-        Fingerprint of the picture, as :func:`fingerprint` gives it.
+    Parameters
+    ----------
+    connection
+        In a transaction that sees this moment.
     """
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
-        connection.execute(sa.text("set transaction read only"))
-        connection.execute(sa.text("set local statement_timeout = 0"))
-        mark = fingerprint(connection, schema, plan)
-        present = _present(connection, schema)
+
+    def __init__(self, connection: sa.Connection, schema: str) -> None:
+        self.connection = connection
+        self.schema = schema
+        self._present = set(sa.inspect(connection).get_table_names(schema=schema))
+
+    def marks(self, plan: Plan) -> dict[str, str]:
+        """For each table that `plan` reads what changes with any row: each new version has a transaction id of its own.
+
+        A table that does not exist yet has none.
+        """
+        tables = [node_table(node) for node in plan.nodes] + [edge_table(link) for link in plan.links]
+        return {name: self._mark(name) for name in tables if name in self._present}
+
+    def _mark(self, name: str) -> str:
+        xmin = sa.cast(sa.cast(sa.literal_column("xmin"), sa.Text), sa.BigInteger)
+        counted = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(xmin), 0), sa.func.max(xmin))
+        return ":".join(
+            map(str, self.connection.execute(counted.select_from(sa.table(name, schema=self.schema))).one())
+        )
+
+    def copy(self, plan: Plan, folder: Path, progress: Progress) -> None:
+        """Copy what `plan` reads to files in `folder`.
+
+        A table that does not exist yet counts as empty; records marked ``to_delete`` are left out.
+        """
         copies = [
-            (node_file(node), node_table(node), _nodes(schema, node, fields)) for node, fields in plan.nodes.items()
+            (node_file(node), node_table(node), _nodes(self.schema, node, fields))
+            for node, fields in plan.nodes.items()
         ]
-        copies += [(edge_file(link), edge_table(link), _edges(schema, link)) for link in plan.links]
-        raw: Any = connection.connection.driver_connection
+        copies += [(edge_file(link), edge_table(link), _edges(self.schema, link)) for link in plan.links]
+        raw: Any = self.connection.connection.dbapi_connection
         with raw.cursor() as cursor:
             for number, (name, table, query) in enumerate(copies):
                 progress("reading", number, len(copies))
                 with (folder / name).open("wb") as file:
-                    if table in present:
+                    if table in self._present:
                         cursor.copy_expert(query.as_string(cursor), file)
-        return mark
 
 
-def fingerprint(connection: sa.Connection, schema: str, plan: Plan) -> str:
-    """Changes with any change of a row that `plan` reads: each new version of a row has a transaction id of its own."""
-    present = _present(connection, schema)
-    tables = [node_table(node) for node in plan.nodes] + [edge_table(link) for link in plan.links]
-    parts = []
-    for name in tables:
-        if name in present:
-            table = sa.table(name, schema=schema)
-            xmin = sa.cast(sa.cast(sa.literal_column("xmin"), sa.Text), sa.BigInteger)
-            marks = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(xmin), 0), sa.func.max(xmin))
-            parts.append(f"{name}:{':'.join(map(str, connection.execute(marks.select_from(table)).one()))}")
-    return f"{plan.digest} {' '.join(parts)}"
+@contextmanager
+def picture(engine: sa.Engine, schema: str) -> Iterator[Picture]:
+    """The graph in `schema` as it is now, for as long as the block lasts."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        # Out of the pool: others are needed meanwhile.
+        connection.detach()
+        connection.execute(sa.text("set transaction read only"))
+        connection.execute(sa.text("set local statement_timeout = 0"))
+        yield Picture(connection, schema)
 
 
-def _present(connection: sa.Connection, schema: str) -> set[str]:
-    return set(sa.inspect(connection).get_table_names(schema=schema))
+def fingerprint(plan: Plan, marks: Mapping[str, str]) -> str:
+    """Changes with the plan, and with any row that it reads."""
+    return " ".join([plan.digest, *(f"{name}:{mark}" for name, mark in marks.items())])
 
 
 def _nodes(schema: str, node_id: str, fields: tuple[Field, ...]) -> sql.Composed:

@@ -25,7 +25,7 @@ Operator = Literal["=", "!=", ">", ">=", "<", "<=", "in"]
 ID = "id"
 LABEL = "type"
 LAYOUT = 1
-"""How an index lays out its tables; an index of another layout is built anew, whether or not anything changed."""
+"""How an index lays out its tables and how documents are made; one of another layout is built anew as a whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
@@ -235,3 +236,37 @@ def _join(draw: Draw, own: str, fields: dict[str, list[tuple[str, bool]]]) -> Re
         function = draw(st.none() | st.sampled_from(["count", "set", "list", "min", "max", *(["sum"] * numeric)]))
         takes.append(take if function is None else {**take, "fn": function})
     return {"index": other, "join_on": ",".join(keys), "props": takes}
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that happens to a graph: to the first record of a node type, or to all edges of a link.
+
+    Parameters
+    ----------
+    record
+        What the record becomes; None for one that is marked for deletion.
+    """
+
+    node: str
+    record: Record | None = None
+    new: bool = False
+    link: str | None = None
+
+
+@st.composite
+def changes(draw: Draw) -> list[Change]:
+    """One or two things that happen between two builds; often to what no document reads."""
+    return draw(st.lists(_change(), min_size=1, max_size=2))
+
+
+@st.composite
+def _change(draw: Draw) -> Change:
+    kind = draw(st.sampled_from(["touch", "add", "drop", "cut", "name"]))
+    if kind == "cut":
+        child, name, *_ = draw(st.sampled_from(LINKS[1:]))
+        return Change(child, link=name)
+    if kind == "name":
+        return Change("project", {"code": PROJECTS[0], "name": draw(_VALUES["string"])})
+    node = draw(st.sampled_from(["case", "visit", "sample", *FILES]))
+    return Change(node, None if kind == "drop" else draw(_record(node)), new=kind == "add")

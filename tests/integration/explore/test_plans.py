@@ -13,14 +13,25 @@ from hypothesis import HealthCheck, Phase, given, settings
 from commonshub.core.dictionary import Dictionary, load
 from commonshub.core.graph import Graph
 from commonshub.explore.catalog import DocType, table_of
+from commonshub.explore.catalog import load as load_catalog
 from commonshub.explore.compiler import compile_mapping
 from commonshub.explore.duck.build import build
-from commonshub.explore.extract import extract
+from commonshub.explore.duck.index import marks_of
+from commonshub.explore.extract import picture
+from commonshub.explore.inputs import job
 
 from .evaluator import Document, Evaluator, Family, family
-from .mappings import graphs, mappings
+from .mappings import Change, changes, graphs, mappings
 
 SCHEMA = "graph"
+_TWO_TYPES = {
+    "mappings": [
+        {"name": "s", "doc_type": "samples", "type": "aggregator", "root": "sample", "props": [{"name": "name"}],
+         "joining_props": [{"index": "visits", "join_on": "project_id",
+                            "props": [{"name": "joined", "src": "name", "fn": "set"}]}]},
+        {"name": "v", "doc_type": "visits", "type": "aggregator", "root": "visit", "props": [{"name": "name"}]},
+    ]
+}  # fmt: skip
 
 
 class Bench:
@@ -49,17 +60,49 @@ class Bench:
                 if rows:
                     connection.execute(sa.insert(table), rows)
 
-    def documents(self, mapping: Any) -> dict[str, list[Document]]:
-        """The documents of a build, by their ids."""
+    def change(self, change: Change) -> None:
+        node = self.graph.node(change.node)
+        first = sa.select(sa.func.min(node.c.node_id)).scalar_subquery()
+        row = sa.update(node).where(node.c.node_id == first)
+        statement: sa.Executable = row.values(_sysan={"to_delete": True})
+        if change.link:
+            statement = sa.delete(self.graph.edge(self.dictionary.nodes[change.node].links_by_name[change.link]))
+        elif change.new:
+            statement = sa.insert(node).values(node_id=f"new {self.number}", _props=change.record)
+        elif change.record is not None:
+            statement = row.values(_props=change.record)
+        with self.engine.begin() as connection:
+            connection.execute(statement)
+
+    def index(self, mapping: Any, earlier: Path | None = None) -> Path:
+        """The index of a build, which takes over what it can of an earlier one."""
         self.number += 1
         work = self.folder / str(self.number)
         work.mkdir()
         plan = compile_mapping(json.dumps(mapping), self.dictionary)
-        extract(self.engine, SCHEMA, plan, work, lambda *_: None)
+        with picture(self.engine, SCHEMA) as seen:
+            todo = job(plan, seen.marks(plan), earlier, marks_of(earlier) if earlier else None)
+            seen.copy(todo.made, work, lambda *_: None)
         target = work / "index.duckdb"
-        build(plan, work, target, self.number, 2**28, 1, lambda *_: None)
-        with duckdb.connect(str(target), read_only=True) as connection:
-            return {each.name: _read(connection, each) for each in plan.doc_types}
+        build(todo, work, target, self.number, 2**28, 1, lambda *_: None)
+        return target
+
+    def documents(self, mapping: Any) -> dict[str, list[Document]]:
+        """The documents of a build, by their ids."""
+        with duckdb.connect(str(self.index(mapping)), read_only=True) as connection:
+            (catalog,) = connection.execute("select catalog from _run").fetchone() or ("",)
+            return {each.name: _read(connection, each) for each in load_catalog(json.loads(catalog)).values()}
+
+
+def content(index: Path) -> dict[str, list[Any]]:
+    """Everything in an index, but for which run made it, and when."""
+    with duckdb.connect(str(index), read_only=True) as connection:
+        found = {}
+        for (name,) in connection.execute("select table_name from duckdb_tables() order by 1").fetchall():
+            columns = "* exclude (run, built)" if name == "_run" else "*"
+            cursor = connection.execute(f'select {columns} from "{name}"')
+            found[name] = [[column[:2] for column in cursor.description or ()], *cursor.fetchall()]
+        return found
 
 
 def _read(connection: duckdb.DuckDBPyConnection, doc_type: DocType) -> list[Document]:
@@ -71,6 +114,13 @@ def _read(connection: duckdb.DuckDBPyConnection, doc_type: DocType) -> list[Docu
         table = table_of(doc_type.name, (nest.name,))
         assert connection.execute(f'select count(*) from "{table}"').fetchone() == (listed,)
     return [{name: value for name, value in document.items() if name != "_rid"} for document in found]
+
+
+_ONE_EACH = Family()
+_ONE_EACH.records["program"]["P"] = {"name": "P"}
+_ONE_EACH.records["project"]["one"] = {"code": "one", "name": "One"}
+_ONE_EACH.edges["project", "programs"] = {("one", "P")}
+_ONE_EACH.records |= {node: {node: {"project_id": "P-one", "name": "a"}} for node in ("sample", "visit")}
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +138,33 @@ def bench(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def test_documents_are_those_of_a_plain_reading(bench: Bench, graph: Family, mapping: Any) -> None:
     bench.fill(graph)
     assert bench.documents(mapping) == Evaluator(mapping, graph).documents()
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[*HealthCheck], phases=[Phase.explicit, Phase.generate])
+@given(graph=graphs(), mapping=mappings(), happened=changes())
+def test_an_index_that_takes_over_documents_is_that_of_a_whole_build(
+    bench: Bench, graph: Family, mapping: Any, happened: list[Change]
+) -> None:
+    bench.fill(graph)
+    first = bench.index(mapping)
+    for change in happened:
+        bench.change(change)
+    assert content(bench.index(mapping, earlier=first)) == content(bench.index(mapping))
+
+
+def test_documents_that_nothing_happened_to_are_taken_over_as_they_are(bench: Bench) -> None:
+    """Told by one that only the earlier index has."""
+    bench.fill(_ONE_EACH)
+    first = bench.index(_TWO_TYPES)
+    with duckdb.connect(str(first)) as connection:
+        connection.execute("update visits set name = 'earlier'")
+    bench.change(Change("sample", {"project_id": "P-one", "name": "b"}))
+    with duckdb.connect(str(bench.index(_TWO_TYPES, earlier=first)), read_only=True) as connection:
+        assert connection.execute("select name, joined from samples").fetchall() == [("b", ["earlier"])]
+        assert connection.execute("select name from visits").fetchall() == [("earlier",)]
+
+
+def test_an_index_that_cannot_be_read_gives_nothing_to_take_over(tmp_path: Path) -> None:
+    (tmp_path / "1.duckdb").write_bytes(b"no index")
+    duckdb.connect(str(tmp_path / "2.duckdb")).close()
+    assert [marks_of(tmp_path / f"{number}.duckdb") for number in (1, 2, 3)] == [{}, {}, {}]

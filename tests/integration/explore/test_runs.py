@@ -13,6 +13,7 @@ from tests.waiting import eventually
 
 from commonshub.core.errors import Conflict, NotFound
 from commonshub.explore import store
+from commonshub.explore.duck.index import Index
 from commonshub.explore.etl import Etl, Outcome
 from commonshub.explore.settings import ExploreSettings
 from commonshub.explore.shrinkage import Shrunk
@@ -146,6 +147,48 @@ def test_a_refused_run_has_a_status_of_its_own(
     told = etl(database_url, tmp_path, "run", "--accept-fewer", **settings)
     assert (told.returncode, "1 case (-" in told.stdout) == (0, True), told.stderr
     run()
+
+
+def test_a_build_makes_only_what_has_changed(explorer: Explorer, graph: Builder, run: Run) -> None:
+    def made() -> tuple[int | None, set[int]]:
+        """The next run, and of how many document types it made documents."""
+        steps: list[tuple[str, int, int]] = []
+        app = explorer.running.app
+        outcome = eventually(lambda: _once(Etl(app.database, app.commons, app.settings, tell(steps)), False, False))
+        return outcome.run, {of for phase, _, of in steps if phase == "flattening"}
+
+    def tell(steps: list[tuple[str, int, int]]) -> Callable[[str, int, int], None]:
+        return lambda *step: steps.append(step)
+
+    run(force=True)
+    graph.add("exposure", "e3", {"cases": ["c3"]}, project_id="P-one", meal_energy_kcal=7)
+    graph.commit(notify=False)
+    assert made() == (None, set())
+    graph.add("demographic", "d3", {"cases": ["c3"]}, project_id="P-one", sex="female")
+    graph.commit(notify=False)
+    # Cases, and tumors, which take fields from them; files and projects stay as they are.
+    assert made()[1] == {2}
+    run_id = explorer.running.app.database.call(store.active, explorer.running.app.schema).id
+    eventually(lambda: explorer.running.app.active.id == run_id)
+    query = '{ case(filter: {eq: {submitter_id: "c3"}}) { sex } _aggregation { file { _totalCount } } }'
+    assert explorer.query(query) == {"case": [{"sex": "female"}], "_aggregation": {"file": {"_totalCount": 4}}}
+
+
+def test_after_a_run_that_failed_all_is_made_anew(
+    explorer: Explorer, graph: Builder, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(force=True)
+    app = explorer.running.app
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "finish", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(force=True)
+    graph.add("demographic", "d3 again", {"cases": ["c3"]}, project_id="P-one", sex="female")
+    graph.commit(notify=False)
+    made: set[int] = set()
+    tell = lambda phase, _, of: made.add(of) if phase == "flattening" else None  # noqa: E731
+    eventually(lambda: _once(Etl(app.database, app.commons, app.settings, tell), False, False))
+    assert made == {4}
 
 
 def test_a_killed_run_is_mended_by_the_next(explorer: Explorer, folder: Path, run: Run) -> None:

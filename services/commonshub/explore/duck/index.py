@@ -8,6 +8,7 @@ documents as well, as lists of structs: a page reads the one, a filter the other
 # ruff: noqa: S608 - names come from the catalogue and are quoted
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -16,6 +17,17 @@ from ..catalog import AUTH_FIELD, DocType, Nest, dump, table_of
 from ..plan import Plan
 from ..sql.names import quote
 from .dialect import literal
+
+
+def marks_of(file: Path) -> dict[str, str]:
+    """The marks of the documents of an index, by type; none of one that cannot be read here, or has none."""
+    try:
+        # Attached, because a reader of this process may have it open with settings of its own.
+        with duckdb.connect() as connection:
+            connection.execute(f"attach {literal(str(file))} as earlier (read_only)")
+            return dict(connection.execute("from earlier._mark").fetchall())
+    except duckdb.Error:
+        return {}
 
 
 class Index:
@@ -33,16 +45,28 @@ class Index:
         self._elements = 0
         connection.execute(f"attach {literal(str(target))} as built")
 
+    def take_over(self, doc_type: DocType, earlier: str) -> None:
+        """Write the documents of a type as the index attached as `earlier` has them."""
+        # Whose rows are in order already, and need not be put into it again.
+        self.connection.execute("set preserve_insertion_order = true")
+        for names in _nests(doc_type, (doc_type.name,)):
+            self.connection.execute(f"create table {_table(*names)} as from {_table(*names, within=earlier)}")
+        self.connection.execute("set preserve_insertion_order = false")
+        self._count(doc_type)
+
     def add(self, doc_type: DocType, documents: str) -> None:
         """Write all documents of a type: the rows of a query with ``_rid``, the fields and the nests."""
         table = _table(doc_type.name)
         self.connection.execute(f"create table {table} as select * from ({documents}) order by _rid")
-        row = self.connection.execute(f"select count(*) from {table}").fetchone()
-        assert row is not None
-        self.counts[doc_type.name] = int(row[0])
+        self._count(doc_type)
         for nest in doc_type.nests:
             around = f"select _rid, null::bigint as _pid, {quote(nest.name)} as items from {table}"
             self._add_nest(nest, (doc_type.name, nest.name), around)
+
+    def _count(self, doc_type: DocType) -> None:
+        row = self.connection.execute(f"select count(*) from {_table(doc_type.name)}").fetchone()
+        assert row is not None
+        self.counts[doc_type.name] = int(row[0])
 
     def _add_nest(self, nest: Nest, names: tuple[str, ...], around: str) -> None:
         """Write the elements of ``items``, the lists that a query gives with ``_rid`` and ``_pid``."""
@@ -62,8 +86,13 @@ class Index:
             inside = f"select _rid, _eid as _pid, item.{quote(child.name)} as items from {elements}"
             self._add_nest(child, (*names, child.name), inside)
 
-    def finish(self, plan: Plan, run: int) -> dict[str, int]:
+    def finish(self, plan: Plan, run: int, marks: Mapping[str, str]) -> dict[str, int]:
         """Write what a reader needs to understand the file, and a person to know where it came from.
+
+        Parameters
+        ----------
+        marks
+            Of the documents, by type (:mod:`..inputs`).
 
         Returns
         -------
@@ -85,12 +114,21 @@ class Index:
         self.connection.executemany("insert into built._mapping values (?, ?, ?, ?, ?)", rows)
         paths = " union ".join(f"select {AUTH_FIELD} as path from {_table(each.name)}" for each in plan.doc_types)
         execute(f"create table built._path as select path from ({paths}) where path is not null order by path")
+        execute("create table built._mark (doc_type varchar, mark varchar)")
+        self.connection.executemany("insert into built._mark values (?, ?)", list(marks.items()))
         execute("detach built")
         return self.counts
 
 
-def _table(*names: str) -> str:
-    return f"built.{quote(table_of(names[0], names[1:]))}"
+def _table(*names: str, within: str = "built") -> str:
+    return f"{within}.{quote(table_of(names[0], names[1:]))}"
+
+
+def _nests(nest: Nest, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The names of a document type, and of each nest in it, depth first."""
+    yield names
+    for child in nest.nests:
+        yield from _nests(child, (*names, child.name))
 
 
 def _described(doc_type: DocType) -> list[tuple[str, str, str, bool, str | None]]:

@@ -29,15 +29,13 @@ class Documents:
                 part = joined(self.stage, self.doc_type.name, join)
                 source += f" left join {part} j{number} on j{number}.__key = f._rid"
                 for take in join.takes:
-                    held[take.field.name] = empty(self.dialect, take, f"j{number}.{quote(take.field.name)}")
+                    value = empty(self.dialect, take, f"j{number}.{quote(take.field.name)}")
+                    held[take.field.name] = f"({value})::{self.dialect.type_of(take.field)}"
             for number, nested in enumerate(self.document.nested):
                 part = self._nested(nested, f"select _rid as __k0, _id from {frame}", ("__k0",))
                 source += f" left join {part} n{number} on n{number}.__k0 = f._rid"
                 nests.append(f"{self._items(number)} as {quote(nested.name)}")
-        fields = [
-            f"({held[field.name]})::{self.dialect.type_of(field)} as {quote(field.name)}"
-            for field in self.doc_type.fields
-        ]
+        fields = [f"{held[field.name]} as {quote(field.name)}" for field in self.doc_type.fields]
         return f"select f._rid{listed([*fields, *nests])} from {source}"
 
     def _items(self, number: int) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from ..catalog import AUTH_FIELD, PROJECT_FIELD, DocType
 from ..extract import Progress
-from ..plan import Aggregator, Collector, Flatten, Plan, Reduce, Take
+from ..plan import Aggregator, Collector, Document, Flatten, Plan, Reduce, Take
 from .expressions import chain, columns, empty, listed, replaced, value, where
 from .names import edge, node, quote
 from .stage import Stage
@@ -37,12 +37,23 @@ class Frames:
         for number, document in enumerate(self.plan.documents):
             progress("flattening", number, len(self.plan.documents))
             select = self._aggregated(document) if isinstance(document, Aggregator) else self._collected(document)
-            parts = [f"j.{name}" for name in (*document.project_parts, AUTH_FIELD)]
             self.stage.keep(
                 frame_of(document.doc_type.name),
-                f"select {self.dialect.numbered('f._id')} as _rid, f.*{listed(parts)} "
+                f"select {self.dialect.numbered('f._id')} as _rid, f._id{listed(self._fields(document))} "
                 f"from ({select}) f left join {quote(PROJECTS)} j on j.project_id = f.{PROJECT_FIELD}",
             )
+
+    def _fields(self, document: Document) -> list[str]:
+        """The fields of a frame, in their types: what others take from it is what they could take from documents."""
+        joins = document.joins if isinstance(document, Aggregator) else ()
+        elsewhere = {document.doc_type.key, *(take.field.name for join in joins for take in join.takes)}
+        of_project = {*document.project_parts, AUTH_FIELD}
+        return [
+            f"({'j' if field.name in of_project else 'f'}.{quote(field.name)})::{self.dialect.type_of(field)} "
+            f"as {quote(field.name)}"
+            for field in document.doc_type.fields
+            if field.name not in elsewhere
+        ]
 
     def _projects(self) -> str:
         """The resource path of every project; one that could mean two projects opens none."""
