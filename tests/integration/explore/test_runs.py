@@ -121,6 +121,29 @@ def test_a_run_that_lost_most_documents_is_refused_until_somebody_accepts_it(exp
     run()
 
 
+def test_the_service_does_not_build_again_what_was_refused(explorer: Explorer, graph: Builder, run: Run) -> None:
+    app = explorer.running.app
+    files, bounds = graph.graph.node("measurement_file"), {"shrinkage_from": 1, "most_shrinkage": 0.1}
+    passed = app.refresher.passed["ExploreSettings"]
+    usual = {name: passed[name] for name in bounds}
+    passed |= bounds
+    try:
+        run()
+        with graph.engine.begin() as connection:
+            connection.execute(files.update().values(_sysan={"to_delete": True}))
+        with pytest.raises(Shrunk):
+            run(**bounds)
+        refused = app.database.call(store.runs, app.schema, 1)[0]
+        graph.commit()
+        assert eventually(lambda: app.refresher._process.returncode == 66)
+        assert app.database.call(store.runs, app.schema, 1)[0].id == refused.id
+    finally:
+        passed |= usual
+        with graph.engine.begin() as connection:
+            connection.execute(files.update().values(_sysan={}))
+        run()
+
+
 def test_other_bounds_let_a_refused_run_pass(run: Run) -> None:
     run()
     with pytest.raises(Shrunk):
