@@ -28,6 +28,10 @@ from commonshub.hub.accounts import Accounts, give, launcher
 from commonshub.hub.objectstore import ObjectStore
 from commonshub.hub.postgres import Postgres, environment, socket_folder
 
+from .opensearch import opensearch
+
+__all__ = ["opensearch"]
+
 ORIGIN = "http://127.0.0.1:8000"
 # Below those that systems give to connections and to whoever asks for any port.
 PORTS = range(20_000, 32_768)

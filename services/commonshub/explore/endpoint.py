@@ -29,7 +29,7 @@ from .cache import Cache
 from .catalog import DocType
 from .filters import Filter, Sets
 from .filters import parse as parse_filter
-from .requests import Bucket, Part, Question, Reader, Rows
+from .requests import Away, Bucket, Part, Question, Reader, Rows
 from .schema import build
 from .shape import RULES, check_shape
 from .tiers import Caller
@@ -197,6 +197,8 @@ class Endpoint:
 
         Raises
         ------
+        Away
+            What holds the index does not answer.
         BadRequest
             The query is nested too deeply to be read.
         """
@@ -221,6 +223,9 @@ class Endpoint:
             return 400, {"errors": [_error(fault, "GRAPHQL_VALIDATION_FAILED") for fault in faults]}
         result = asyncio.run(self._execute(document, asked, keeper))
         answer: dict[str, Any] = {"data": result.data}
+        for fault in result.errors or ():
+            if isinstance(fault.original_error, Away):
+                raise fault.original_error
         if result.errors:
             answer["errors"] = [_error(error) for error in result.errors]
         return 200, answer

@@ -23,6 +23,7 @@ from . import store
 from .catalog import dump
 from .compiler import compile_mapping
 from .extract import Progress, fingerprint, picture
+from .indexes import SUFFIX, file_of, indexes_of
 from .inputs import Job, job
 from .plan import Plan
 from .publishing import Publisher
@@ -32,7 +33,6 @@ from .rights import Rights
 from .settings import ExploreSettings
 from .shrinkage import Shrunk
 
-SUFFIX = ".duckdb"
 WORK = ".work"
 
 
@@ -71,6 +71,7 @@ class Etl:
         self._progress = progress
         self._reporter: Reporter | None = None
         self.storage = storage if settings.parquet else None
+        self.indexes = indexes_of(settings)
         self.schema = database.settings.explore_schema
         self.graph_schema = database.settings.graph_schema
 
@@ -103,7 +104,10 @@ class Etl:
                 raise Conflict("Another build of the explorer's index is in progress.")
             outcome = self._run(force, accept_fewer)
             # Not a part of the run: its index is good, whatever comes of this.
-            self._publish()
+            if (active := self.database.call(store.active, self.schema)) is not None:
+                self.indexes.point(active.id)
+                self.indexes.keep(self.database.call(store.drop_older, self.schema, self.settings.kept_runs))
+                self._publish(active.id)
             return outcome
 
     def _run(self, force: bool, accept_fewer: bool) -> Outcome:
@@ -147,16 +151,16 @@ class Etl:
             self._reporter = reporter
             yield
 
-    def _publish(self) -> None:
-        active = self.database.call(store.active, self.schema)
-        if self.storage is None or active is None:
+    def _publish(self, active: int) -> None:
+        # With an index elsewhere, the file may be on the machine of an earlier build.
+        if self.storage is None or not self.file(active).exists():
             return
-        work = self.settings.indexes / f"{active.id}{WORK}"
+        work = self.settings.indexes / f"{active}{WORK}"
         work.mkdir(mode=0o700, exist_ok=True)
         publisher = Publisher(self.database, self.schema, self.storage, self.progress)
         try:
-            with self._reported(active.id):
-                publisher.publish(active.id, self.file(active.id), work)
+            with self._reported(active):
+                publisher.publish(active, self.file(active), work)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -200,11 +204,13 @@ class Etl:
 
         def go_back(connection: sa.Connection) -> int:
             found = store.go_back(connection, self.schema, number)
-            if not self.file(found).exists():
-                raise NotFound(f"The file of run {found} is missing: {self.file(found)}.")
+            if not self.indexes.has(found):
+                raise NotFound(f"The index of run {found} is missing.")
             return found
 
-        return self.database.call(go_back)
+        found = self.database.call(go_back)
+        self.indexes.point(found)
+        return found
 
     def plan(self) -> Plan:
         """What a build would do now; errors are those of :meth:`run`."""
@@ -224,11 +230,11 @@ class Etl:
         if refusal and refusal[0] == mark and not accept_fewer:
             self.settings.shrinkage.check(refusal[1], before.counts)
         newest = self.database.call(store.newest_fingerprint, self.schema)
-        return newest == mark and self.file(before.id).exists()
+        return newest == mark and self.indexes.has(before.id)
 
     def file(self, number: int) -> Path:
         """The index file of a run."""
-        return self.settings.indexes / f"{number}{SUFFIX}"
+        return file_of(self.settings, number)
 
     def _plan(self, dictionary: Dictionary) -> Plan:
         try:
@@ -255,6 +261,7 @@ class Etl:
             )  # fmt: skip
             raise
         target.rename(self.file(number))
+        self.indexes.take(number, self.file(number), self.progress)
         self.progress("activating", 0, 1)
         catalog = dump(plan.doc_types)
         self.database.call(
@@ -264,10 +271,9 @@ class Etl:
 
     def _check(self, file: Path, plan: Plan, counts: Mapping[str, int]) -> None:
         """Open the file as the service will, and ask it what it must know."""
-        from .duck.read import DuckReader
+        from .duck.indexes import DuckIndexes
 
-        settings = self.settings
-        reader = DuckReader(file, settings.query_memory_bytes, settings.query_timeout_s, settings.max_buckets)
+        reader = DuckIndexes(self.settings).read(file)
         try:
             self._count(reader, plan, counts)
         finally:

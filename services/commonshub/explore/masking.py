@@ -6,12 +6,13 @@ the group exists for the caller only if they may read a part of it, and then wit
 below the limit changes nothing in any answer, whether it has many documents, few or none.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from commonshub.core.errors import BadRequest
 
 from .catalog import MISSING
-from .requests import MASKED, Bucket, Terms
+from .requests import MASKED, Bucket, Part, Parts, Terms, Value
 from .rights import Rights
 
 Measures = tuple[int, ...]
@@ -63,3 +64,28 @@ def buckets(groups: Groups, facet: Terms, max_buckets: int) -> list[Bucket]:
     found.sort(key=lambda bucket: (-bucket.count, bucket.key))
     none = next((measures for value, measures in groups if value is None), None)
     return [*found, Bucket(None, told(rights, None, none))] if none and facet.missing else found
+
+
+def parts(counted: Sequence[tuple[Value, Value, Measures]], question: Parts, max_buckets: int) -> list[Part]:
+    """The parts that exist for the caller, the largest first.
+
+    Parameters
+    ----------
+    counted
+        Bucket, value of the other field, and measures of each.
+
+    Raises
+    ------
+    BadRequest
+        There are more than `max_buckets`.
+    """
+    if len(counted) > max_buckets:
+        raise BadRequest(f"{question.other.path} makes more than {max_buckets} parts: narrow the filter.")
+    rights = question.scope.rights
+    found = [Part(bucket, value, told(rights, value, measures)) for bucket, value, measures in counted]
+    return sorted(found, key=_size_first)
+
+
+def _size_first(part: Part) -> tuple[Any, ...]:
+    # Keys of one question are all text or all numbers, and so are its buckets.
+    return -part.count, part.key is None, *(() if part.key is None else (part.key,)), part.bucket

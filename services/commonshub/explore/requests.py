@@ -11,6 +11,8 @@ not show.
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal, Protocol
 
+from commonshub.core.errors import Unavailable
+
 from .catalog import DocType, Place
 from .filters import EVERYTHING, Filter
 from .rights import Rights
@@ -173,8 +175,12 @@ class Run:
     paths: frozenset[str] = field(default_factory=frozenset)
 
 
+class Away(Unavailable):
+    """What holds the index does not answer, so nothing of a request can be answered."""
+
+
 class Reader(Protocol):
-    """An open index. Methods block, so they belong on a worker thread."""
+    """An open index. Methods block, so they belong on a worker thread, and may raise :class:`Away`."""
 
     run: Run
 

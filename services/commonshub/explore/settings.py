@@ -1,9 +1,10 @@
 """Settings of the explorer."""
 
+import re
 from pathlib import Path
 from typing import cast, get_args
 
-from traitlets import Bool, Dict, Enum, Float, Integer, List, Unicode, default
+from traitlets import Bool, Bunch, Dict, Enum, Float, Integer, List, TraitError, Unicode, default, validate
 from traitlets.config import Configurable
 
 from commonshub.core.settings import Commons
@@ -92,6 +93,49 @@ class ExploreSettings(Configurable):
 
     shrinkage_from = Integer(
         100, min=1, help="Document types that had fewer documents may lose any number of them."
+    ).tag(config=True)
+
+    index_engine = Enum(
+        ["duckdb", "opensearch"],
+        default_value="duckdb",
+        help="What answers queries. duckdb: a file for each run, in index_dir. opensearch: indexes in a cluster.",
+    ).tag(config=True)
+
+    opensearch_url = Unicode(
+        "http://127.0.0.1:9200", help="Address of OpenSearch 2 or newer, with index_engine opensearch."
+    ).tag(config=True)
+
+    opensearch_credentials_file = Unicode(
+        help="JSON file of `user` and `password` for OpenSearch; empty: it asks for none."
+    ).tag(config=True)
+
+    opensearch_ca_file = Unicode(
+        help="Certificates of the authorities that OpenSearch's own is checked by; empty: the system's."
+    ).tag(config=True)
+
+    opensearch_prefix = Unicode(
+        "commonshub",
+        help="What the names of the commons' indexes begin with: small letters, digits and underscores.",
+    ).tag(config=True)
+
+    @validate("opensearch_prefix")
+    def _check_prefix(self, proposal: Bunch) -> str:
+        if not re.fullmatch("[a-z0-9][a-z0-9_]*", proposal.value):
+            raise TraitError("ExploreSettings.opensearch_prefix may have small letters, digits and underscores only.")
+        return str(proposal.value)
+
+    opensearch_shards = Integer(1, min=1, help="Shards of each index; more than one from some millions on.").tag(
+        config=True
+    )
+
+    opensearch_replicas = Integer(1, min=0, help="Copies of each shard on other nodes.").tag(config=True)
+
+    opensearch_bulk_bytes = Integer(
+        8 * 2**20, min=1, help="Documents that are sent to OpenSearch in one request, in bytes."
+    ).tag(config=True)
+
+    opensearch_build_timeout_s = Float(
+        120.0, help="How long OpenSearch may take for one request of a build, in seconds."
     ).tag(config=True)
 
     parquet = Bool(

@@ -7,11 +7,9 @@ readable until it is done.
 
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from commonshub.core.errors import Unavailable
-
+from .indexes import indexes_of
 from .settings import ExploreSettings
 
 if TYPE_CHECKING:
@@ -39,6 +37,7 @@ class Shelf:
 
     def __init__(self, settings: ExploreSettings) -> None:
         self.settings = settings
+        self.indexes = indexes_of(settings)
         self.wanted: int | None = None
         self._open: OpenIndex | None = None
         self._lock = threading.Lock()
@@ -60,7 +59,7 @@ class Shelf:
         Raises
         ------
         Unavailable
-            Its file is not here.
+            It is not here, or its engine is away.
         """
         if (found := self.ready) is not None:
             return found
@@ -76,16 +75,7 @@ class Shelf:
         settings = self.settings
         if run is None:
             return OpenIndex(None, None, Endpoint(None, settings.max_first, settings.cache_bytes))
-        file = settings.indexes / f"{run}.duckdb"
-        if not Path(file).exists():
-            raise Unavailable(
-                f"The file of the explorer's run {run} is missing; `commonshub etl run` builds a new one."
-            )
-        from .duck.read import DuckReader
-
-        reader = DuckReader(
-            file, settings.query_memory_bytes, settings.query_timeout_s, settings.max_buckets, settings.query_cores
-        )
+        reader = self.indexes.open(run)
         return OpenIndex(run, reader, Endpoint(reader, settings.max_first, settings.cache_bytes))
 
     def close(self) -> None:

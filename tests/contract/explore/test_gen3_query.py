@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from gen3.query import Gen3Query
 from tests.integration.explore.conftest import Explorer, explorer, graph
+from tests.opensearch import engine
 from tests.tokens import Bearer
 
-__all__ = ["explorer", "graph"]
+__all__ = ["engine", "explorer", "graph"]
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,10 @@ import pytest
 import requests
 from gen3.query import Gen3Query
 from tests.integration.explore.conftest import Builder, Explorer, explorer
+from tests.opensearch import engine
 from tests.tokens import Bearer
 
-__all__ = ["explorer"]
+__all__ = ["engine", "explorer"]
 
 MAPPING = """\
 mappings:

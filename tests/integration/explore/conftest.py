@@ -216,12 +216,19 @@ class Explorer:
 
 
 @pytest.fixture(scope="module")
+def engine() -> dict[str, Any]:
+    """Settings that choose the engine, for modules that do not run over each."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def explorer(
     run_service: Callable[..., Any],
     graph: Builder,
     token: Callable[..., str],
     tmp_path_factory: Any,
     request: pytest.FixtureRequest,
+    engine: dict[str, Any],
 ) -> Explorer:
     """The service, after its first build; with the ``SETTINGS`` and the ``MAPPING`` that a module names."""
     folder = tmp_path_factory.mktemp("explore")
@@ -231,7 +238,7 @@ def explorer(
         Commons={"dictionary": str(DICTIONARY)},
         ExploreSettings={
             "mapping_file": str(folder / "etlMapping.yaml"), "index_dir": str(folder / "index"), "debounce_s": 0.3,
-            **getattr(request.module, "SETTINGS", {}),
+            **engine, **getattr(request.module, "SETTINGS", {}),
         },
     )  # fmt: skip
     running.hold(
@@ -243,7 +250,9 @@ def explorer(
         )
     )
     found = Explorer(running, token)
-    eventually(lambda: running.app.active, 30)
+    # Over a second engine, the run of the first is the active one until there is another.
+    app = running.app
+    eventually(lambda: app.active and app.shelf.indexes.has(app.active.id))
     return found
 
 

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 import requests
+from tests.opensearch import engine
 
 from .conftest import Explorer
+
+__all__ = ["engine"]
 
 HIDDEN = ("P-two", "projects/two", "Secret", "Hidden", "intersex", "c4", "1000", "secret.dcm")
 

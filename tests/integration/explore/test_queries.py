@@ -6,8 +6,11 @@ from typing import Any
 import duckdb
 import pytest
 import requests
+from tests.opensearch import engine
 
 from .conftest import Explorer
+
+__all__ = ["engine"]
 
 NAMES = "query($f: JSON, $s: JSON) { case(filter: $f, sort: $s, first: 100) { submitter_id } }"
 

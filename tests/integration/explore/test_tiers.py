@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from tests.opensearch import engine
 
 from .conftest import Explorer
 from .test_access import HIDDEN, LEAKS, LINKED
+
+__all__ = ["engine"]
 
 SETTINGS = {
     "tier_access_level": "regular",

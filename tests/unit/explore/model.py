@@ -1,5 +1,6 @@
 """A catalogue, documents of it, and a plain evaluator of filters, written without a look at the engine."""
 
+import json
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -7,7 +8,9 @@ from typing import Any
 
 import duckdb
 
-from commonshub.explore.catalog import DocType, Field, Nest
+from commonshub.explore.catalog import DocType, Field, Nest, dump
+from commonshub.explore.duck.dialect import DuckDialect
+from commonshub.explore.sql.names import quote
 
 LEAF = Nest("visits", (Field("_visit_id", "string"), Field("place", "string"), Field("weight", "number")))
 TYPE = DocType(
@@ -32,6 +35,7 @@ SETS = {
 NUMBERS = ("age", "days", "weight")
 
 Document = dict[str, Any]
+DIALECT = DuckDialect()
 
 
 def elements(document: Document, nests: tuple[str, ...]) -> Iterator[Document]:
@@ -176,40 +180,38 @@ def linked_out(filter: Any, readable: list[Document]) -> Any:
     return filter
 
 
-def write_index(file: Path, documents: list[Document]) -> None:
+def write_index(file: Path, documents: list[Document], doc_type: DocType = TYPE) -> None:
     """An index file of some documents, in the layout that a build gives it."""
-    import json
-
-    from commonshub.explore.catalog import dump
-
     connection = duckdb.connect(str(file))
     connection.execute("create table _run (run bigint, catalog varchar)")
-    connection.execute("insert into _run values (1, ?)", [json.dumps(dump([TYPE]))])
+    connection.execute("insert into _run values (1, ?)", [json.dumps(dump([doc_type]))])
     connection.execute("create table _path (path varchar)")
     connection.executemany("insert into _path values (?)", [[path] for path in PATHS])
-    visit = "struct(_visit_id varchar, place varchar, weight double)"
-    stay = f"struct(_stay_id varchar, ward varchar, days bigint, visits {visit}[])"
-    connection.execute(
-        'create table "case" (_rid bigint, _case_id varchar, sex varchar, age bigint, tags varchar[], '
-        f"project_id varchar, auth_resource_path varchar, stays {stay}[])"
-    )
-    connection.execute(
-        'create table "case.stays" (_eid bigint, _rid bigint, _pid bigint, _stay_id varchar, ward varchar, days bigint)'
-    )
-    connection.execute(
-        'create table "case.stays.visits" (_eid bigint, _rid bigint, _pid bigint, _visit_id varchar, place varchar, '
-        "weight double)"
-    )
-    stays = visits = 0
+    types = [f"{quote(field.name)} {DIALECT.type_of(field)}" for field in doc_type.fields]
+    types += [f"{quote(nest.name)} {DIALECT.type_of_nest(nest)}" for nest in doc_type.nests]
+    connection.execute(f"create table {quote(doc_type.name)} (_rid bigint, {', '.join(types)})")
     for number, each in enumerate(documents):
-        row = [number, *(each[field.name] for field in TYPE.fields), each["stays"]]
-        connection.execute('insert into "case" values (?, ?, ?, ?, ?, ?, ?, ?)', row)
-        for element in each["stays"]:
-            stays += 1
-            part = [stays, number, None, element["_stay_id"], element["ward"], element["days"]]
-            connection.execute('insert into "case.stays" values (?, ?, ?, ?, ?, ?)', part)
-            for inner in element["visits"]:
-                visits += 1
-                part = [visits, number, stays, inner["_visit_id"], inner["place"], inner["weight"]]
-                connection.execute('insert into "case.stays.visits" values (?, ?, ?, ?, ?, ?)', part)
+        _insert(connection, doc_type.name, [number, *(each[name] for name in doc_type.names)])
+    for nest in doc_type.nests:
+        around = [(number, None, each) for number, each in enumerate(documents)]
+        _write_nest(connection, nest, (doc_type.name, nest.name), around)
     connection.close()
+
+
+def _write_nest(connection: Any, nest: Nest, names: tuple[str, ...], around: list[Any]) -> None:
+    """The table of a nest; `around` are document number, element number and value of what has it."""
+    table = ".".join(names)
+    types = [f"{quote(field.name)} {DIALECT.type_of(field)}" for field in nest.fields]
+    connection.execute(f"create table {quote(table)} (_eid bigint, _rid bigint, _pid bigint, {', '.join(types)})")
+    found = []
+    for number, parent, outer in around:
+        for element in outer[nest.name]:
+            found.append((number, len(found) + 1, element))
+            facts = [element[field.name] for field in nest.fields]
+            _insert(connection, table, [len(found), number, parent, *facts])
+    for child in nest.nests:
+        _write_nest(connection, child, (*names, child.name), found)
+
+
+def _insert(connection: Any, table: str, row: list[Any]) -> None:
+    connection.execute(f"insert into {quote(table)} values ({', '.join('?' for _ in row)})", row)

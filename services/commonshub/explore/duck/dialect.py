@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from ..catalog import Nest
 from ..sql.dialect import Change, Dialect
 from ..sql.names import quote
 
@@ -11,6 +12,12 @@ class DuckDialect(Dialect):
 
     def list_type(self, element: str) -> str:
         return f"{element}[]"
+
+    def type_of_nest(self, nest: Nest) -> str:
+        """The type of the list of a nest's elements."""
+        inner = [(field.name, self.type_of(field)) for field in nest.fields]
+        inner += [(child.name, self.type_of_nest(child)) for child in nest.nests]
+        return f"struct({', '.join(f'{quote(name)} {type_}' for name, type_ in inner)})[]"
 
     def numbered(self, key: str) -> str:
         # Numbers are joined faster than texts.

@@ -190,10 +190,11 @@ def _elements(scope: Scope, place: Place, run: Run, max_buckets: int) -> Groups:
         f"select v, {counted(rights, **whole)} from (select unnest({elements}) v{outer} from s) group by v "
         f"{having(rights, 'v', binder, **whole)} "
         f"union all select null, {counted(rights, **whole)} from s where coalesce(len(v), 0) = 0 "
-        f"{having(rights, 'null', binder, **whole) or 'having count(*) > 0'} limit {max_buckets + 2}",
+        f"{having(rights, 'null', binder, **whole)} limit {max_buckets + 2}",
         binder.values,
     )
-    return [(row[0], row[1:]) for row in rows]
+    # Of missing values there is a row even if there are none.
+    return [(row[0], row[1:]) for row in rows if row[1]]
 
 
 # -- numbers about a field --------------------------------------------------------

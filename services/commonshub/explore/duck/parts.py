@@ -2,10 +2,8 @@
 
 # ruff: noqa: S608 - names come from the catalogue and are quoted, values are bound
 
-from commonshub.core.errors import BadRequest
-
 from ..catalog import Field
-from ..masking import told
+from ..masking import parts as parts_of
 from ..requests import Part, Parts
 from ..sql.names import quote
 from .measures import Run, carried, counted, having, source
@@ -26,21 +24,30 @@ def parts(question: Parts, run: Run, max_buckets: int) -> list[Part]:
     carry = carried(rights)
     outer = carry.replace("d.", "")
     key, other = question.place.field, question.other.field
-    scan = f"select d.{quote(key.name)} k, d.{quote(other.name)} o{carry} {source(question.scope, nests, binder)}"
-    scan = f"select {_values('k', key)} k, {_values('o', other)} o{outer} from ({scan})"
-    limits = ["k is not null"]
-    limits += [f"k >= {binder.bind(question.low)}"] if question.low is not None else []
-    limits += [f"k < {binder.bind(question.high)}"] if question.high is not None else []
+    # A list can have several values in one bin, and counts once there.
+    once = key.array and (question.step is not None or question.together)
+    which = f", d.{quote('_eid' if nests else '_rid')} i" if once else ""
+    scan = (
+        f"select d.{quote(key.name)} k, d.{quote(other.name)} o{which}{carry} {source(question.scope, nests, binder)}"
+    )
+    inside = ["k is not null"]
+    inside += [f"k >= {binder.bind(question.low)}"] if question.low is not None else []
+    inside += [f"k < {binder.bind(question.high)}"] if question.high is not None else []
+    i = ", i" if once else ""
+    scan = f"select {_values('k', key)} k, o{i}{outer} from ({scan})"
+    scan = (
+        f"select {'distinct ' if once else ''}{_bucket(question, binder)} b, o{i}{outer} "
+        f"from ({scan}) where {' and '.join(inside)}"
+    )
+    # The lists are taken apart one after the other: in one SELECT they would be side by side.
+    scan = f"select b, {_values('o', other)} o{outer} from ({scan})"
     rows = run(
-        f"select {_bucket(question, binder)} b, o, {counted(rights, **whole)} from ({scan}) "
-        f"where {' and '.join(limits)} group by b, o {having(rights, 'o', binder, **whole)} limit {max_buckets + 1}",
+        f"select b, o, {counted(rights, **whole)} from ({scan}) "
+        f"group by b, o {having(rights, 'o', binder, **whole)} limit {max_buckets + 1}",
         binder.values,
     )
-    if len(rows) > max_buckets:
-        raise BadRequest(f"{question.other.path} makes more than {max_buckets} parts: narrow the filter.")
-    found = [Part(bucket, value, told(rights, value, tuple(measures))) for bucket, value, *measures in rows]
-    found.sort(key=lambda part: (-part.count, str(part.key)))
-    return found
+    found = [(bucket, value, tuple(measures)) for bucket, value, *measures in rows]
+    return parts_of(found, question, max_buckets)
 
 
 def _values(column: str, field: Field) -> str:

@@ -98,7 +98,7 @@ def _predicate(filter: Filter, scope: Scope, alias: str, nests: tuple[str, ...],
             return _among(filter, alias, binder)
         case Holds(place, values):
             column = _column(place, alias)
-            column = column if place.field.array else f"[{column}]"
+            column = f"coalesce({column}, [])" if place.field.array else f"[{column}]"
             return f"list_has_all({column}, {binder.bind(list(values))})"
         case Compare(place, operator, value):
             column = _column(place, alias)
