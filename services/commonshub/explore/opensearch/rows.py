@@ -11,6 +11,7 @@ from ..requests import Order, Rows
 from .layout import NUMBER, shown
 from .steps import Body, Page, Send, Steps, side_by_side
 
+PAGE_ROWS = 5_000
 WINDOW = 10_000
 """Documents that OpenSearch gives at once, and that lie before them."""
 
@@ -38,12 +39,14 @@ def documents(rows: Rows) -> Steps[Documents]:
 
 def scan(rows: Rows, chunk_rows: int, send: Send) -> Iterator[Documents]:
     """All of them, a chunk at a time."""
-    body: Body = {"sort": _sort(rows), "size": chunk_rows, "_source": _source(rows)}
+    # Each page is a search of its own, so pages are larger than most chunks.
+    size = max(chunk_rows, PAGE_ROWS)
+    body: Body = {"sort": _sort(rows), "size": size, "_source": _source(rows)}
     while True:
         (hits,) = side_by_side([_one(Page(rows.scope, body))], send)
-        if hits:
-            yield _shown(rows, hits)
-        if len(hits) < chunk_rows:
+        for start in range(0, len(hits), chunk_rows):
+            yield _shown(rows, hits[start : start + chunk_rows])
+        if len(hits) < size:
             return
         body["search_after"] = hits[-1]["sort"]
 

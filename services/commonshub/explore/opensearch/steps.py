@@ -84,7 +84,7 @@ def _ask(asks: list[Ask], send: Send) -> list[Any]:
         body: Body = {"query": query(ask.scope), "track_total_hits": False}
         if isinstance(ask, Page):
             places.append((len(searches), None))
-            searches.append((ask.scope, {**body, **ask.body}))
+            searches.append((ask.scope, {**ask.body, **body}))
             continue
         search, used = together.get(ask.scope, (-1, MAX_BUCKETS))
         if used + ask.buckets > MAX_BUCKETS:
