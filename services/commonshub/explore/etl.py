@@ -36,6 +36,10 @@ from .shrinkage import Shrunk
 WORK = ".work"
 
 
+Build = Callable[[Job, Path, Path, int, ExploreSettings, Progress], dict[str, int]]
+"""Makes the index of a run from the files of an extract in a folder; returns numbers of documents by type."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended: its number, or None when there was nothing new; and documents by type, now and before."""
@@ -244,13 +248,9 @@ class Etl:
         return compile_mapping(text, dictionary)
 
     def _build(self, todo: Job, work: Path, number: int, mark: str, before: Mapping[str, int]) -> dict[str, int]:
-        from .duck.build import build
-
-        plan, settings = todo.plan, self.settings
+        plan = todo.plan
         target = work / f"index{SUFFIX}"
-        counts = build(
-            todo, work, target, number, settings.build_memory_bytes, settings.build_threads, self.progress
-        )  # fmt: skip
+        counts = builder(self.settings)(todo, work, target, number, self.settings, self.progress)
         self.progress("checking", 0, 1)
         self._check(target, plan, counts)
         try:
@@ -296,6 +296,15 @@ class Etl:
             elif SUFFIX in path.suffixes and path.name.partition(".")[0] not in kept:
                 # A service that was killed leaves the folder in which DuckDB kept what did not fit into memory.
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def builder(settings: ExploreSettings) -> Build:
+    """What the settings choose."""
+    if settings.builder == "spark":
+        from .spark.build import build
+    else:
+        from .duck.build import build
+    return build
 
 
 def show(write: Callable[[str], None]) -> Progress:

@@ -146,7 +146,25 @@ class ExploreSettings(Configurable):
 
     parquet_url_ttl_s = Integer(600, min=1, help="Life of the URL of a Parquet file, in seconds.").tag(config=True)
 
-    build_memory_bytes = Integer(2**30, help="Memory that DuckDB may take while it builds, in bytes.").tag(config=True)
+    builder = Enum(
+        ["duckdb", "spark"],
+        default_value="duckdb",
+        help="What makes the documents. duckdb: one process on this machine. spark: a Spark cluster, or Spark on this "
+        "machine; needs commonshub[spark] and Java.",
+    ).tag(config=True)
+
+    spark_master = Unicode("local[2]", help="Where Spark runs: local[CORES], or the URL of a cluster.").tag(config=True)
+
+    spark_settings = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="Spark's own settings, by their names. They show in the list of processes: secrets belong into Spark's "
+        "spark-defaults.conf.",
+    ).tag(config=True)
+
+    build_memory_bytes = Integer(
+        2**30, help="Memory that DuckDB may take while it builds, and Spark's driver, in bytes."
+    ).tag(config=True)
 
     build_threads = Integer(2, min=1, help="Threads of a build.").tag(config=True)
 

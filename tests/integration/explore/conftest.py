@@ -1,7 +1,9 @@
 """A small graph of two projects, and the explore service over it."""
 
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -19,7 +21,18 @@ from commonshub.core.dictionary import load
 from commonshub.core.graph import Graph
 from commonshub.core.policy import Binding, Permission, Policy, Snapshot, User
 from commonshub.explore.app import ExploreApp
+from commonshub.explore.settings import ExploreSettings
+from commonshub.explore.spark.session import session
 
+SMALL = {
+    "spark.sql.shuffle.partitions": "1",
+    # Compiling takes longer than running what is compiled, where there are few rows.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+}
+"""Spark's settings for graphs of a few records."""
 DEMO = Path(demo.__file__).parent
 DICTIONARY = DEMO / "dictionary"
 
@@ -254,6 +267,17 @@ def explorer(
     app = running.app
     eventually(lambda: app.active and app.shelf.indexes.has(app.active.id))
     return found
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExploreSettings]:
+    """Settings of builds by Spark, which runs as long as the tests do: it takes seconds to start."""
+    for needed, there in (("pyspark", importlib.util.find_spec("pyspark")), ("Java", shutil.which("java"))):
+        if there is None:
+            pytest.skip(f"Spark needs {needed}, which is not installed")
+    found = ExploreSettings(builder="spark", spark_settings=SMALL)
+    with session(found, tmp_path_factory.mktemp("spark")):
+        yield found
 
 
 def etl(

@@ -67,9 +67,9 @@ def _edges(draw: Draw, children: list[str], parents: list[str], multiplicity: st
 
 
 @st.composite
-def mappings(draw: Draw) -> Record:
-    """A mapping whose every entry is right."""
-    entries = [draw(_entry(f"d{number}")) for number in range(draw(st.integers(1, 3)))]
+def mappings(draw: Draw, most: int = 3) -> Record:
+    """A mapping of up to `most` entries, of which every one is right."""
+    entries = [draw(_entry(f"d{number}")) for number in range(draw(st.integers(1, most)))]
     fields = {entry["doc_type"]: _own_fields(entry) for entry in entries}
     for entry in entries:
         if entry["type"] == "aggregator" and draw(st.booleans()):

@@ -15,15 +15,17 @@ from commonshub.core.graph import Graph
 from commonshub.explore.catalog import DocType, table_of
 from commonshub.explore.catalog import load as load_catalog
 from commonshub.explore.compiler import compile_mapping
-from commonshub.explore.duck.build import build
 from commonshub.explore.duck.index import marks_of
+from commonshub.explore.etl import builder
 from commonshub.explore.extract import picture
 from commonshub.explore.inputs import job
+from commonshub.explore.settings import ExploreSettings
 
 from .evaluator import Document, Evaluator, Family, family
 from .mappings import Change, changes, graphs, mappings
 
 SCHEMA = "graph"
+BY_DUCKDB = ExploreSettings(build_memory_bytes=2**28, build_threads=1)
 _TWO_TYPES = {
     "mappings": [
         {"name": "s", "doc_type": "samples", "type": "aggregator", "root": "sample", "props": [{"name": "name"}],
@@ -74,7 +76,7 @@ class Bench:
         with self.engine.begin() as connection:
             connection.execute(statement)
 
-    def index(self, mapping: Any, earlier: Path | None = None) -> Path:
+    def index(self, mapping: Any, earlier: Path | None = None, by: ExploreSettings = BY_DUCKDB) -> Path:
         """The index of a build, which takes over what it can of an earlier one."""
         self.number += 1
         work = self.folder / str(self.number)
@@ -84,12 +86,12 @@ class Bench:
             todo = job(plan, seen.marks(plan), earlier, marks_of(earlier) if earlier else None)
             seen.copy(todo.made, work, lambda *_: None)
         target = work / "index.duckdb"
-        build(todo, work, target, self.number, 2**28, 1, lambda *_: None)
+        builder(by)(todo, work, target, self.number, by, lambda *_: None)
         return target
 
-    def documents(self, mapping: Any) -> dict[str, list[Document]]:
+    def documents(self, mapping: Any, by: ExploreSettings = BY_DUCKDB) -> dict[str, list[Document]]:
         """The documents of a build, by their ids."""
-        with duckdb.connect(str(self.index(mapping)), read_only=True) as connection:
+        with duckdb.connect(str(self.index(mapping, by=by)), read_only=True) as connection:
             (catalog,) = connection.execute("select catalog from _run").fetchone() or ("",)
             return {each.name: _read(connection, each) for each in load_catalog(json.loads(catalog)).values()}
 
@@ -140,6 +142,17 @@ def test_documents_are_those_of_a_plain_reading(bench: Bench, graph: Family, map
     assert bench.documents(mapping) == Evaluator(mapping, graph).documents()
 
 
+# Spark thinks for seconds about a document type, and longer where others have the processors.
+@pytest.mark.timeout(900)
+@settings(max_examples=4, deadline=None, suppress_health_check=[*HealthCheck], phases=[Phase.explicit, Phase.generate])
+@given(graph=graphs(), mapping=mappings(most=2))
+def test_documents_by_spark_are_those_of_a_plain_reading(
+    bench: Bench, spark: ExploreSettings, graph: Family, mapping: Any
+) -> None:
+    bench.fill(graph)
+    assert bench.documents(mapping, spark) == Evaluator(mapping, graph).documents()
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[*HealthCheck], phases=[Phase.explicit, Phase.generate])
 @given(graph=graphs(), mapping=mappings(), happened=changes())
 def test_an_index_that_takes_over_documents_is_that_of_a_whole_build(
@@ -152,14 +165,18 @@ def test_an_index_that_takes_over_documents_is_that_of_a_whole_build(
     assert content(bench.index(mapping, earlier=first)) == content(bench.index(mapping))
 
 
-def test_documents_that_nothing_happened_to_are_taken_over_as_they_are(bench: Bench) -> None:
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+def test_documents_that_nothing_happened_to_are_taken_over_as_they_are(
+    bench: Bench, engine: str, request: pytest.FixtureRequest
+) -> None:
     """Told by one that only the earlier index has."""
+    by = request.getfixturevalue("spark") if engine == "spark" else BY_DUCKDB
     bench.fill(_ONE_EACH)
     first = bench.index(_TWO_TYPES)
     with duckdb.connect(str(first)) as connection:
         connection.execute("update visits set name = 'earlier'")
     bench.change(Change("sample", {"project_id": "P-one", "name": "b"}))
-    with duckdb.connect(str(bench.index(_TWO_TYPES, earlier=first)), read_only=True) as connection:
+    with duckdb.connect(str(bench.index(_TWO_TYPES, first, by)), read_only=True) as connection:
         assert connection.execute("select name, joined from samples").fetchall() == [("b", ["earlier"])]
         assert connection.execute("select name from visits").fetchall() == [("earlier",)]
 

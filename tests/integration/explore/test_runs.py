@@ -94,7 +94,7 @@ def test_a_run_that_fails_leaves_the_old_index(explorer: Explorer, run: Run, mon
     # Not what the service answers from, which is a little behind.
     before = app.database.call(store.active, app.schema)
     with monkeypatch.context() as patch:
-        patch.setattr("commonshub.explore.duck.index.Index.finish", lambda *_: 1 / 0)
+        patch.setattr("commonshub.explore.duck.index.Index._finish", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(force=True)
     newest = app.database.call(store.runs, app.schema, 1)[0]
@@ -203,7 +203,7 @@ def test_after_a_run_that_failed_all_is_made_anew(
     run(force=True)
     app = explorer.running.app
     with monkeypatch.context() as patch:
-        patch.setattr(Index, "finish", lambda *_: 1 / 0)
+        patch.setattr(Index, "_finish", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(force=True)
     graph.add("demographic", "d3 again", {"cases": ["c3"]}, project_id="P-one", sex="female")

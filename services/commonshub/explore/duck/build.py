@@ -1,7 +1,5 @@
 """Executing a plan in DuckDB: from the extracted graph to an index file."""
 
-# ruff: noqa: S608 - names come from the mapping and are quoted
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,23 +8,21 @@ import duckdb
 
 from ..extract import Progress
 from ..inputs import Job
+from ..settings import ExploreSettings
 from ..sql.documents import Documents
-from ..sql.frames import Frames, frame_of
+from ..sql.frames import Frames
 from ..sql.names import quote
-from .dialect import literal
 from .index import Index
 from .load import load_graph
 from .stage import DuckStage
 
-_EARLIER = "earlier"
-
 
 @contextmanager
-def workbench(folder: Path, memory_bytes: int, threads: int) -> Iterator[duckdb.DuckDBPyConnection]:
+def workbench(folder: Path, settings: ExploreSettings) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database for helper tables in `folder`; what does not fit into the memory goes there, too."""
     limits: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": f"{memory_bytes}B",
-        "threads": str(threads),
+        "memory_limit": f"{settings.build_memory_bytes}B",
+        "threads": str(settings.build_threads),
         "temp_directory": str(folder / "spill"),
     }
     limits |= {"preserve_insertion_order": "false", "autoinstall_known_extensions": "false"}
@@ -35,7 +31,7 @@ def workbench(folder: Path, memory_bytes: int, threads: int) -> Iterator[duckdb.
 
 
 def build(
-    todo: Job, folder: Path, target: Path, run: int, memory_bytes: int, threads: int, progress: Progress
+    todo: Job, folder: Path, target: Path, run: int, settings: ExploreSettings, progress: Progress
 ) -> dict[str, int]:
     """Make the index `target` of the files in `folder`, and of an earlier one.
 
@@ -44,28 +40,11 @@ def build(
     dict
         Number of documents by document type.
     """
-    with workbench(folder, memory_bytes, threads) as connection:
+    with workbench(folder, settings) as connection:
         load_graph(connection, todo.made, folder, progress)
         stage = DuckStage(connection)
         Frames(stage, todo.made).build(progress)
-        if todo.earlier:
-            connection.execute(f"attach {literal(str(todo.earlier))} as {_EARLIER} (read_only)")
-            _show_frames(connection, todo)
-        index = Index(connection, target)
-        for number, document in enumerate(todo.plan.documents):
-            progress("writing", number, len(todo.plan.documents))
-            if document.doc_type.name in todo.kept:
-                index.take_over(document.doc_type, _EARLIER)
-            else:
-                index.add(document.doc_type, Documents(stage, document).select())
-        return index.finish(todo.plan, run, todo.marks)
-
-
-def _show_frames(connection: duckdb.DuckDBPyConnection, todo: Job) -> None:
-    """Let the documents of the earlier index stand for the frames that others take fields from."""
-    for document in todo.plan.documents:
-        if document.doc_type.name in todo.kept:
-            name, key = document.doc_type.name, quote(document.doc_type.key)
-            connection.execute(
-                f"create view {quote(frame_of(name))} as select *, {key} as _id from {_EARLIER}.{quote(name)}"
-            )
+        index = Index(connection, target, todo)
+        for name, rows in index.frames():
+            connection.execute(f"create view {quote(name)} as {rows}")
+        return index.write(run, lambda document: Documents(stage, document).select(), progress)

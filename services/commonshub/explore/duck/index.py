@@ -8,15 +8,20 @@ documents as well, as lists of structs: a page reads the one, a filter the other
 # ruff: noqa: S608 - names come from the catalogue and are quoted
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 
 from ..catalog import AUTH_FIELD, DocType, Nest, dump, table_of
-from ..plan import Plan
+from ..extract import Progress
+from ..inputs import Job
+from ..plan import Document
+from ..sql.frames import frame_of
 from ..sql.names import quote
 from .dialect import literal
+
+_EARLIER = "earlier"
 
 
 def marks_of(file: Path) -> dict[str, str]:
@@ -39,18 +44,50 @@ class Index:
         Its own database takes helper tables.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, target: Path) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, target: Path, todo: Job) -> None:
         self.connection = connection
+        self.todo = todo
         self.counts: dict[str, int] = {}
         self._elements = 0
         connection.execute(f"attach {literal(str(target))} as built")
+        if todo.earlier:
+            connection.execute(f"attach {literal(str(todo.earlier))} as {_EARLIER} (read_only)")
 
-    def take_over(self, doc_type: DocType, earlier: str) -> None:
-        """Write the documents of a type as the index attached as `earlier` has them."""
+    def frames(self) -> Iterator[tuple[str, str]]:
+        """The documents that are taken over, as frames from which others take fields: names and queries."""
+        for document in self.todo.plan.documents:
+            if document.doc_type.name in self.todo.kept:
+                name, key = document.doc_type.name, quote(document.doc_type.key)
+                yield frame_of(name), f"select *, {key} as _id from {_EARLIER}.{quote(name)}"
+
+    def write(self, run: int, documents: Callable[[Document], str], progress: Progress) -> dict[str, int]:
+        """Write all of it.
+
+        Parameters
+        ----------
+        documents
+            The query of the documents of a type that is made; see :meth:`add`.
+
+        Returns
+        -------
+        dict
+            Number of documents by document type.
+        """
+        for number, document in enumerate(self.todo.plan.documents):
+            progress("writing", number, len(self.todo.plan.documents))
+            if document.doc_type.name in self.todo.kept:
+                self.take_over(document.doc_type)
+            else:
+                self.add(document.doc_type, documents(document))
+        self._finish(run)
+        return self.counts
+
+    def take_over(self, doc_type: DocType) -> None:
+        """Write the documents of a type as the earlier index has them."""
         # Whose rows are in order already, and need not be put into it again.
         self.connection.execute("set preserve_insertion_order = true")
         for names in _nests(doc_type, (doc_type.name,)):
-            self.connection.execute(f"create table {_table(*names)} as from {_table(*names, within=earlier)}")
+            self.connection.execute(f"create table {_table(*names)} as from {_table(*names, within=_EARLIER)}")
         self.connection.execute("set preserve_insertion_order = false")
         self._count(doc_type)
 
@@ -86,19 +123,9 @@ class Index:
             inside = f"select _rid, _eid as _pid, item.{quote(child.name)} as items from {elements}"
             self._add_nest(child, (*names, child.name), inside)
 
-    def finish(self, plan: Plan, run: int, marks: Mapping[str, str]) -> dict[str, int]:
-        """Write what a reader needs to understand the file, and a person to know where it came from.
-
-        Parameters
-        ----------
-        marks
-            Of the documents, by type (:mod:`..inputs`).
-
-        Returns
-        -------
-        dict
-            Number of documents by document type.
-        """
+    def _finish(self, run: int) -> None:
+        """Write what a reader needs to understand the file, and a person to know where it came from."""
+        plan = self.todo.plan
         execute = self.connection.execute
         execute(
             "create table built._run "
@@ -115,9 +142,8 @@ class Index:
         paths = " union ".join(f"select {AUTH_FIELD} as path from {_table(each.name)}" for each in plan.doc_types)
         execute(f"create table built._path as select path from ({paths}) where path is not null order by path")
         execute("create table built._mark (doc_type varchar, mark varchar)")
-        self.connection.executemany("insert into built._mark values (?, ?)", list(marks.items()))
+        self.connection.executemany("insert into built._mark values (?, ?)", list(self.todo.marks.items()))
         execute("detach built")
-        return self.counts
 
 
 def _table(*names: str, within: str = "built") -> str:
