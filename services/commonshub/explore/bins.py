@@ -59,13 +59,13 @@ def spread(question: Bins, low: float, high: float) -> tuple[float, float]:
     Raises
     ------
     BadRequest
-        All are one number.
+        All are one number, or are too far apart to be subtracted.
     """
     assert question.bins is not None
     origin = low if question.low is None else question.low
     step = ((high + 1 if question.high is None else question.high) - origin) / question.bins
-    if step <= 0:
-        raise BadRequest(f"The range of {question.place.path} is too narrow for bins.")
+    if not (step > 0 and math.isfinite(step)):
+        raise BadRequest(f"The range of {question.place.path} is too {'narrow' if step <= 0 else 'wide'} for bins.")
     return origin, step
 
 

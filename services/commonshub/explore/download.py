@@ -10,7 +10,8 @@ from commonshub.core.cells import cell, table_text
 from commonshub.core.errors import AuthenticationRequired, BadRequest
 
 from .catalog import DocType, Field, Place
-from .filters import All, Among, Not, Sets, parse
+from .filters import All, Among, Not, Sets
+from .grammar import parse
 from .requests import MASKED, Count, Format, Reader, Rows, Scope
 from .schema import sort_order
 from .tiers import OUT_OF_SCOPE, Accessibility, Caller

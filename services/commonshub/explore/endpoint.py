@@ -6,6 +6,7 @@ share one scan whatever aliases, fragments or nesting the query has.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,9 +28,9 @@ from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsEr
 from .asking import Keeper
 from .cache import Cache
 from .catalog import DocType
-from .filters import Filter, Sets
-from .filters import parse as parse_filter
-from .requests import Away, Bucket, Part, Question, Reader, Rows
+from .filters import Filter, Sets, values_in
+from .grammar import parse as parse_filter
+from .requests import MAX_LISTED, TOO_MANY_LISTED, Away, Bucket, Part, Question, Reader, Rows
 from .schema import build
 from .shape import RULES, check_shape
 from .tiers import Caller
@@ -39,6 +40,8 @@ MAX_TOKENS = 20_000
 MAX_QUESTIONS = 1_000
 MAX_PAGES = 5
 MAX_PATTERN_CHARS = 500
+MAX_VALUES = 2_000_000
+SINGLE_S = 60.0
 # GraphQL knows no other way to write the name of a field.
 _PERSONAL = ("sets", "saveSet", "deleteSets")
 # About as much as Python takes for an id.
@@ -62,6 +65,10 @@ class Batch:
         self._waiting: list[tuple[Question, Callable[[Any], Any], asyncio.Future[Any]]] = []
         self._asked = 0
         self._rows = 0
+        self._listed = 0
+        self._values = 0
+        # Whole answers may hang on one variable; what it was is held, so that nothing else gets its id.
+        self._filters: dict[tuple[int, str], tuple[Any, Filter]] = {}
 
     def ask(self, question: Question, shape: Callable[[Any], Any] = lambda answer: answer) -> asyncio.Future[Any]:
         """A future of the answer; it comes with those of all other questions asked before the loop turns."""
@@ -86,8 +93,21 @@ class Batch:
         return self._keeper
 
     def filter(self, document: Any, doc_type: DocType) -> Filter:
-        """A filter of the request, checked against a document type."""
-        return parse_filter(document, doc_type, self._links, self._sets)
+        """A filter of the request, checked against a document type; one that many fields have is read once.
+
+        Raises
+        ------
+        BadRequest
+            It is wrong, or all have more than :data:`MAX_VALUES` together.
+        """
+        key = id(document), doc_type.name
+        if key not in self._filters:
+            found = parse_filter(document, doc_type, self._links, self._sets)
+            self._values += values_in(found)
+            if self._values > MAX_VALUES:
+                raise BadRequest(f"The filters have more than {MAX_VALUES} values together: split the query.")
+            self._filters[key] = document, found
+        return self._filters[key][1]
 
     def matching(self, names: list[str], pattern: str) -> list[str]:
         """The names that a regular expression finds."""
@@ -107,7 +127,18 @@ class Batch:
                 future.set_exception(error)
             return
         for (_, shape, future), answer in zip(waiting, answers, strict=True):
-            future.set_result(shape(answer))
+            try:
+                future.set_result(self._shaped(shape, answer))
+            except BadRequest as error:
+                future.set_exception(error)
+
+    def _shaped(self, shape: Callable[[Any], Any], answer: Any) -> Any:
+        """An answer for GraphQL. One that several fields have takes room for each."""
+        if isinstance(answer, list) and answer and isinstance(answer[0], Bucket | Part):
+            self._listed += len(answer)
+            if self._listed > MAX_LISTED:
+                raise BadRequest(TOO_MANY_LISTED)
+        return shape(answer)
 
     def _size(self, answer: Any) -> int | None:
         """Bytes that a question with its answer takes, about; rows are held in whole answers only."""
@@ -118,12 +149,13 @@ class Batch:
     def _answer_singly(
         self, waiting: list[tuple[Question, Callable[[Any], Any], asyncio.Future[Any]]], error: CommonsError
     ) -> None:
-        """One question was refused: answer the others, so that only its field fails."""
+        """One question was refused: answer the others, so that only its field fails; but not for ever."""
+        end = time.monotonic() + SINGLE_S
         for question, shape, future in waiting:
             try:
-                if not isinstance(error, BadRequest):
+                if not isinstance(error, BadRequest) or self._listed > MAX_LISTED or time.monotonic() > end:
                     raise error
-                future.set_result(shape(self._reader.answer([question])[0]))
+                future.set_result(self._shaped(shape, self._reader.answer([question])[0]))
             except CommonsError as own:
                 future.set_exception(own)
 

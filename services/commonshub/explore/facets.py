@@ -22,6 +22,8 @@ from .filters import without
 from .requests import MASKED, Bins, Bucket, Cardinality, Part, Parts, Scope, Terms, Value, ValueCount
 from .scalars import FLOAT, fields, plain
 
+MAX_SPLIT = 100
+"""Fields by which a bucket is told in parts."""
 MAX_PARTS = 10_000
 """Values of another field that are listed of one bucket."""
 
@@ -83,7 +85,9 @@ def _names(parts: dict[str, Any], name: str) -> tuple[str, ...]:
     found = parts.get(name) or []
     if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
         raise BadRequest(f"nestedAggFields.{name} must be a list of field names.")
-    return tuple(dict.fromkeys(found))
+    if len(names := tuple(dict.fromkeys(found))) > MAX_SPLIT:
+        raise BadRequest(f"nestedAggFields.{name} has more than {MAX_SPLIT} fields.")
+    return names
 
 
 @dataclass(frozen=True)

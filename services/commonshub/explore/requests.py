@@ -18,6 +18,12 @@ from .filters import EVERYTHING, Filter
 from .rights import Rights
 
 Value = str | int | float | None
+MAX_LISTED = 300_000
+"""Most buckets and parts of buckets of one request."""
+MAX_ROW_BYTES = 64 * 2**20
+"""Most bytes that the rows of one request take as JSON."""
+TOO_MANY_LISTED = f"The histograms have more than {MAX_LISTED} buckets together: ask for fewer, or narrow the filter."
+TOO_LARGE = f"The rows have more than {MAX_ROW_BYTES // 2**20} MiB together: ask for fewer, or download them."
 MASKED = -1
 """Stands for a count that is not told."""
 

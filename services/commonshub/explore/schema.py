@@ -214,7 +214,7 @@ def sort_order(document: Any, doc_type: DocType) -> tuple[Order, ...]:
         It has another form, or names what the document type does not have.
     """
     parts = document if isinstance(document, list) else [document] if document is not None else []
-    order = []
+    order: dict[Place, Order] = {}
     for part in parts:
         if not isinstance(part, dict):
             raise BadRequest('Invalid sort argument: give objects like {"field": "asc"}.')
@@ -223,8 +223,8 @@ def sort_order(document: Any, doc_type: DocType) -> tuple[Order, ...]:
             if place is None or method not in ("asc", "desc"):
                 wrong = f"field {path!r}" if place is None else f"method {method!r}"
                 raise BadRequest(f"Invalid sort argument: {doc_type.name} cannot be sorted by {wrong}.")
-            order.append(Order(place, method == "desc"))
-    return tuple(order)
+            order.setdefault(place, Order(place, method == "desc"))
+    return tuple(order.values())
 
 
 def selected(info: GraphQLResolveInfo) -> set[str]:

@@ -12,7 +12,8 @@ from commonshub.core.texts import TEXTS
 from commonshub.core.uuids import fresh
 
 from .asking import SavedSet
-from .filters import SET, Sets
+from .filters import Sets, Values
+from .grammar import SET
 from .settings import ExploreSettings
 
 MAX_NAMED = 10
@@ -56,7 +57,7 @@ def load(connection: sa.Connection, schema: str, owner: str, ids: Sequence[str])
     """The texts of those of the sets that belong to `owner`."""
     table = _table(schema)
     query = sa.select(table.c.id, table.c.texts).where(table.c.owner == owner, table.c.id.in_(ids))
-    return {row.id: tuple(row.texts) for row in connection.execute(query)}
+    return {row.id: Values(row.texts) for row in connection.execute(query)}
 
 
 class SetStore:

@@ -12,6 +12,7 @@ from commonshub.core.errors import BadRequest
 from .catalog import MISSING
 
 NO_VALUE = "__missing__"
+MAX_ECHO_CHARS = 60
 
 _GROUPS = {"and": "AND", "or": "OR", "not": "NOT"}
 _COMPARISONS = {"gt": ">", ">": ">", "gte": ">=", ">=": ">=", "lt": "<", "<": "<", "lte": "<=", "<=": "<="}
@@ -22,6 +23,12 @@ _SEARCH = frozenset({"wildcard", "filter"})
 def is_sqon(document: Mapping[str, Any]) -> bool:
     """Whether a filter is written so."""
     return "op" in document and "content" in document
+
+
+def shown(value: Any) -> str:
+    """A value that was sent, as far as an error repeats it."""
+    text = repr(value[:MAX_ECHO_CHARS] if isinstance(value, str) else value)
+    return text if len(text) <= 2 * MAX_ECHO_CHARS else f"{text[:MAX_ECHO_CHARS]}…"
 
 
 def translate(document: Mapping[str, Any], at: str, nest: str = "") -> dict[str, Any]:
@@ -71,7 +78,7 @@ def _compared(op: str, name: str, values: list[Any], at: str, nest: str) -> dict
         return _of_one(name, {"AND": [{">=": {name: values[0]}}, {"<=": {name: values[1]}}]}, nest)
     if op in _COMPARISONS and len(values) == 1:
         return {_COMPARISONS[op]: {name: values[0]}}
-    raise BadRequest(f"{at}: there is no operator {op!r} for {len(values)} values.")
+    raise BadRequest(f"{at}: there is no operator {shown(op)} for {len(values)} values.")
 
 
 def _of_one(name: str, clause: dict[str, Any], nest: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from commonshub.core.errors import BadRequest
 from commonshub.explore.catalog import DocType, Field, Nest, Place
 from commonshub.explore.duck.documents import documents
 from commonshub.explore.duck.read import DuckReader
-from commonshub.explore.filters import parse
+from commonshub.explore.grammar import parse
 from commonshub.explore.opensearch.client import Client
 from commonshub.explore.opensearch.read import OpenSearchReader
 from commonshub.explore.opensearch.write import Writer

@@ -5,7 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from commonshub.explore.filters import Filter, parse
+from commonshub.explore.filters import Filter
+from commonshub.explore.grammar import parse
 from commonshub.explore.rights import Rights
 
 from .model import PATHS, SETS, TYPE, Document

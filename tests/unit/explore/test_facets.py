@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from commonshub.explore.duck.facets import blocks_of
 from commonshub.explore.duck.read import DuckReader
-from commonshub.explore.filters import All, parse, without
+from commonshub.explore.filters import All, without
+from commonshub.explore.grammar import parse
 from commonshub.explore.requests import Scope, Terms
 from commonshub.explore.rights import Rights
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from commonshub.core.errors import BadRequest
 from commonshub.explore.duck.read import DuckReader
-from commonshub.explore.filters import EVERYTHING, parse, without
+from commonshub.explore.filters import EVERYTHING, without
+from commonshub.explore.grammar import parse
 from commonshub.explore.requests import Bins, Count, Rows, Scope, Terms
 from commonshub.explore.rights import Rights
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from commonshub.core.errors import BadRequest
-from commonshub.explore.filters import parse
+from commonshub.explore.grammar import parse
 
 from .model import TYPE
 

@@ -17,7 +17,7 @@ from commonshub.explore.asking import SavedSet
 from commonshub.explore.download import Download, encode
 from commonshub.explore.duck.read import DuckReader
 from commonshub.explore.endpoint import Endpoint
-from commonshub.explore.filters import parse
+from commonshub.explore.grammar import parse
 from commonshub.explore.requests import MASKED, Bins, Cardinality, Count, Parts, Scope, Terms, ValueCount
 from commonshub.explore.rights import Rights
 from commonshub.explore.tiers import Caller, Tiers

@@ -16,6 +16,9 @@ from ..requests import Scope
 from ..rights import Rights
 from ..sql.names import quote
 
+# Values that are compared one by one. More are looked up, by a subquery, of which DuckDB takes less than 1000.
+_FEW = 20
+
 
 class Binder:
     """Hands out parameter names for values, and names for table aliases."""
@@ -142,12 +145,13 @@ def missing(place: Place, alias: str) -> str:
 def _among(among: Among, alias: str, binder: Binder) -> str:
     column = _column(among.place, alias)
     parts = [f"({missing(among.place, alias)})"] if among.missing else []
-    if among.values:
-        values = binder.bind(list(among.values))
-        if among.place.field.array:
-            parts.append(f"list_has_any({column}, {values})")
-        else:
-            parts.append(f"{column} in (select unnest({values}))")
+    values = among.values
+    if values and among.place.field.array:
+        parts.append(f"list_has_any({column}, {binder.bind(list(values))})")
+    elif len(values) > _FEW:
+        parts.append(f"{column} in (select unnest({binder.bind(list(values))}))")
+    elif values:
+        parts.append(f"{column} in ({', '.join(map(binder.bind, values))})")
     return f"({' or '.join(parts)})" if parts else "false"
 
 

@@ -5,20 +5,37 @@
 import json
 import shutil
 import threading
+import time
 import uuid
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, BinaryIO
 
 import duckdb
+import orjson
 
-from commonshub.core.errors import Unavailable
+from commonshub.core.errors import BadRequest, Unavailable
 
 from ..catalog import load, table_of
-from ..requests import Bins, Cardinality, Count, Order, Parts, Question, Rows, Run, Terms, ValueCount
+from ..requests import (
+    MAX_LISTED,
+    MAX_ROW_BYTES,
+    TOO_LARGE,
+    TOO_MANY_LISTED,
+    Bins,
+    Cardinality,
+    Count,
+    Order,
+    Parts,
+    Question,
+    Rows,
+    Run,
+    Terms,
+    ValueCount,
+)
 from ..sql.names import quote
 from .bins import bins
 from .facets import cardinality, terms, value_count
@@ -27,8 +44,14 @@ from .parts import parts
 from .patterns import matching
 from .predicate import Binder
 
+# How many rows are weighed at a time.
+_PAGE_ROWS = 1_000
 STRETCH_ROWS = 122_880
 """Rows that DuckDB stores and skips together."""
+
+
+Execute = Callable[[str, dict[str, Any]], duckdb.DuckDBPyConnection]
+"""Runs a statement with its values."""
 
 
 class DuckReader:
@@ -70,13 +93,22 @@ class DuckReader:
         self._connection.close()
 
     @contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _executing(self) -> Iterator[Execute]:
+        """What runs statements one after another, until the time of all together is over."""
         cursor = self._connection.cursor()
+        end = time.monotonic() + self._timeout_s
         timer = threading.Timer(self._timeout_s, cursor.interrupt)
         timer.daemon = True
         timer.start()
+
+        def execute(statement: str, values: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+            # DuckDB forgets an interruption that comes between two statements, or while it plans one.
+            if time.monotonic() > end:
+                raise duckdb.InterruptException
+            return cursor.execute(statement, values)
+
         try:
-            yield cursor
+            yield execute
         except duckdb.InterruptException as error:
             raise Unavailable(f"The query took longer than {self._timeout_s:g} s: narrow the filter.") from error
         except duckdb.OutOfMemoryException as error:
@@ -87,20 +119,28 @@ class DuckReader:
 
     def answer(self, questions: list[Question]) -> list[Any]:
         """The answers, in order."""
-        with self._cursor() as cursor:
+        with self._executing() as execute:
+            left = MAX_LISTED
 
             def run(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-                return cursor.execute(statement, values).fetchall()
+                nonlocal left
+                rows = execute(statement, values).fetchmany(left + 1)
+                left -= len(rows)
+                if left < 0:
+                    raise BadRequest(TOO_MANY_LISTED)
+                return rows
 
             facets = [question for question in questions if isinstance(question, Terms)]
             counted = iter(terms(facets, run, self._max_buckets)) if facets else iter(())
             answers: list[Any] = []
+            room = MAX_ROW_BYTES
             for question in questions:
                 match question:
                     case Terms():
                         answers.append(next(counted))
                     case Rows():
-                        answers.append(_documents(cursor, question))
+                        found, room = _documents(execute, question, room)
+                        answers.append(found)
                     case Count(scope):
                         answers.append(total(scope, run))
                     case ValueCount():
@@ -149,14 +189,22 @@ class DuckReader:
 
     def matching(self, names: list[str], pattern: str) -> list[str]:
         """The `names` that a regular expression finds."""
-        with self._cursor() as cursor:
+        with closing(self._connection.cursor()) as cursor:
             return matching(cursor, names, pattern)
 
 
-def _documents(cursor: duckdb.DuckDBPyConnection, rows: Rows) -> list[dict[str, Any]]:
-    cursor.execute(*_select(rows))
+def _documents(execute: Execute, rows: Rows, room: int) -> tuple[list[dict[str, Any]], int]:
+    """The documents, and the bytes that are left of `room` for others."""
+    cursor = execute(*_select(rows))
     names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    found: list[dict[str, Any]] = []
+    while chunk := cursor.fetchmany(_PAGE_ROWS):
+        documents = [dict(zip(names, row, strict=True)) for row in chunk]
+        room -= len(orjson.dumps(documents))
+        if room < 0:
+            raise BadRequest(TOO_LARGE)
+        found += documents
+    return found, room
 
 
 def _select(rows: Rows, within: range | None = None) -> tuple[str, dict[str, Any]]:
