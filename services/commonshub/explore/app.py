@@ -65,6 +65,7 @@ class ExploreApp(ServiceApplication):
         self.active: store.Active | None = None
         self._threads = ThreadPoolExecutor(self.settings.query_threads, thread_name_prefix="query")
         self._download_threads = ThreadPoolExecutor(self.settings.download_threads, thread_name_prefix="download")
+        self.downloads = asyncio.Semaphore(self.settings.downloads_at_once)
         self._tasks: set[asyncio.Task[None]] = set()
         self.once = Once()
         await self.find_active()

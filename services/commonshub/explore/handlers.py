@@ -1,12 +1,15 @@
 """HTTP of the explorer, in Guppy's dialect."""
 
+import asyncio
 from collections.abc import Awaitable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
+from tornado.iostream import StreamClosedError
 
-from commonshub.core.errors import AuthenticationRequired, NotFound, TooLarge
+from commonshub.core.errors import AuthenticationRequired, NotFound, TooLarge, Unavailable
 from commonshub.core.policy import Request
 from commonshub.core.web import BaseHandler, StatusHandler
 
@@ -90,20 +93,33 @@ class DownloadHandler(ExploreHandler):
         if index.reader is None:
             raise NotFound("This commons has no explorer index yet: it is built a few seconds after a submission.")
         sets = await self.saved(orjson.dumps(body.get("filter")).decode())
-        wanted = Download.parse(body, index.reader.run.doc_types, self.caller(index), sets)
+        # A filter of many values takes a while to be read.
+        wanted = await self.explore.query(Download.parse, body, index.reader.run.doc_types, self.caller(index), sets)
         await self.explore.query(wanted.check, index.reader)
-        chunks = encode(index.reader, wanted)
+        self.set_header("Content-Type", CONTENT_TYPES[wanted.format])
+        self.set_header("Content-Disposition", f'attachment; filename="{wanted.file_name}"')
+        if self.explore.downloads.locked():
+            raise Unavailable("Too many downloads are being sent; try again (ExploreSettings.downloads_at_once).")
+        async with self.explore.downloads:
+            # Who has gone away is told nothing.
+            with suppress(StreamClosedError):
+                await self._send(encode(index.reader, wanted))
+
+    async def _send(self, chunks: Iterator[bytes]) -> None:
+        """Send chunks as fast as the client takes them: what is not sent yet holds memory of all queries."""
+        most_s = self.explore.settings.max_download_s
+        loop = asyncio.get_running_loop()
+        end = loop.time() + most_s
         try:
-            chunk = await self.explore.download(next, chunks, None)
-            self.set_header("Content-Type", CONTENT_TYPES[wanted.format])
-            self.set_header("Content-Disposition", f'attachment; filename="{wanted.file_name}"')
-            while chunk is not None:
+            while (chunk := await self.explore.download(next, chunks, None)) is not None:
                 self.write(chunk)
-                await self.flush()
-                chunk = await self.explore.download(next, chunks, None)
+                async with asyncio.timeout_at(end):
+                    await self.flush()
+        except TimeoutError as error:
+            raise Unavailable(f"The download was not read within {most_s:g} s.") from error
         finally:
             await self.explore.download(_close, chunks)
-        self.finish()
+        await self.finish()
 
 
 def _close(chunks: Iterator[bytes]) -> None:

@@ -176,6 +176,14 @@ class ExploreSettings(Configurable):
 
     download_threads = Integer(2, min=1, help="Downloads that are read at the same time; others wait.").tag(config=True)
 
+    downloads_at_once = Integer(
+        16, min=1, help="Downloads that are being sent at the same time; more are refused."
+    ).tag(config=True)
+
+    max_download_s = Float(3600.0, help="A download that is not read within this time is broken off, in seconds.").tag(
+        config=True
+    )
+
     query_cores = Integer(2, min=1, help="Processor cores that one query may use.").tag(config=True)
 
     cache_bytes = Integer(64 * 2**20, help="Memory for answers that were given before, in bytes.").tag(config=True)

@@ -108,11 +108,10 @@ class DuckReader:
             return cursor.execute(statement, values)
 
         try:
-            yield execute
+            with _memory_told():
+                yield execute
         except duckdb.InterruptException as error:
             raise Unavailable(f"The query took longer than {self._timeout_s:g} s: narrow the filter.") from error
-        except duckdb.OutOfMemoryException as error:
-            raise Unavailable("The query needs more memory than ExploreSettings.query_memory_bytes allows.") from error
         finally:
             timer.cancel()
             cursor.close()
@@ -159,26 +158,22 @@ class DuckReader:
         Without an order they come by their numbers, a stretch of the table after another, so that neither a sort nor
         a result is ever held whole.
         """
-        cursor = self._connection.cursor()
-        try:
+        with _memory_told(), closing(self._connection.cursor()) as cursor:
             for within in [None] if rows.order else self._stretches(cursor, rows):
                 cursor.execute(*_select(rows, within))
                 names = [column[0] for column in cursor.description or ()]
                 while chunk := cursor.fetchmany(chunk_rows):
                     yield [dict(zip(names, row, strict=True)) for row in chunk]
-        finally:
-            cursor.close()
 
     def parquet(self, rows: Rows) -> BinaryIO:
         """The documents of `rows` as a Parquet file that is gone when it is closed; the time limit does not apply."""
         file = Path(self._folder) / f"{uuid.uuid4()}.parquet"
-        cursor = self._connection.cursor()
         try:
-            statement, values = _select(rows)
-            cursor.execute(f"copy ({statement}) to '{file}' (format parquet, compression zstd)", values)
+            with _memory_told(), closing(self._connection.cursor()) as cursor:
+                statement, values = _select(rows)
+                cursor.execute(f"copy ({statement}) to '{file}' (format parquet, compression zstd)", values)
             return file.open("rb")
         finally:
-            cursor.close()
             file.unlink(missing_ok=True)
 
     def _stretches(self, cursor: duckdb.DuckDBPyConnection, rows: Rows) -> Iterator[range]:
@@ -191,6 +186,15 @@ class DuckReader:
         """The `names` that a regular expression finds."""
         with closing(self._connection.cursor()) as cursor:
             return matching(cursor, names, pattern)
+
+
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    """Tell that memory is short as what it is: of no fault, and perhaps not for long."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise Unavailable("The query needs more memory than ExploreSettings.query_memory_bytes allows.") from error
 
 
 def _documents(execute: Execute, rows: Rows, room: int) -> tuple[list[dict[str, Any]], int]:
