@@ -42,6 +42,20 @@ def test_an_example_runs_and_shows_data(user: Visitor) -> None:
     assert user.complaints() == []
 
 
+def test_in_a_narrow_window_the_answer_is_below_the_query(user: Visitor) -> None:
+    user.driver.set_window_size(390, 844)
+    user.open("/portal/query")
+    user.find(EDITOR)
+    user.find(RUN).click()
+    user.wait_for_text('"_case_count": 801')
+    query, answer = (user.find(css).rect for css in (".graphiql-query-editor", ".graphiql-response"))
+    assert answer["y"] >= query["y"] + query["height"]
+    assert answer["width"] > 390 / 2
+    across = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert user.driver.execute_script(across) == 0
+    user.shoot("query-narrow")
+
+
 def test_every_example_is_answered(user: Visitor) -> None:
     user.open("/portal/query")
     user.find(EDITOR)
