@@ -21,8 +21,9 @@ Meaning
 Every part is checked against the catalogue here, so what comes out can be executed without further questions.
 """
 
+import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from commonshub.core.errors import BadRequest
@@ -74,6 +75,7 @@ _GROUPS = {"and": All, "AND": All, "or": AnyOf, "OR": AnyOf}
 _NOT = frozenset({"not", "NOT"})
 _LIKE = frozenset({"like", "LIKE"})
 _OPERATORS = _TEXT_IN | _TEXT_NOT_IN | _HOLDS | _LACKS | _LIKE | _COMPARISONS.keys()
+_KNOWN = sorted({*_OPERATORS, *_GROUPS, *_NOT, "nested", "linked", "search"})
 _NO_SETS: Sets = {}
 
 
@@ -135,7 +137,8 @@ class _Parser:
             return self._search(value, at, nests)
         if key not in _OPERATORS:
             raise BadRequest(
-                f'{at}: there is no operator {sqon.shown(key)}. Please check your syntax for input "filter" argument.'
+                f"{at}: there is no operator {sqon.shown(key)}.{_hint(key, _KNOWN)} "
+                'Please check your syntax for input "filter" argument.'
             )
         if not isinstance(value, Mapping) or not value:
             raise BadRequest(f"{at} must be an object of one field and its value.")
@@ -186,7 +189,8 @@ class _Parser:
         place = relative or self.doc_type.find(name)
         if place is None or place.nests[: len(nests)] != nests:
             raise BadRequest(
-                f"{at}: {self.doc_type.name} has no field {sqon.shown(name)}. "
+                f"{at}: {self.doc_type.name} has no field {sqon.shown(name)}."
+                f"{_hint(name, (each.path for each in self.doc_type.places()))} "
                 'Please check your syntax for input "filter" argument.'
             )
         return place
@@ -221,6 +225,14 @@ class _Parser:
             if place.field.numeric or place.nests != nests:
                 raise BadRequest(f"{at}.fields: {place.path!r} is not a text field at this level.")
         return Search(keyword, tuple(places))
+
+
+def _hint(wanted: str, known: Iterable[str]) -> str:
+    """What may have been meant."""
+    known = list(known)
+    inside = [each for each in known if each.endswith(f".{wanted}")]
+    close = inside[:3] or difflib.get_close_matches(wanted[: sqon.MAX_ECHO_CHARS], known)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def _below(at: str, key: str) -> str:
