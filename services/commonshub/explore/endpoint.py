@@ -212,7 +212,7 @@ class Endpoint:
             raise BadRequest("`variables` must be an object.")
         if operation is not None and not isinstance(operation, str):
             raise BadRequest("`operationName` must be text.")
-        return Asked(caller, query, operation, orjson.dumps(variables))
+        return Asked(caller, query, operation, _written(variables))
 
     def known(self, asked: Asked) -> tuple[int, bytes] | None:
         """The answer, if it was given before."""
@@ -269,6 +269,14 @@ class Endpoint:
             self._schema, document, context_value=batch, variable_values=variables, operation_name=asked.operation
         )
         return result if isinstance(result, ExecutionResult) else await result
+
+
+def _written(variables: Any) -> bytes:
+    try:
+        return orjson.dumps(variables)
+    except orjson.JSONEncodeError as error:
+        # What was read from JSON can only be too deep for it.
+        raise BadRequest("The variables are nested too deeply.") from error
 
 
 _NO_INDEX = {

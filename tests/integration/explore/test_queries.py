@@ -403,6 +403,16 @@ def test_queries_do_not_wait_for_downloads(explorer: Explorer) -> None:
         gate.set()
 
 
+@pytest.mark.parametrize("path", ["graphql", "download"])
+def test_a_filter_that_is_far_too_deep_is_refused(explorer: Explorer, path: str) -> None:
+    deep: Any = {"=": {"sex": "x"}}
+    for _ in range(400):
+        deep = {"AND": [deep]}
+    body = {"query": NAMES, "variables": {"f": deep}, "type": "case", "filter": deep}
+    answer = explorer.post(path, body)
+    assert (answer.status_code, "nested" in answer.text) == (400, True)
+
+
 def test_an_empty_download_is_an_empty_list(explorer: Explorer) -> None:
     assert explorer.post("download", {"type": "case", "filter": {"=": {"sex": "x"}}}).json() == []
 
