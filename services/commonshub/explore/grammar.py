@@ -123,8 +123,12 @@ class _Parser:
             parts = [self._clause(key, value, _below(at, key), nests, depth) for key, value in document.items()]
         return parts[0] if len(parts) == 1 else group(All, parts)
 
-    def _clause(self, key: str, value: Any, at: str, nests: tuple[str, ...], depth: int) -> Filter:
+    def _count_clause(self) -> None:
         self._count("clauses", MAX_CLAUSES, "name many values in one IN instead")
+
+    def _clause(self, key: str, value: Any, at: str, nests: tuple[str, ...], depth: int) -> Filter:
+        if key not in _OPERATORS:
+            self._count_clause()
         if key in _GROUPS:
             return group(_GROUPS[key], self._list(value, at, nests, depth))
         if key in _NOT:
@@ -196,6 +200,7 @@ class _Parser:
         return place
 
     def _leaf(self, operator: str, name: str, value: Any, at: str, nests: tuple[str, ...]) -> Filter:
+        self._count_clause()
         place = self._place(name, at, nests)
         if place.field.numeric:
             condition = _number(operator, place, value, at)

@@ -17,7 +17,7 @@ from ..rights import Rights
 from ..sql.names import quote
 
 # Values that are compared one by one. More are looked up, by a subquery, of which DuckDB takes less than 1000.
-_FEW = 20
+_FEW = 8
 
 
 class Binder:
