@@ -8,6 +8,7 @@ documents as well, as lists of structs: a page reads the one, a filter the other
 # ruff: noqa: S608 - names come from the catalogue and are quoted
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,8 +21,6 @@ from ..plan import Document
 from ..sql.frames import frame_of
 from ..sql.names import quote
 from .dialect import literal
-
-_EARLIER = "earlier"
 
 
 def marks_of(file: Path) -> dict[str, str]:
@@ -47,18 +46,32 @@ class Index:
     def __init__(self, connection: duckdb.DuckDBPyConnection, target: Path, todo: Job) -> None:
         self.connection = connection
         self.todo = todo
-        self.counts: dict[str, int] = {}
+        self.kept = [doc_type for doc_type in todo.plan.doc_types if doc_type.name in todo.kept]
+        self.counts = {doc_type.name: 0 for doc_type in todo.plan.doc_types}
         self._elements = 0
+        if todo.earlier:
+            # A copy of the file costs less than one of its rows.
+            shutil.copyfile(todo.earlier, target)
         connection.execute(f"attach {literal(str(target))} as built")
         if todo.earlier:
-            connection.execute(f"attach {literal(str(todo.earlier))} as {_EARLIER} (read_only)")
+            self._empty()
+
+    def _empty(self) -> None:
+        """Take out of a copy of the earlier index all but the documents that are taken over."""
+        names = {table_of(*each) for doc_type in self.kept for each in _nests(doc_type, doc_type.name, ())}
+        found = self.connection.execute("select table_name from duckdb_tables() where database_name = 'built'")
+        for (name,) in found.fetchall():
+            if name not in names:
+                self.connection.execute(f"drop table built.{quote(name)}")
+        # What is written next takes the room that is free now.
+        self.connection.execute("checkpoint built")
+        for doc_type in self.kept:
+            self._count(doc_type)
 
     def frames(self) -> Iterator[tuple[str, str]]:
         """The documents that are taken over, as frames from which others take fields: names and queries."""
-        for document in self.todo.plan.documents:
-            if document.doc_type.name in self.todo.kept:
-                name, key = document.doc_type.name, quote(document.doc_type.key)
-                yield frame_of(name), f"select *, {key} as _id from {_EARLIER}.{quote(name)}"
+        for doc_type in self.kept:
+            yield frame_of(doc_type.name), f"select *, {quote(doc_type.key)} as _id from {_table(doc_type.name)}"
 
     def write(self, run: int, documents: Callable[[Document], str], progress: Progress) -> dict[str, int]:
         """Write all of it.
@@ -73,23 +86,11 @@ class Index:
         dict
             Number of documents by document type.
         """
-        for number, document in enumerate(self.todo.plan.documents):
-            progress("writing", number, len(self.todo.plan.documents))
-            if document.doc_type.name in self.todo.kept:
-                self.take_over(document.doc_type)
-            else:
-                self.add(document.doc_type, documents(document))
+        for number, document in enumerate(self.todo.made.documents):
+            progress("writing", number, len(self.todo.made.documents))
+            self.add(document.doc_type, documents(document))
         self._finish(run)
         return self.counts
-
-    def take_over(self, doc_type: DocType) -> None:
-        """Write the documents of a type as the earlier index has them."""
-        # Whose rows are in order already, and need not be put into it again.
-        self.connection.execute("set preserve_insertion_order = true")
-        for names in _nests(doc_type, (doc_type.name,)):
-            self.connection.execute(f"create table {_table(*names)} as from {_table(*names, within=_EARLIER)}")
-        self.connection.execute("set preserve_insertion_order = false")
-        self._count(doc_type)
 
     def add(self, doc_type: DocType, documents: str) -> None:
         """Write all documents of a type: the rows of a query with ``_rid``, the fields and the nests."""
@@ -146,15 +147,15 @@ class Index:
         execute("detach built")
 
 
-def _table(*names: str, within: str = "built") -> str:
-    return f"{within}.{quote(table_of(names[0], names[1:]))}"
+def _table(*names: str) -> str:
+    return f"built.{quote(table_of(names[0], names[1:]))}"
 
 
-def _nests(nest: Nest, names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The names of a document type, and of each nest in it, depth first."""
-    yield names
+def _nests(nest: Nest, doc_type: str, names: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """A document type and each nest in it, depth first, as :func:`table_of` takes them."""
+    yield doc_type, names
     for child in nest.nests:
-        yield from _nests(child, (*names, child.name))
+        yield from _nests(child, doc_type, (*names, child.name))
 
 
 def _described(doc_type: DocType) -> list[tuple[str, str, str, bool, str | None]]:
