@@ -153,7 +153,10 @@ class ExploreSettings(Configurable):
         "machine; needs commonshub[spark] and Java.",
     ).tag(config=True)
 
-    spark_master = Unicode("local[2]", help="Where Spark runs: local[CORES], or the URL of a cluster.").tag(config=True)
+    spark_master = Unicode(
+        "local[2]",
+        help="Where Spark runs: local[CORES], or the URL of a cluster whose machines see index_dir at the same place.",
+    ).tag(config=True)
 
     spark_settings = Dict(
         key_trait=Unicode(),
