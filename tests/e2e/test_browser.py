@@ -39,6 +39,8 @@ def test_the_widget_shows_the_files_of_the_commons(visitor: Visitor, sign_up: An
     visitor.open("/jupyter/user/carla/lab/tree/Start%20here.ipynb")
     visitor.find(".jp-NotebookPanel .jp-Cell", 90)
     visitor.wait_until_gone(".jp-Spinner, #jupyterlab-splash")
+    # Before there is a kernel nothing is run, and nothing says so.
+    visitor.find(".jp-Notebook-ExecutionIndicator[data-status='idle']", 90)
     for item in ("Run", "Run All Cells"):
         menu = f"//*[contains(@class,'lm-MenuBar-itemLabel') or contains(@class,'lm-Menu-itemLabel')][text()='{item}']"
         WebDriverWait(visitor.driver, 30, ignored_exceptions=[Exception]).until(
