@@ -7,7 +7,7 @@ parts of an upload that nobody ends are kept, and paid for, out of sight of ever
 import html
 import re
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,17 +39,15 @@ def put(storage: Storage, location: Location, file: Path, part_bytes: int = PART
             storage.put(location, body, size)
             return
         upload = begin(storage, location)
-        try:
+        with ExitStack() as unless_whole:
+            unless_whole.callback(_clear, storage, location, upload)
             etags = {}
             for number, start in enumerate(range(0, size, part_bytes), 1):
                 count = min(part_bytes, size - start)
                 named = {"partNumber": str(number), "uploadId": upload}
                 etags[number] = storage.put(location, _Piece(body, count), count, **named)
             join(storage, location, upload, etags)
-        except BaseException:
-            with suppress(CommonsError):
-                give_up(storage, location, upload)
-            raise
+            unless_whole.pop_all()
 
 
 def begin(storage: Storage, location: Location) -> str:
@@ -79,6 +77,12 @@ def join(storage: Storage, location: Location, upload: str, etags: Mapping[int, 
 def give_up(storage: Storage, location: Location, upload: str) -> None:
     """End an upload in parts, and delete those that arrived; no error where it has ended."""
     storage.delete(location, uploadId=upload)
+
+
+def _clear(storage: Storage, location: Location, upload: str) -> None:
+    """Give up an upload that something else has broken off, which is what its caller hears of."""
+    with suppress(CommonsError):
+        give_up(storage, location, upload)
 
 
 def unended(storage: Storage, bucket: str, prefix: str) -> list[tuple[Location, str]]:

@@ -28,8 +28,6 @@ from commonshub.core.errors import BadRequest, TooLarge
 from .rules import rules
 from .variables import coerced
 
-_NESTING = re.compile(r'"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|\#[^\n]*|([{\[(])|([}\])])', re.DOTALL)
-
 # What the grammar makes one token of; nothing is captured of a comment.
 _TOKENS = re.compile(
     r'("""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|[_A-Za-z]\w*|-?[0-9][0-9.eE+-]*|\.{3}|[!$&():=@\[\]{|}])|\#[^\n]*',
@@ -243,11 +241,11 @@ def too_many_fields(limits: Limits) -> TooLarge:
 def nesting(text: str) -> int:
     """How deep the brackets of `text` are nested, by a scan that takes no stack."""
     depth = deepest = 0
-    for match in _NESTING.finditer(text):
-        if match[1]:
+    for token in tokens(text):
+        if token in "{[(":
             depth += 1
             deepest = max(deepest, depth)
-        elif match[2]:
+        elif token in "}])":
             depth -= 1
     return deepest
 

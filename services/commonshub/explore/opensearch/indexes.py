@@ -1,7 +1,7 @@
 """The indexes of a commons in a cluster of OpenSearch."""
 
 from collections.abc import Callable, Collection
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -58,12 +58,10 @@ class OpenSearchIndexes:
         )  # fmt: skip
         # No other run has its number, unless the database began anew and the cluster did not.
         self._drop(lambda each: each == run)
-        try:
+        with ExitStack() as unless_whole:
+            unless_whole.callback(self._clear, run)
             writer.write(doc_types.values(), {name: documents(file, each) for name, each in doc_types.items()})
-        except BaseException:
-            with suppress(Unavailable):
-                self._drop(lambda each: each == run)
-            raise
+            unless_whole.pop_all()
 
     def point(self, active: int) -> None:
         """Let the aliases lead to the indexes of a run, all of them in one step."""
@@ -85,6 +83,11 @@ class OpenSearchIndexes:
     def keep(self, runs: Collection[int]) -> None:
         """Drop the indexes of all other runs."""
         self._drop(lambda run: run not in runs)
+
+    def _clear(self, run: int) -> None:
+        """Drop what there is of a run that something else has broken off, which is what its caller hears of."""
+        with suppress(Unavailable):
+            self._drop(lambda each: each == run)
 
     def _drop(self, unwanted: Callable[[int], bool]) -> None:
         held = self._administration.need("GET", f"/{self.prefix}-*/_alias")
