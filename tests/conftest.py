@@ -1,6 +1,7 @@
 """Real parts for the tests: PostgreSQL, an S3 server, running services, signed tokens."""
 
 import asyncio
+import gc
 import json
 import secrets
 import shutil
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import hypothesis  # noqa: F401  Asks at its import who refers to an object, which of frozen ones is not known.
 import jwt
 import pytest
 import sqlalchemy as sa
@@ -35,6 +37,12 @@ __all__ = ["opensearch"]
 ORIGIN = "http://127.0.0.1:8000"
 # Below those that systems give to connections and to whoever asks for any port.
 PORTS = range(20_000, 32_768)
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector off the tests themselves: services run in this process, and would stand still meanwhile."""
+    gc.collect()
+    gc.freeze()
 
 
 def free_port() -> int:

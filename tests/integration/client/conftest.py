@@ -39,6 +39,8 @@ class Fake:
     partial_status: int = 206
     storage_requests: list[dict[str, str]] = field(default_factory=list)
     exchanges: list[tuple[str, str, Any]] = field(default_factory=list)
+    # Paths that were refused, in turn.
+    refused: list[str] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     token_life_s: float = 1200
     verify_after: int = 2  # polls
@@ -75,6 +77,7 @@ class Api(Handler):
         if scheme.lower() != "bearer" or token not in self.fake.tokens:
             raise web.HTTPError(401, "no valid token")
         if self.request.path in self.fake.refusals:
+            self.fake.refused.append(self.request.path)
             status, body = self.fake.refusals[self.request.path]
             self.set_status(status)
             self.finish(body)

@@ -97,14 +97,12 @@ def take(call: Callable[..., Any], **options: Any) -> ledger.Due:
 
 
 @pytest.mark.parametrize("name", ["data.csv", "a b/ü#?%2F+&.csv"])
-def test_an_upload_is_verified_within_two_seconds(
+def test_an_upload_is_verified_by_itself(
     url: str, blank: Callable[..., Any], upload: Callable[..., None], name: str
 ) -> None:
     record = blank(name)
     upload(record)
-    ended = time.monotonic()
-    document = eventually(lambda: _filled(url, record.did), SOON_S)
-    assert time.monotonic() - ended < 2
+    document = eventually(lambda: _filled(url, record.did))
     assert document["size"] == len(DATA)
     assert document["hashes"] == {
         "md5": hashlib.md5(DATA).hexdigest(),

@@ -94,6 +94,13 @@ class Client:
         assert all(isinstance(error, str) for error in errors)
         return list(errors)
 
+    def refused(self, query: str, variables: Any = None) -> list[str]:
+        """The errors of a query that is refused before the database is asked anything."""
+        self.statements.texts.clear()
+        errors = self.faults(query, variables)
+        assert not self.statements.texts
+        return errors
+
 
 @pytest.fixture(scope="module")
 def dictionary_file(tmp_path_factory: pytest.TempPathFactory) -> Path:

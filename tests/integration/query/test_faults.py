@@ -1,7 +1,6 @@
 """Bad input gets a 400 that says what is wrong, soon, and the service goes on."""
 
 import socket
-import time
 from typing import Any
 
 import pytest
@@ -147,45 +146,43 @@ def chain(length: int, field: str) -> str:
     return f"{{ case {{ ...f0 }} }} {' '.join(parts)} fragment f{length} on case {{ id }}"
 
 
-BOMBS: dict[str, str] = {
-    "nesting": "{ case " * 10_000,
-    "lists": "{ case(ids: " + "[" * 10_000,
-    "aliases": "{" + " ".join(f"a{i}: __typename" for i in range(6_000)) + "}",
-    "repetition": "{ case {" + " id" * 15_000 + " foo } }",
-    "fragments": " ".join(f"fragment f{i} on case {{ ...f{i + 1} }}" for i in range(3_000)),
-    "doubling": chain(12, "samples"),
-    "length": '{ case(id: "' + "x" * 300_000 + '") { id } }',
-    "tokens": "{ case(ids: [" + '"a" ' * 30_000 + "]) { id } }",
-    "depth": "{ case " + "{ samples { cases " * 20 + "{ id }" + "} }" * 20 + "}",
+TOKENS = "more than 10000 tokens"
+BOMBS: dict[str, tuple[str, str]] = {
+    "nesting": ("{ case " * 10_000, TOKENS),
+    "lists": ("{ case(ids: " + "[" * 10_000, TOKENS),
+    "aliases": ("{" + " ".join(f"a{i}: __typename" for i in range(6_000)) + "}", TOKENS),
+    "repetition": ("{ case {" + " id" * 15_000 + " foo } }", TOKENS),
+    "fragments": (" ".join(f"fragment f{i} on case {{ ...f{i + 1} }}" for i in range(3_000)), TOKENS),
+    "doubling": (chain(12, "samples"), "More than 1500 fields"),
+    "length": ('{ case(id: "' + "x" * 300_000 + '") { id } }', "longer than 262144 bytes"),
+    "tokens": ("{ case(ids: [" + '"a" ' * 30_000 + "]) { id } }", TOKENS),
+    "depth": ("{ case " + "{ samples { cases " * 20 + "{ id }" + "} }" * 20 + "}", "nested more than 32 deep"),
 }
 
 
 @pytest.mark.parametrize("kind", BOMBS)
-def test_a_bomb_is_refused_soon_and_the_service_goes_on(client: Client, kind: str) -> None:
-    # Of this process, in which the service runs: what else the machine does counts for nothing.
-    start = time.process_time()
-    client.faults(BOMBS[kind])
-    assert time.process_time() - start < 2
+def test_a_bomb_is_refused_by_its_size_and_the_service_goes_on(client: Client, kind: str) -> None:
+    text, told = BOMBS[kind]
+    assert told in client.refused(text)[0]
     assert client.ask("{ _case_count }") == {"_case_count": 3}
 
 
 PATH = {"type": "project"}
-FLOODS: dict[str, Any] = {
-    "with_path_to": [PATH] * 10_000,
-    "with_path_to_any": [PATH] * 10_000,
-    "not": [{"age": number} for number in range(10_000)],
-    "with_links": [f"x{number}" for number in range(100_000)],
-    "filter": {"or": [{"age": {"gt": number}} for number in range(10_000)]},
+OBJECTS = "more than 5000 objects"
+FLOODS: dict[str, tuple[str, Any, str]] = {
+    "with_path_to": ("[WithPathToInput]", [PATH] * 10_000, OBJECTS),
+    "with_path_to_any": ("[WithPathToInput]", [PATH] * 10_000, OBJECTS),
+    "not": ("[NotPropertiesInput_case]", [{"age": number} for number in range(10_000)], OBJECTS),
+    "with_links": ("[String]", [f"x{number}" for number in range(100_000)], "Invalid link name 'x0' on case."),
+    "filter": ("Filter_case", {"or": [{"age": {"gt": number}} for number in range(10_000)]}, OBJECTS),
 }
 
 
 @pytest.mark.parametrize("argument", FLOODS)
 def test_a_flood_in_the_variables_is_refused_too(client: Client, argument: str) -> None:
-    types = {"filter": "Filter_case", "not": "[NotPropertiesInput_case]", "with_links": "[String]"}
-    query = f"query ($x: {types.get(argument, '[WithPathToInput]')}) {{ case({argument}: $x) {{ id }} }}"
-    start = time.process_time()
-    client.faults(query, {"x": FLOODS[argument]})
-    assert time.process_time() - start < 2
+    kind, value, told = FLOODS[argument]
+    query = f"query ($x: {kind}) {{ case({argument}: $x) {{ id }} }}"
+    assert told in client.refused(query, {"x": value})[0]
 
 
 LISTS: list[tuple[str, str, list[Any], int]] = [
