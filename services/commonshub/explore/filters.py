@@ -12,6 +12,7 @@ from .rights import Rights
 
 Scalar = str | int | float
 Comparison = Literal[">", ">=", "<", "<="]
+Bound = tuple[Comparison, int | float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,10 @@ class Holds:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """The value, or an element of the list, compares with `value`."""
+    """The value, or one element of the list, is within `bounds`: a lower one, an upper one, or both."""
 
     place: Place
-    operator: Comparison
-    value: Scalar
+    bounds: tuple[Bound, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,21 @@ def group(kind: type[All] | type[AnyOf], parts: Sequence[Filter]) -> Filter:
     if not kept or (kind is AnyOf and len(kept) < len(parts)):
         return EVERYTHING
     return kept[0] if len(kept) == 1 else kind(kept)
+
+
+def within_one(comparisons: Sequence[Compare]) -> list[Filter]:
+    """Comparisons as one for each field, so that one element of a list has to meet all on that field."""
+    bounds: dict[Place, list[Bound]] = {}
+    for each in comparisons:
+        bounds.setdefault(each.place, []).extend(each.bounds)
+    return [Compare(place, _strictest(found)) for place, found in bounds.items()]
+
+
+def _strictest(bounds: Sequence[Bound]) -> tuple[Bound, ...]:
+    lower = [bound for bound in bounds if bound[0] in (">", ">=")]
+    upper = [bound for bound in bounds if bound[0] in ("<", "<=")]
+    found = [max(lower, key=lambda bound: (bound[1], bound[0] == ">"))] if lower else []
+    return (*found, min(upper, key=lambda bound: (bound[1], bound[0] == "<="))) if upper else tuple(found)
 
 
 def without(filter: Filter, path: str) -> Filter:

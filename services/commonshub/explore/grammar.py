@@ -47,7 +47,9 @@ from .filters import (
     Sets,
     Values,
     Within,
+    conjuncts,
     group,
+    within_one,
 )
 
 SET = "set_id:"
@@ -121,6 +123,7 @@ class _Parser:
             parts = [self._clause(key, value, f"{at}.content", nests, depth) for key, value in translated.items()]
         else:
             parts = [self._clause(key, value, _below(at, key), nests, depth) for key, value in document.items()]
+            parts = _side_by_side(parts, [key in _COMPARISONS for key in document])
         return parts[0] if len(parts) == 1 else group(All, parts)
 
     def _count_clause(self) -> None:
@@ -130,7 +133,10 @@ class _Parser:
         if key not in _OPERATORS:
             self._count_clause()
         if key in _GROUPS:
-            return group(_GROUPS[key], self._list(value, at, nests, depth))
+            parts = self._list(value, at, nests, depth)
+            if _GROUPS[key] is All:
+                parts = _side_by_side(parts, [_is_comparison(each) for each in value])
+            return group(_GROUPS[key], parts)
         if key in _NOT:
             return group(All, [Not(part) for part in self._list(value, at, nests, depth)])
         if key == "nested":
@@ -232,6 +238,24 @@ class _Parser:
         return Search(keyword, tuple(places))
 
 
+def _side_by_side(parts: Sequence[Filter], bare: Sequence[bool]) -> list[Filter]:
+    """Parts of an AND, where one element of a list meets all comparisons that stand in it by themselves.
+
+    Parameters
+    ----------
+    bare
+        Which of the parts are comparisons and nothing else.
+    """
+    found = [each for part, alone in zip(parts, bare, strict=True) if alone for each in conjuncts(part)]
+    others = [part for part, alone in zip(parts, bare, strict=True) if not alone]
+    others += [each for each in found if not isinstance(each, Compare)]
+    return others + within_one([each for each in found if isinstance(each, Compare)])
+
+
+def _is_comparison(document: Any) -> bool:
+    return isinstance(document, Mapping) and document.keys() <= _COMPARISONS.keys()
+
+
 def _hint(wanted: str, known: Iterable[str]) -> str:
     """What may have been meant."""
     known = list(known)
@@ -307,7 +331,7 @@ def _number(operator: str, place: Place, value: Any, at: str) -> Filter:
     if operator in _COMPARISONS:
         if isinstance(value, list):
             raise BadRequest(f"{at}: operator {operator!r} takes one number.")
-        return Compare(place, _COMPARISONS[operator], _as_number(_values(value, at)[0], at))
+        return Compare(place, ((_COMPARISONS[operator], _as_number(_values(value, at)[0], at)),))
     values = _values(value, at)
     kept = Values(_as_number(each, at) for each in values if each != MISSING)
     among = Among(place, kept, missing=len(kept) < len(values))

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Literal, Protocol
 from commonshub.core.errors import Unavailable
 
 from .catalog import DocType, Place
-from .filters import EVERYTHING, Filter
+from .filters import EVERYTHING, Among, Filter, Within
 from .rights import Rights
 
 Value = str | int | float | None
@@ -45,6 +45,15 @@ class Scope:
     doc_type: DocType
     rights: Rights
     filter: Filter = EVERYTHING
+
+    @property
+    def sensitive(self) -> Filter | None:
+        """What documents meet that do not count unless the caller may read them; of a list, one ``true`` is enough."""
+        place = self.doc_type.find(self.rights.sensitive) if self.rights.sensitive else None
+        if place is None or place.field.numeric:
+            return None
+        marked = Among(place, ("true",))
+        return Within(place.nests, marked) if place.nests else marked
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,8 @@ def _compared(op: str, name: str, values: list[Any], at: str, nest: str) -> dict
     if op == "all":
         return {"CONTAINS_ALL": {name: values}}
     if op == "between" and len(values) == 2:
+        if all(isinstance(value, int | float) for value in values):
+            values = sorted(values)
         return _of_one(name, {"AND": [{">=": {name: values[0]}}, {"<=": {name: values[1]}}]}, nest)
     if op in _COMPARISONS and len(values) == 1:
         return {_COMPARISONS[op]: {name: values[0]}}

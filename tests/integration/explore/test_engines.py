@@ -5,7 +5,7 @@ DuckDB's answers are held to a plain evaluation by the unit tests; here the othe
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, is_dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.opensearch import Node
 from tests.unit.explore.model import PATHS, SETS, Document, write_index
-from tests.unit.explore.samples import every_form
+from tests.unit.explore.samples import MARKS, every_form
 
 from commonshub.core.errors import BadRequest
 from commonshub.explore.catalog import DocType, Field, Nest, Place
@@ -48,7 +48,7 @@ VISITS = Nest("visits", (Field("_visit_id", "string"), Field("place", "string"),
 STAYS = Nest(
     "stays",
     (
-        Field("_stay_id", "string"), Field("ward", "string"), Field("days", "integer"),
+        Field("_stay_id", "string"), Field("closed", "boolean"), Field("ward", "string"), Field("days", "integer"),
         Field("codes", "string", array=True), Field("levels", "number", array=True),
     ),
     (VISITS,),
@@ -59,6 +59,7 @@ TYPE = DocType(
         Field("_case_id", "string"), Field("sex", "string"), Field("age", "integer"), Field("size", "number"),
         Field("tags", "string", array=True, distinct=True), Field("words", "string", array=True),
         Field("counts", "integer", array=True), Field("scores", "number", array=True), Field("known", "boolean"),
+        Field("flags", "boolean", array=True), Field("marks", "integer", array=True),
         Field("project_id", "string"), Field("auth_resource_path", "string"),
     ),
     (STAYS,),
@@ -76,7 +77,8 @@ def make_documents(count: int) -> list[Document]:
 
     def stay(name: str) -> Document:
         return {
-            "_stay_id": name, "ward": chance.choice([None, *WORDS]), "days": chance.choice(NUMBERS[:6]),
+            "_stay_id": name, "closed": chance.choice([None, "true", "false"]),
+            "ward": chance.choice([None, *WORDS]), "days": chance.choice(NUMBERS[:6]),
             "codes": some(WORDS), "levels": some(DOUBLES),
             "visits": [
                 {"_visit_id": f"{name}{n}", "place": chance.choice([None, *WORDS]), "weight": chance.choice(DOUBLES)}
@@ -89,6 +91,7 @@ def make_documents(count: int) -> list[Document]:
             "_case_id": f"c{number}", "sex": chance.choice([None, *WORDS]), "age": chance.choice(NUMBERS),
             "size": chance.choice(DOUBLES), "tags": sorted(set(some(WORDS) or [])), "words": some(WORDS),
             "counts": some(NUMBERS[:6]), "scores": some(DOUBLES), "known": chance.choice([None, "true", "false"]),
+            "flags": some([None, "true", "false"]), "marks": MARKS[number % len(MARKS)],
             "project_id": "p-a", "auth_resource_path": chance.choice([*PATHS, None]),
             "stays": [stay(f"s{number}{n}") for n in range(chance.randrange(3))],
         }
@@ -122,6 +125,15 @@ numbers = st.sampled_from([-3, -1, 0, 1, 2, 0.1, 2.5, -0.0, 3_000_000_000, 2**70
 words = st.sampled_from([*WORDS, "nothing"])
 more = st.one_of(
     leaf([">", ">=", "<", "<="], ["size", "age", "counts", "scores", "stays.levels", "stays.days"], numbers),
+    st.builds(
+        lambda path, low, high: {"op": "between", "content": {"fieldName": path, "value": [low, high]}},
+        st.sampled_from(["counts", "scores", "stays.levels", "size"]),
+        numbers,
+        numbers,
+    ),
+    st.lists(leaf([">", ">=", "<", "<="], ["counts", "scores", "size"], numbers), min_size=2, max_size=4).map(
+        lambda parts: {"AND": parts}
+    ),
     leaf(["=", "!="], ["size", "age", "counts", "scores", "stays.levels"], st.lists(numbers, max_size=3)),
     leaf(["=", "!=", "CONTAINS_ALL", "EXCLUDES_ALL"], ["words", "stays.codes", "known"], st.lists(words, max_size=3)),
     leaf(["like"], ["words", "sex", "stays.codes"], st.sampled_from(["*", "x", "Ü*?\\", "*drop*", "*\n*", "ü*", "İ"])),
@@ -142,7 +154,7 @@ rights = st.sampled_from(
         for paths in (OWN, frozenset())
         for reach in ("all", "others")
         for limit in (3, 20)
-        for sensitive, told in ((None, ()), ("known", ("x", "no data")))
+        for sensitive, told in ((None, ()), ("known", ("x", "no data")), ("flags", ()), ("stays.closed", ()))
     ]  # type: ignore[arg-type]
 )
 
@@ -218,6 +230,24 @@ def test_no_answer_differs(readers: tuple[Reader, Reader], data: st.DataObject, 
         assert list(differences(*pair)) == [], replace(question, scope=None)  # type: ignore[type-var]
     if not any(isinstance(left, str) for left, _ in alone):
         assert answers(readers[1], several) == [answer for _, (answer,) in alone]
+
+
+@pytest.mark.parametrize(
+    ("field", "marked"),
+    [
+        ("known", lambda each: each["known"] == "true"),
+        ("flags", lambda each: "true" in (each["flags"] or [])),
+        ("stays.closed", lambda each: any(stay["closed"] == "true" for stay in each["stays"])),
+        ("age", lambda _: False),
+    ],
+)
+def test_documents_that_a_sensitive_field_marks_do_not_count(
+    readers: tuple[Reader, Reader], field: str, marked: Callable[[Document], bool]
+) -> None:
+    others = [each for each in make_documents(150) if each["auth_resource_path"] in set(PATHS) - OWN]
+    scope = Scope(TYPE, Rights(OWN, "others", sensitive=field))
+    counted = sum(not marked(each) for each in others)
+    assert [reader.answer([Count(scope)]) for reader in readers] == [[counted], [counted]]
 
 
 NAME, SIZE = Place((), Field("_thing_id", "string")), Place((), Field("size", "integer"))

@@ -20,6 +20,7 @@ TYPE = DocType(
         Field("sex", "string"),
         Field("age", "integer"),
         Field("tags", "string", array=True),
+        Field("marks", "integer", array=True),
         Field("project_id", "string"),
         Field("auth_resource_path", "string"),
     ),
@@ -32,7 +33,7 @@ SETS = {
     "02000000-0000-7000-8000-000000000000": ("y", "no data"),
     "03000000-0000-7000-8000-000000000000": (),
 }
-NUMBERS = ("age", "days", "weight")
+NUMBERS = ("age", "days", "weight", "marks")
 
 Document = dict[str, Any]
 DIALECT = DuckDialect()
@@ -107,7 +108,7 @@ def holds(filter: Any, document: Document, nests: tuple[str, ...] = ()) -> bool:
         return sqon_holds(filter, document, nests)
     ((key, value),) = filter.items()
     if key == "AND":
-        return all(holds(part, document, nests) for part in value)
+        return all(holds(part, document, nests) for part in value) and within_one(value, document)
     if key == "OR":
         return not value or any(holds(part, document, nests) for part in value)
     if key == "NOT":
@@ -120,6 +121,20 @@ def holds(filter: Any, document: Document, nests: tuple[str, ...] = ()) -> bool:
         return searched(value, document, nests)
     ((path, given),) = value.items()
     return leaf(key, path, given, document, nests)
+
+
+def within_one(parts: list[Any], element: Document) -> bool:
+    """Whether one value of a field meets all comparisons with it that stand side by side in an AND."""
+    bounds: dict[str, list[tuple[str, Any]]] = {}
+    for operator, compared in (item for part in parts if part for item in part.items()):
+        if operator in COMPARE:
+            ((path, given),) = compared.items()
+            bounds.setdefault(path, []).append((operator, given))
+    return all(
+        any(all(COMPARE[operator](x, y) for operator, y in limits) for x in values_of(element, path))
+        for path, limits in bounds.items()
+        if "." not in path
+    )
 
 
 def searched(search: Any, element: Document, nests: tuple[str, ...]) -> bool:
@@ -165,7 +180,7 @@ def _compared(op: str, found: list[Any], given: list[Any]) -> bool:
     if op == "all":
         return all(any(_same(x, y) for x in found) for y in given)
     if op == "between":
-        return any(x >= given[0] for x in found) and any(x <= given[1] for x in found)
+        return any(min(given) <= x <= max(given) for x in found)
     return any(COMPARE[SIGNS[op]](x, given[0]) for x in found)
 
 

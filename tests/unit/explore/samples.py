@@ -11,6 +11,7 @@ from commonshub.explore.rights import Rights
 
 from .model import PATHS, SETS, TYPE, Document
 
+MARKS: list[list[int] | None] = [[-1, 3], [1], None, [0, 2], [], [2, 2], [-1, 0, 3]]
 WORDS = ["x", "y", "z", "'; drop table", "no data"]
 
 
@@ -37,6 +38,7 @@ def make_documents(seed: int, count: int) -> list[Document]:
             "sex": word(),
             "age": number(),
             "tags": chance.choice([None, [], *[sorted(chance.sample(WORDS[:4], k)) for k in (1, 2, 3)]]),
+            "marks": MARKS[n % len(MARKS)],
             "project_id": "p-a",
             "auth_resource_path": chance.choice([*PATHS, None]),
             "stays": [stay(f"s{n}{k}") for k in range(chance.randrange(3))],
@@ -92,7 +94,7 @@ def groups(leaf: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 in_visit = groups(leaves(["place"], ["weight"], [])).map(lambda f: {"nested": {"path": "stays.visits", **f}})
 in_stay = groups(leaves(["ward"], ["days"], []) | in_visit).map(lambda f: {"nested": {"path": "stays", **f}})
-filters = groups(leaves(["sex", "stays.ward"], ["age"], ["tags"]) | in_stay | in_visit)
+filters = groups(leaves(["sex", "stays.ward"], ["age", "marks"], ["tags"]) | in_stay | in_visit)
 
 
 def linking(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -142,7 +144,7 @@ sqon_stay = sqon_groups(
     pivot="stays",
 )
 sqons = sqon_groups(
-    sqon_leaves(["sex", "stays.ward"], ["age", "stays.days"], ["tags"]) | sqon_stay | sqon_visit | filters
+    sqon_leaves(["sex", "stays.ward"], ["age", "marks", "stays.days"], ["tags"]) | sqon_stay | sqon_visit | filters
 )
 every_form = st.one_of(
     filters, sqons, linking(filters | sqons), groups(linking(filters) | leaves(["sex"], ["age"], ["tags"]))

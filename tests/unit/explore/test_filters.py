@@ -49,6 +49,32 @@ def test_facets_count_what_a_plain_evaluation_counts(reader: DuckReader, filter:
         assert [bucket.count for bucket in keyed] == sorted((bucket.count for bucket in keyed), reverse=True)
 
 
+LOW, HIGH = {">": {"marks": -1}}, {"<": {"marks": 3}}
+
+
+@pytest.mark.parametrize(
+    ("filter", "kept"),
+    [
+        ({"AND": [LOW, HIGH]}, [[1], [0, 2], [2, 2], [-1, 0, 3]]),
+        ({**LOW, **HIGH}, [[1], [0, 2], [2, 2], [-1, 0, 3]]),
+        ({"AND": [LOW, HIGH, {">=": {"marks": 1}}]}, [[1], [0, 2], [2, 2]]),
+        ({"AND": [{"AND": [LOW]}, HIGH]}, [[-1, 3], [1], [0, 2], [2, 2], [-1, 0, 3]]),
+        ({"op": "between", "content": {"fieldName": "marks", "value": [2, 1]}}, [[1], [0, 2], [2, 2]]),
+        (
+            {"op": "and", "content": [
+                {"op": op, "content": {"fieldName": "marks", "value": value}} for op, value in (("gt", -1), ("lt", 3))
+            ]},
+            [[-1, 3], [1], [0, 2], [2, 2], [-1, 0, 3]],
+        ),
+        ({"OR": [{">": {"marks": 2}}, {"<": {"marks": 0}}]}, [[-1, 3], [-1, 0, 3]]),
+    ],
+)  # fmt: skip
+def test_one_element_of_a_list_is_within_a_range(reader: DuckReader, filter: Any, kept: list[list[int]]) -> None:
+    rows = Rows(Scope(TYPE, Rights(frozenset(), "public"), parse(filter, TYPE)), ("marks",))
+    found = [each["marks"] for chunk in reader.scan(rows, 1000) for each in chunk]
+    assert found == [each["marks"] for each in DOCUMENTS if each["marks"] in kept]
+
+
 def test_bins_hold_every_number_once(reader: DuckReader) -> None:
     place = TYPE.find("age")
     assert place is not None

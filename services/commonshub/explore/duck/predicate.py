@@ -72,8 +72,8 @@ def _rights(scope: Scope, alias: str, binder: Binder) -> str:
     parts = [f"{path} is not null"]
     if rights.reach == "others":
         parts.append(f"not {alias}.{OWN}")
-    if rights.sensitive and scope.doc_type.field(rights.sensitive):
-        parts.append(f"({alias}.{OWN} or {alias}.{quote(rights.sensitive)}::varchar is distinct from 'true')")
+    if (sensitive := scope.sensitive) is not None:
+        parts.append(f"({alias}.{OWN} or {predicate(Not(sensitive), scope, alias, binder)})")
     return f"({' and '.join(parts)})"
 
 
@@ -103,11 +103,8 @@ def _predicate(filter: Filter, scope: Scope, alias: str, nests: tuple[str, ...],
             column = _column(place, alias)
             column = f"coalesce({column}, [])" if place.field.array else f"[{column}]"
             return f"list_has_all({column}, {binder.bind(list(values))})"
-        case Compare(place, operator, value):
-            column = _column(place, alias)
-            if place.field.array:
-                column = f"list_{'max' if operator in ('>', '>=') else 'min'}({column})"
-            return f"{column} {operator} {binder.bind(value)}"
+        case Compare():
+            return _compare(filter, alias, binder)
         case Search():
             return _search(filter, alias, binder)
         case Like(place, patterns):
@@ -153,6 +150,17 @@ def _among(among: Among, alias: str, binder: Binder) -> str:
     elif values:
         parts.append(f"{column} in ({', '.join(map(binder.bind, values))})")
     return f"({' or '.join(parts)})" if parts else "false"
+
+
+def _compare(compare: Compare, alias: str, binder: Binder) -> str:
+    column = _column(compare.place, alias)
+    bounds = [f" {operator} {binder.bind(value)}" for operator, value in compare.bounds]
+    if not compare.place.field.array:
+        return f"({' and '.join(column + bound for bound in bounds)})"
+    if len(bounds) == 1:
+        ((operator, _),) = compare.bounds
+        return f"list_{'max' if operator in ('>', '>=') else 'min'}({column}){bounds[0]}"
+    return f"len(list_filter({column}, lambda x: {' and '.join('x' + bound for bound in bounds)})) > 0"
 
 
 def _search(search: Search, alias: str, binder: Binder) -> str:

@@ -36,9 +36,8 @@ def _rights(scope: Scope) -> Query:
     parts = [exists(AUTH_FIELD)]
     if rights.reach == "others":
         parts.append(negated(readable(rights)))
-    sensitive = scope.doc_type.field(rights.sensitive) if rights.sensitive else None
-    if sensitive is not None and not sensitive.numeric:
-        parts.append(any_of([readable(rights), negated({"term": {sensitive.name: "true"}})]))
+    if (sensitive := scope.sensitive) is not None:
+        parts.append(any_of([readable(rights), negated(predicate(sensitive))]))
     return all_of(parts)
 
 
@@ -114,15 +113,18 @@ def _number(place: Place, value: Scalar) -> int | float:
 
 
 def _compare(compare: Compare) -> Query:
-    place, operator, value = compare.place, compare.operator, compare.value
-    assert not isinstance(value, str)
-    if place.field.kind == "integer" and math.isfinite(value) and value != int(value):
-        # Of whole numbers, those above 2.5 are those from 3 on.
-        value = math.floor(value)
-        operator = ">" if operator in (">", ">=") else "<="
-    if math.isfinite(value) and _possible(place, value):
-        return bounded(place.path, {_BOUNDS[operator]: _number(place, value)})
-    return exists(place.path) if (value > 0) == (operator in ("<", "<=")) else NOTHING
+    place = compare.place
+    bounds: dict[str, int | float] = {}
+    for operator, value in compare.bounds:
+        if place.field.kind == "integer" and math.isfinite(value) and value != int(value):
+            # Of whole numbers, those above 2.5 are those from 3 on.
+            value = math.floor(value)
+            operator = ">" if operator in (">", ">=") else "<="
+        if _possible(place, value):
+            bounds[_BOUNDS[operator]] = _number(place, value)
+        elif (value > 0) != (operator in ("<", "<=")):
+            return NOTHING
+    return bounded(place.path, bounds) if bounds else exists(place.path)
 
 
 def bounded(path: str, bounds: dict[str, Any]) -> Query:
