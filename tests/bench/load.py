@@ -75,25 +75,28 @@ def requests_per_second(url: str, calls: Sequence[str | Call], connections: int 
 
 
 class Client:
-    """One connection, and nothing besides HTTP: what a client does with an answer is not the service's time.
-
-    Raises
-    ------
-    RuntimeError
-        An answer was not 200.
-    """
+    """One connection, and nothing besides HTTP: what a client does with an answer is not the service's time."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
 
-    def send(self, call: Call) -> bytes:
-        """The body of the answer."""
-        method = "POST" if call.body else "GET"
+    def answer(self, call: Call) -> tuple[int, bytes]:
+        """Status and body of the answer."""
         headers = {**call.headers, **({"Content-Type": "application/json"} if call.body else {})}
-        self._connection.request(method, call.path, call.body or None, headers)
+        self._connection.request("POST" if call.body else "GET", call.path, call.body or None, headers)
         answer = self._connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"{method} {call.path} was answered with {answer.status}: {body[:300]!r}")
+        return answer.status, answer.read()
+
+    def send(self, call: Call) -> bytes:
+        """The body of the answer.
+
+        Raises
+        ------
+        RuntimeError
+            It is not 200.
+        """
+        status, body = self.answer(call)
+        if status != 200:
+            raise RuntimeError(f"{call.path} was answered with {status}: {body[:300]!r}")
         return body

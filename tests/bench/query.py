@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import faults
 import psycopg2
 from graph import API, DATA, DICTIONARY, load, project, put, records
 from harness import Commons, Figure, milliseconds
@@ -91,6 +92,7 @@ def measure() -> Iterator[Figure]:
             yield Figure(f"query.{form.name}_ms", small[form.name], "ms", floor=graph.floor(form), bound=form.bound)
         yield Figure("query.typename_ms", graph.ask_ms("{__typename}", runs=200), "ms", bound=1)
         yield Figure("query.model_graph_ms", graph.ask_ms(model_graph(graph.dictionary), runs=20), "ms", bound=25)
+        yield Figure("query.faults_ms", max(graph.fault_ms(*each) for each in faults.queries()), "ms", bound=50)
         yield graph.export()
         graph.grow()
         for form in forms(graph)[:4]:
@@ -224,6 +226,21 @@ class Graph:
     def ask_ms(self, text: str, runs: int = 50) -> float:
         """Median time of a query."""
         return milliseconds(lambda: self.ask(text), runs=runs, warm=5)
+
+    def fault_ms(self, name: str, text: str) -> float:
+        """Median time of the refusal of a faulty query.
+
+        Raises
+        ------
+        RuntimeError
+            It is not refused as one.
+        """
+        body = json.dumps({"query": text}).encode()
+        call = Call(f"{API}/graphql", body, self.headers)
+        status, answer = self.client.answer(call)
+        if status != 400 or not json.loads(answer)["errors"]:
+            raise RuntimeError(f"A faulty query of the kind {name!r} is answered with {status}: {answer[:1000]!r}")
+        return milliseconds(lambda: self.client.answer(call), runs=5, warm=1)
 
     def is_counted(self, data: Any) -> bool:
         """Whether five counts are those of all records."""

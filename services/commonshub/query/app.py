@@ -38,7 +38,11 @@ class QueryApp(ServiceApplication):
     max_query_bytes = Integer(
         _DEFAULTS.max_query_bytes, help="Longest query text, in bytes; variables are not counted."
     ).tag(config=True)
-    max_tokens = Integer(_DEFAULTS.max_tokens, help="Most words and signs in a query's text.").tag(config=True)
+    max_tokens = Integer(
+        _DEFAULTS.max_tokens,
+        help="Most words, signs and comments in a query's text. It bounds the time that a faulty query may take to be "
+        "refused. Gen3's portal sends 40 for each node type of the dictionary: where it has more than 70, raise this.",
+    ).tag(config=True)
     max_argument_tokens = Integer(
         _DEFAULTS.max_argument_tokens, help="Most words and signs in the arguments of one field."
     ).tag(config=True)

@@ -9,8 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -19,25 +18,17 @@ from graphql import (
     GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
+    Source,
+    SourceLocation,
     parse,
-    validate,
 )
 
 from commonshub.core.errors import BadRequest, TooLarge
 
 from .rules import rules
+from .size import measure, tokens
+from .validation import faults
 from .variables import coerced
-
-# What the grammar makes one token of; nothing is captured of a comment.
-_TOKENS = re.compile(
-    r'("""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*"|[_A-Za-z]\w*|-?[0-9][0-9.eE+-]*|\.{3}|[!$&():=@\[\]{|}])|\#[^\n]*',
-    re.DOTALL,
-)
-
-_NAME = re.compile("[_A-Za-z]")
-
-# What stands before a name that is not that of a field: of a fragment or its type, or a directive.
-_BEFORE_OTHERS = frozenset({"...", "@"})
 
 # A token at the end of a message: its kind, and itself between quotes.
 _SHOWN_TOKEN = re.compile(r"\b([A-Z]\w*) '(.*)'$", re.DOTALL)
@@ -45,14 +36,17 @@ _SHOWN_TOKEN = re.compile(r"\b([A-Z]\w*) '(.*)'$", re.DOTALL)
 MOST_SHOWN = 200
 """Characters of a line that are shown where it is wrong."""
 
+MAX_PLODDING = 20_000
+"""Characters of texts with escapes, and of those in three quotes, which the parser takes one by one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of one query; :class:`commonshub.query.app.QueryApp` has them as settings."""
 
-    max_query_bytes: int = 262_144
-    max_tokens: int = 10_000
-    max_argument_tokens: int = 4_000
+    max_query_bytes: int = 131_072
+    max_tokens: int = 3_000
+    max_argument_tokens: int = 2_500
     max_depth: int = 32
     max_fields: int = 1_500
     max_fragments: int = 200
@@ -164,14 +158,39 @@ def check(schema: GraphQLSchema, text: str, limits: Limits) -> DocumentNode:
     Invalid, TooLarge
         As :meth:`Documents.get`.
     """
+    _bounded(text, limits)
+    try:
+        document = parse(_Text(text), max_lexical_tokens=limits.max_tokens)
+    except GraphQLError as error:
+        raise Invalid([_syntax_error(error)], invalid([error]).places) from error
+    if len(document.definitions) > limits.max_fragments:
+        raise TooLarge(f"The query has more than {limits.max_fragments} operations and fragments.")
+    errors = faults(schema, document, rules(text), limits.max_errors)
+    if errors:
+        raise invalid(errors)
+    return document
+
+
+class _Text(Source):
+    """A text that counts its lines at once; faults at the end of many of them would take long to place."""
+
+    def get_location(self, position: int) -> SourceLocation:
+        body = self.body
+        breaks = body.count("\n", 0, position) + body.count("\r", 0, position) - body.count("\r\n", 0, position)
+        start = max(body.rfind("\n", 0, position), body.rfind("\r", 0, position)) + 1
+        return SourceLocation(1 + breaks, 1 + position - start)
+
+
+def _bounded(text: str, limits: Limits) -> None:
+    """Refuse a text that would take long to parse or to validate."""
     if len(text.encode("utf-8", "replace")) > limits.max_query_bytes:
         raise TooLarge(f"The query is longer than {limits.max_query_bytes} bytes; send lists as variables.")
-    words = tokens(text)
-    if len(words) > limits.max_tokens:
+    found = tokens(text)
+    if len(found) > limits.max_tokens:
         raise TooLarge(
-            f"The query has more than {limits.max_tokens} tokens (words and signs); send lists as variables."
+            f"The query has more than {limits.max_tokens} tokens (words, signs and comments); send lists as variables."
         )
-    size = measure(words)
+    size = measure(found)
     if size.fields > limits.max_fields:
         raise too_many_fields(limits)
     if size.arguments > limits.max_argument_tokens:
@@ -179,75 +198,18 @@ def check(schema: GraphQLSchema, text: str, limits: Limits) -> DocumentNode:
             f"The arguments of one field have more than {limits.max_argument_tokens} tokens (words and signs); "
             "send lists as variables."
         )
-    if nesting(text) > 2 * limits.max_depth:
+    if size.plodding > MAX_PLODDING:
+        raise TooLarge(
+            f"The query's texts with escapes or in three quotes have more than {MAX_PLODDING} characters; "
+            "send them as variables."
+        )
+    if size.depth > 2 * limits.max_depth:
         raise TooLarge(f"The query is nested more than {2 * limits.max_depth} brackets deep.")
-    try:
-        document = parse(text, max_lexical_tokens=limits.max_tokens, no_location=False)
-    except GraphQLError as error:
-        raise Invalid([_syntax_error(error)], invalid([error]).places) from error
-    if len(document.definitions) > limits.max_fragments:
-        raise TooLarge(f"The query has more than {limits.max_fragments} operations and fragments.")
-    errors = validate(schema, document, rules(text), max_errors=limits.max_errors)
-    if errors:
-        raise invalid(errors)
-    return document
-
-
-def tokens(text: str) -> list[str]:
-    """The words and signs of a query, without comments."""
-    return [each for each in _TOKENS.findall(text) if each]
-
-
-class Size(NamedTuple):
-    """How much is written in a query.
-
-    Parameters
-    ----------
-    fields
-        Fields: names in braces that are no part of arguments.
-    arguments
-        Words and signs of the longest arguments that one field has.
-    """
-
-    fields: int
-    arguments: int
-
-
-def measure(words: Sequence[str]) -> Size:
-    """The size of a query by its :func:`tokens`, in a hundredth of the time that it takes to parse and validate it."""
-    fields = longest = arguments = braces = 0
-    inside, previous = False, ""
-    for token, following in zip_longest(words, words[1:], fillvalue=""):
-        if token in "()":
-            inside, arguments = token == "(", 0
-        elif inside:
-            arguments += 1
-            longest = max(longest, arguments)
-        elif token == "on" and previous == "...":
-            continue
-        elif token in "{}":
-            braces += 1 if token == "{" else -1
-        elif braces > 0 and _NAME.match(token) and following != ":" and previous not in _BEFORE_OTHERS:
-            fields += 1
-        previous = token
-    return Size(fields, longest)
 
 
 def too_many_fields(limits: Limits) -> TooLarge:
     """The refusal of a query that asks for too much at once."""
     return TooLarge(f"More than {limits.max_fields} fields are selected; ask for them in several queries.")
-
-
-def nesting(text: str) -> int:
-    """How deep the brackets of `text` are nested, by a scan that takes no stack."""
-    depth = deepest = 0
-    for token in tokens(text):
-        if token in "{[(":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif token in "}])":
-            depth -= 1
-    return deepest
 
 
 def _choose(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

@@ -44,6 +44,8 @@ def coerced(
     TooLarge
         They are nested deeper, or are more.
     """
+    names = {each.variable.name.value for each in definitions}
+    given = {name: value for name, value in given.items() if name in names}
     _measure(given, max_depth, max_parts)
     long: dict[Place, list[Any]] = {}
     short = {name: _cut(value, (name,), long) for name, value in given.items()}

@@ -13,15 +13,19 @@ from graphql import (
     build_schema,
     parse,
     print_ast,
+    specified_rules,
     validate,
     visit,
 )
+from graphql.validation import OverlappingFieldsCanBeMergedRule
 from hypothesis import given
 from hypothesis import strategies as st
 
 from commonshub.core.errors import TooLarge
-from commonshub.query.document import Documents, Invalid, Limits, check, measure, nesting, tokens
+from commonshub.query.document import MAX_PLODDING, Documents, Invalid, Limits, check
 from commonshub.query.rules import rules
+from commonshub.query.size import measure, tokens
+from commonshub.query.validation import faults
 
 SCHEMA = build_schema(
     """type Query { a(x: [Int], s: String, o: [O!]): Query, b: Int }
@@ -39,17 +43,21 @@ SCHEMA = build_schema(
         ('{ a(s: "\\"{{{{") { b } }', 2),
         ('{ a(s: """ {{{ "" \\""" {{ """) { b } }', 2),
         ("{ a # {{{{\n { b } }", 2),
+        ("{ a # {{{{\r { b } }", 2),
+        ('{ a(s: "{{{{', 2),
+        ('{ a(s: """ {{{{ "', 2),
         ("}}}} { a }", -3),
     ],
 )
 def test_nesting_counts_brackets_outside_texts_and_comments(text: str, depth: int) -> None:
-    assert nesting(text) == max(depth, 0)
+    assert measure(tokens(text)).depth == max(depth, 0)
 
 
 LIMITS: list[tuple[str, str]] = [
     ("{ b " + "# " + "x" * 300 + "\n}", "longer than 200 bytes"),
     ("{ a " * 9, "nested more than 8 brackets"),
     ("{" + " b" * 60 + "}", "more than 50 tokens"),
+    ("#\n" * 60 + "{b}", "more than 50 tokens"),
     ("{b}" + " fragment f on Query {b}" * 5, "more than 4 operations"),
     ("{" + " b" * 11 + "}", "More than 10 fields"),
     ("{ a(x: [1]) { a(x: [" + "1 " * 17 + "]) { b } } }", "one field have more than 20 tokens"),
@@ -63,6 +71,18 @@ def test_each_limit_names_itself(text: str, told: str) -> None:
     )
     with pytest.raises((Invalid, TooLarge), match=told):
         check(SCHEMA, text, limits)
+
+
+@pytest.mark.parametrize("text", ['"{}"', '"""{}"""', '"{}', '"""{}'])
+def test_no_more_is_read_character_by_character_than_the_limit(text: str) -> None:
+    with pytest.raises(TooLarge, match="send them as variables"):
+        check(SCHEMA, "{ a(s: " + text.format("\\n" * (MAX_PLODDING // 2)), Limits())
+
+
+def test_the_digits_of_a_number_are_no_fault_of_ours() -> None:
+    with pytest.raises(Invalid, match='Expected type "Int", found 999') as caught:
+        check(SCHEMA, f"{{ a(x: [{'9' * 10_000}]) {{ b }} }}", Limits())
+    assert caught.value.places == [(1, 9)]
 
 
 @given(st.text(alphabet='{}[]()"\\#\n ab1.-e:$!@|&=,', max_size=60))
@@ -120,7 +140,45 @@ QUERIES = [
 @pytest.mark.parametrize("text", QUERIES)
 def test_our_rules_agree_with_the_standard_ones(text: str) -> None:
     document = parse(text)
-    assert bool(validate(SCHEMA, document, rules(text))) == bool(validate(SCHEMA, document))
+    assert bool(faults(SCHEMA, document, rules(text), 9)) == bool(validate(SCHEMA, document))
+
+
+PARTS = st.sampled_from(
+    [
+        *QUERIES,
+        "fragment f on Query { a(x: $x) { b ...g } }",
+        "fragment g on Query { zz ...f }",
+        "type Query { b: Int }",
+    ]
+)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=4), st.integers(1, 5))
+def test_our_walk_finds_what_that_of_the_library_finds(parts: list[str], most: int) -> None:
+    document = parse(" ".join(parts))
+    for those in (rules("...@$"), [rule for rule in specified_rules if rule is not OverlappingFieldsCanBeMergedRule]):
+        found = [str(error) for error in faults(SCHEMA, document, those, most)]
+        assert found == [str(error) for error in validate(SCHEMA, document, those, max_errors=most)]
+
+
+@pytest.mark.parametrize("text", ["{\n\n b oops\r\n oops2\roops3 }", "{ b }\n\n}"])
+def test_faults_are_placed_as_the_library_places_them(text: str) -> None:
+    try:
+        expected = [error.locations for error in validate(SCHEMA, parse(text))]
+    except GraphQLError as error:
+        expected = [error.locations]
+    with pytest.raises(Invalid) as caught:
+        check(SCHEMA, text, Limits())
+    assert [[place] for place in caught.value.places] == expected
+
+
+def test_the_first_unknown_names_are_told_with_what_may_be_meant() -> None:
+    wide = build_schema(f"type Query {{ {' '.join(f'a_rather_long_name_{number}: Int' for number in range(300))} }}")
+    with pytest.raises(Invalid) as caught:
+        check(wide, "{" + " ".join(f"a_rather_long_name_x{number}" for number in range(10)) + "}", Limits())
+    hinted = ["Did you mean" in error for error in caught.value.errors]
+    assert hinted[0]
+    assert not hinted[-1]
 
 
 class _Counter(Visitor):
@@ -167,12 +225,12 @@ VALUES = st.recursive(
 def test_our_rules_agree_with_the_standard_ones_on_values(name: str, value: str) -> None:
     text = f"{{ a({name}: {value}) {{ b }} }}"
     document = parse(text)
-    assert bool(validate(SCHEMA, document, rules(text))) == bool(validate(SCHEMA, document))
+    assert bool(faults(SCHEMA, document, rules(text), 9)) == bool(validate(SCHEMA, document))
 
 
 def test_no_more_is_shown_of_a_wrong_value_than_can_be_read() -> None:
     with pytest.raises(Invalid) as caught:
-        check(SCHEMA, f"{{ a(x: [{'true ' * 3900}]) {{ b }} }}", Limits())
+        check(SCHEMA, f"{{ a(x: [{'true ' * 2400}]) {{ b }} }}", Limits())
     [told] = caught.value.errors
     assert told.startswith('Argument "x" has invalid value [true true')
     assert told.endswith('\nIn element #19: Expected type "Int", found true.')
