@@ -163,7 +163,7 @@ class IndexApp(ServiceApplication):
         self.reads = Reads(self.database, self.schema, prefix=prefix, most=most, at_once=at_once)
         self.totals = Batches(self._count, most, 1)
         self.pages = Pages(self.max_known_pages, self.known_pages_s)
-        self.ahead = Ahead(self._list, self._view, self.max_pages_ahead, self.pages_ahead_s)
+        self.ahead = Ahead(self._list, self._turn, self._view, self.max_pages_ahead, self.pages_ahead_s)
         self.downloads = Downloads(self.database, storage, prefix)
         self.uploads = Uploads(self.downloads)
         self.creations = Creations(
@@ -188,6 +188,9 @@ class IndexApp(ServiceApplication):
 
     async def _list(self, wanted: Filter) -> Page:
         return await self.database.read(store.listing, self.schema, wanted, prefix=self.commons.guid_prefix)
+
+    async def _turn(self, wanted: Filter) -> str | None:
+        return await self.database.read(store.turn, self.schema, wanted)
 
     async def _view(self) -> str:
         return await self.database.read(store.view)

@@ -64,6 +64,11 @@ class Filter:
         """The part of the answer that repeats the question; clients count on its keys."""
         return {each.name: getattr(self, each.name) for each in fields_of(self) if each.name not in _UNTOLD}
 
+    @property
+    def of_everything(self) -> bool:
+        """Whether this asks for a page of all records."""
+        return self == Filter(limit=self.limit, start=self.start, form=self.form)
+
     def digest(self) -> bytes:
         """A short name of what is asked for."""
         return blake2b(repr(self).encode(), digest_size=16).digest()

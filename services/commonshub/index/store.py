@@ -121,6 +121,20 @@ def _plain_listing(schema: str, names: frozenset[str]) -> sa.Select[Any]:
     return _special_listing(schema, names, [])
 
 
+def turn(connection: sa.Connection, schema: str, wanted: Filter) -> str | None:
+    """The last GUID of a page of all records of a form; None where the page is not full."""
+    values = conditions.values(wanted, "") | {"limit": wanted.limit}
+    found: str | None = connection.execute(_turn(schema, conditions.names(wanted)), values).scalar()
+    return found
+
+
+@lru_cache(maxsize=8)
+def _turn(schema: str, names: frozenset[str]) -> sa.Select[Any]:
+    table = records.tables(schema).record
+    full = sa.bindparam("limit", type_=sa.Integer()) - 1
+    return sa.select(table.c.guid).where(*conditions.named(table, names)).order_by(table.c.guid).offset(full).limit(1)
+
+
 def view(connection: sa.Connection) -> str:
     """What is seen of the database now; who sees the same sees the same records."""
     found: str = connection.execute(_VIEW).scalar_one()

@@ -81,6 +81,14 @@ def test_a_page_starts_after_the_page_before(connection: sa.Connection) -> None:
     assert "Index Cond: (ROW(updated_date, (guid)::text) >=" in plan
 
 
+@pytest.mark.parametrize("limit", [1, 7, 499, 500, 501])
+def test_where_a_page_ends_is_told_without_the_records(connection: sa.Connection, limit: int) -> None:
+    wanted = record_filter({"limit": [str(limit)]}, 1024)
+    assert "Index Only Scan using record_pkey" in explained(connection, lambda: store.turn(connection, "index", wanted))
+    page = store.listing(connection, "index", wanted)
+    assert store.turn(connection, "index", wanted) == (page.last if page.number == limit else None)
+
+
 def explained(connection: sa.Connection, read: Callable[[], object]) -> str:
     """PostgreSQL's plan of the one statement that a read makes."""
     plans: list[str] = []

@@ -20,17 +20,26 @@ class Numbers:
     def __init__(self) -> None:
         self.version = 0
         self.reads: list[str | None] = []
+        self.turns: list[str | None] = []
         self.away = False
+        # A page that takes long.
+        self.long: str | None = None
 
     async def read(self, wanted: Filter) -> Page:
         self.reads.append(wanted.start)
         version = self.version
-        await asyncio.sleep(0)
+        await asyncio.sleep(60 if wanted.start and wanted.start == self.long else 0)
         if self.away:
             raise Unavailable("away")
         first = int(wanted.start) + 1 if wanted.start else 0
         found = list(range(first, min(first + (wanted.limit or 0), 10)))
         return Page(str(version), len(found), str(found[-1]) if found else None, f"{version}:{found}")
+
+    async def turn(self, wanted: Filter) -> str | None:
+        self.turns.append(wanted.start)
+        await asyncio.sleep(0)
+        last = int(wanted.start or -1) + (wanted.limit or 0)
+        return str(last) if last < 10 else None
 
     async def view(self) -> str:
         return str(self.version)
@@ -39,7 +48,7 @@ class Numbers:
 def run(reader: Callable[[Numbers, Ahead], Awaitable[None]], most: int = 4, life_s: float = 60) -> None:
     async def main() -> None:
         numbers = Numbers()
-        await reader(numbers, Ahead(numbers.read, numbers.view, most, life_s))
+        await reader(numbers, Ahead(numbers.read, numbers.turn, numbers.view, most, life_s))
 
     asyncio.run(main())
 
@@ -85,6 +94,27 @@ def test_the_third_page_is_there_before_it_is_asked_for() -> None:
         assert numbers.reads == [None, "1", "3"]
         assert (await following(ahead, second)).text == "0:[4, 5]"
         assert numbers.reads.count("3") == 1
+
+    run(reader)
+
+
+def test_the_page_after_is_begun_while_one_is_read() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        numbers.long = "3"
+        await following(ahead, await ahead.page(FIRST))
+        await settled()
+        assert numbers.reads == [None, "1", "3", "5"]
+
+    run(reader)
+
+
+def test_where_some_records_are_left_out_the_page_itself_tells_where_it_ends() -> None:
+    async def reader(numbers: Numbers, ahead: Ahead) -> None:
+        some = Filter(limit=2, size=1)
+        await following(ahead, await ahead.page(some), some)
+        await settled()
+        assert numbers.reads == [None, "1", "3", "5"]
+        assert not numbers.turns
 
     run(reader)
 
