@@ -66,6 +66,13 @@ class QueryApp(ServiceApplication):
     max_buckets = Integer(_DEFAULTS.max_buckets, min=1, help="Most buckets of one histogram of an aggregation.").tag(
         config=True
     )
+    max_answer_bytes = Integer(
+        _DEFAULTS.max_answer_bytes,
+        min=1,
+        max=2**30,  # what PostgreSQL can hold
+        help="Largest answer that is made as a whole, in bytes, or all of a batch, or item of a long list. The service "
+        "holds it some times over.",
+    ).tag(config=True)
     max_errors = Integer(_DEFAULTS.max_errors, help="Most faults of a query that one answer tells.").tag(config=True)
     max_batch = Integer(50, min=1, help="Most queries that one request asks, as a list.").tag(config=True)
     streams_at_once = Integer(

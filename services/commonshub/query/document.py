@@ -54,6 +54,7 @@ class Limits:
     max_parts: int = 5_000
     max_filter_depth: int = 8
     max_buckets: int = 1_000
+    max_answer_bytes: int = 2**27
 
 
 class Invalid(BadRequest):

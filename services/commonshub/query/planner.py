@@ -39,6 +39,8 @@ Args = Mapping[str, Any]
 Constant = Callable[[Selected], Any]
 LONG = 1000
 """Longest list that is always made as a whole."""
+OVERSIZE = -1
+"""Number of no column: where a text would stand that is too large to be sent at once, there is its size."""
 Template = list["bytes | int"]
 """The answer in pieces: bytes as they are, and numbers of columns of the row."""
 
@@ -55,15 +57,21 @@ class Plan:
         Pieces of the ``data`` object.
     errors
         Faults of single root fields, which are null in the answer.
+    max_bytes
+        Most bytes of an answer, and of one item of a long list.
     listed
-        Columns that are long lists. If there are any, the statement gives, in place of the one row that has all, a row
-        for each other column and then one for each of their items: the number of the column, and a text.
+        Columns that are long lists.
+
+    The statement gives one row of all columns, and their ``size`` behind them; where that is too large, they are null.
+    If there are long lists, it gives a row for each other column and then one for each item of the lists: the number of
+    the column, and a text; or :data:`OVERSIZE`, and the size, where the text is too large.
     """
 
     statement: str | None
     parameters: Mapping[str, Any]
     template: Template
     errors: tuple[str, ...]
+    max_bytes: int
     listed: frozenset[int] = frozenset()
 
     def render(self, row: Sequence[str | None]) -> bytes:
@@ -127,15 +135,28 @@ class _Compiler:
             numbers = sorted(range(len(self.columns)), key=self.listed.__contains__)
             text = self.statement.text(" union all ".join(map(self._numbered, numbers)))
         elif self.columns:
-            text = self.statement.text("select " + ", ".join(f"({column})::text" for column in self.columns))
-        return Plan(text, self.statement.parameters, template, tuple(self.errors), frozenset(self.listed))
+            text = self.statement.text(self._row())
+        most = self.planner.limits.max_answer_bytes
+        return Plan(text, self.statement.parameters, template, tuple(self.errors), most, frozenset(self.listed))
+
+    def _row(self) -> str:
+        """All columns in one row. Without `offset 0` they would be computed once more for their size."""
+        numbers, most = range(len(self.columns)), self.planner.limits.max_answer_bytes
+        columns = ", ".join(f"({column})::text as c{number}" for number, column in enumerate(self.columns))
+        sizes = ", ".join(f"octet_length(c.c{number})" for number in numbers)
+        size = f"select coalesce(sum(each), 0) as size from unnest(array[{sizes}]) each"
+        kept = ", ".join(f"case when s.size <= {most:d} then c.c{number} end" for number in numbers)
+        return f"select {kept}, s.size from (select {columns} offset 0) c, lateral ({size}) s"
 
     def _numbered(self, number: int) -> str:
         """A column as rows that name it. Those of several columns stay in order, as there is nothing to sort."""
         column = self.columns[number]
-        if number in self.listed:
-            return f"select {number}, i.item from ({column}) i"
-        return f"select {number}, ({column})::text"
+        source = column if number in self.listed else f"select ({column})::text as item"
+        fits = f"octet_length(i.item) <= {self.planner.limits.max_answer_bytes:d}"
+        return (
+            f"select case when {fits} is not false then {number} else {OVERSIZE} end,"
+            f" case when {fits} then i.item else octet_length(i.item)::text end from ({source} offset 0) i"
+        )
 
     # -- root ------------------------------------------------------------------
 

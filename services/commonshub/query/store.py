@@ -11,13 +11,13 @@ from sqlalchemy.exc import DBAPIError
 from commonshub.core.errors import TooLarge
 from commonshub.core.texts import literal
 
-from .planner import Plan
+from .planner import OVERSIZE, Plan
 
 Part = sa.Row[int, str | None]
 """Number of a column, and a text: of the column, or of an item where it is a long list."""
 
-# Rows that are taken from a cursor at a time.
-_ROWS = 500
+# What is taken from a cursor at a time: so many rows, and fewer where they would be more than so many characters.
+_ROWS, _CHARS = 500, 2**20
 
 
 def tune(engine: sa.Engine) -> None:
@@ -39,19 +39,27 @@ def answers(connection: sa.Connection, plans: Sequence[Plan]) -> list[bytes]:
     Raises
     ------
     TooLarge
-        A statement took longer than the time limit, or its answer does not fit into one value.
+        A statement took longer than the time limit, or the answers are larger than they may be.
     """
     asking = sum(plan.statement is not None for plan in plans)
     if asking > 1:
         connection.exec_driver_sql("set transaction isolation level repeatable read")
-    return [plan.render(_row(connection, plan)) for plan in plans]
+    found, total = [], 0
+    for plan in plans:
+        row, size = _row(connection, plan)
+        total += size
+        if total > plan.max_bytes:
+            raise too_large(total, plan)
+        found.append(plan.render(row))
+    return found
 
 
-def _row(connection: sa.Connection, plan: Plan) -> Sequence[Any]:
+def _row(connection: sa.Connection, plan: Plan) -> tuple[Sequence[Any], int]:
+    """The columns of a plan, and how many bytes they have."""
     if plan.statement is None:
-        return ()
-    (row,) = rows(connection, plan.statement, plan.parameters)
-    return row
+        return (), 0
+    ((*columns, size),) = rows(connection, plan.statement, plan.parameters)
+    return columns, int(size)
 
 
 def items(connection: sa.Connection, plan: Plan) -> Iterator[Part]:
@@ -64,9 +72,26 @@ def items(connection: sa.Connection, plan: Plan) -> Iterator[Part]:
     """
     assert plan.statement is not None
     with _told():
-        options = {"stream_results": True, "max_row_buffer": _ROWS}
-        found = connection.exec_driver_sql(plan.statement, _bound(plan.parameters), execution_options=options)
-        yield from found
+        found = connection.exec_driver_sql(
+            plan.statement, _bound(plan.parameters), execution_options={"stream_results": True}
+        )
+        count = 1
+        while some := found.fetchmany(count):
+            chars = 1
+            for number, text in some:
+                if number == OVERSIZE:
+                    raise too_large(int(text), plan)
+                chars += len(text or "")
+            yield from some
+            count = max(1, min(_ROWS, 5 * count, _CHARS * len(some) // chars))
+
+
+def too_large(size: int, plan: Plan) -> TooLarge:
+    """The refusal of an answer that has `size` bytes so far."""
+    return TooLarge(
+        f"The answer has {size} bytes, more than the {plan.max_bytes} that are sent at once; narrow it by filters, ask "
+        "for fewer fields, or page its lists with first. Lists at the top of a query come item by item with first: 0."
+    )
 
 
 def explain(connection: sa.Connection, plan: Plan) -> dict[str, Any]:

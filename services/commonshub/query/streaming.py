@@ -26,8 +26,8 @@ Rows = Iterator[Part]
 Write = Callable[[Rows], Iterable[bytes]]
 """How the rows of a plan with long lists are written."""
 _WAITING = 4
-# Items that are written at a time.
-_TOGETHER = 100
+# Items that are written at a time: so many, and fewer where they have more than so many characters.
+_TOGETHER, _CHARS = 100, 2**16
 _OPEN, _CLOSE = b"[", b"]"
 _NO_MORE: tuple[None, Rows] = (None, iter(()))
 
@@ -104,11 +104,21 @@ class Stream:
 
 
 def parted(plan: Plan, rows: Rows) -> tuple[list[str | None], Rows]:
-    """The columns that come as a whole, as a row of all columns, and what is left: the items of the long lists."""
+    """The columns that come as a whole, as a row of all columns, and what is left: the items of the long lists.
+
+    Raises
+    ------
+    TooLarge
+        As :func:`.store.answers`.
+    """
     count = sum(isinstance(piece, int) for piece in plan.template)
     row: list[str | None] = [None] * count
+    size = 0
     for number, text in islice(rows, count - len(plan.listed)):
         row[number] = text
+        size += len((text or "").encode())
+        if size > plan.max_bytes:
+            raise store.too_large(size, plan)
     return row, rows
 
 
@@ -127,10 +137,23 @@ def document(plan: Plan, rows: Rows) -> Iterator[bytes]:
             yield _OPEN
             if number == piece:
                 separator = ""
-                while some := [item or "null" for _, item in islice(items, _TOGETHER)]:
+                for some in _together(item or "null" for _, item in items):
                     yield f"{separator}{','.join(some)}".encode()
                     separator = ","
                 number, items = next(lists, _NO_MORE)
             yield _CLOSE
     assert number is None, "lists come in their order"
     yield b',"errors":' + orjson.dumps(plan.errors) + b"}" if plan.errors else b"}"
+
+
+def _together(items: Iterable[str]) -> Iterator[list[str]]:
+    some: list[str] = []
+    chars = 0
+    for item in items:
+        some.append(item)
+        chars += len(item)
+        if chars >= _CHARS or len(some) >= _TOGETHER:
+            yield some
+            some, chars = [], 0
+    if some:
+        yield some
