@@ -24,6 +24,9 @@ from .table import Table, table_of
 KEPT_CONSTANTS = 4
 """Answers without data that are kept; one of them can have megabytes."""
 
+TOKENS_OF_A_TYPE = 60
+"""Words and signs of a query that each node type allows for: Gen3's portal has 40 to draw a project's model."""
+
 
 class Answers:
     """Turns queries into plans; safe to use from several threads.
@@ -37,10 +40,10 @@ class Answers:
     def __init__(self, dictionary: Dictionary, tables: GraphTables, limits: Limits, kept: int) -> None:
         self.dictionary = dictionary
         self.tables = tables
-        self.limits = limits
+        self.limits = replace(limits, max_tokens=max(limits.max_tokens, TOKENS_OF_A_TYPE * len(dictionary.nodes)))
         self.schema = build(dictionary)
-        self.documents = Documents(self.schema, limits, kept)
-        self._planner = Planner(dictionary, tables, Paths(dictionary), limits)
+        self.documents = Documents(self.schema, self.limits, kept)
+        self._planner = Planner(dictionary, tables, Paths(dictionary), self.limits)
         self._lock = threading.Lock()
         self._introspection: bytes | None = None
         self._constants: OrderedDict[tuple[str, str | None], Plan] = OrderedDict()

@@ -41,7 +41,7 @@ class QueryApp(ServiceApplication):
     max_tokens = Integer(
         _DEFAULTS.max_tokens,
         help="Most words, signs and comments in a query's text. It bounds the time that a faulty query may take to be "
-        "refused. Gen3's portal sends 40 for each node type of the dictionary: where it has more than 70, raise this.",
+        "refused. A dictionary of more than 50 node types raises it by 60 for each: Gen3's portal asks for all.",
     ).tag(config=True)
     max_argument_tokens = Integer(
         _DEFAULTS.max_argument_tokens, help="Most words and signs in the arguments of one field."

@@ -65,6 +65,17 @@ def plan(query: str, variables: Mapping[str, Any] | None = None, scope: Scope | 
     return ANSWERS.plan(query, variables or {}, None, scope or Scope(everything=True))
 
 
+def test_the_portal_may_ask_for_all_types_of_a_large_dictionary() -> None:
+    case = node("case")
+    types = [node(f"type_{n}", (link(f"type_{n}", "case", "cases", f"type_{n}s"),)) for n in range(150)]
+    large = Answers(dictionary(case, *types), TABLES, Limits(), 1)
+    parts = [
+        f'_type_{n}_count(project_id: "P-q") l{n}: type_{n}(with_links: ["cases"], first: 1, project_id: "P-q") {{id}}'
+        for n in range(150)
+    ]
+    assert large.plan(f"{{ {' '.join(parts)} }}", {}, None, Scope(everything=True)).statement
+
+
 def test_the_schema_is_valid_and_can_be_rebuilt_from_its_introspection() -> None:
     assert validate_schema(ANSWERS.schema) == []
     rebuilt = build_client_schema(orjson.loads(ANSWERS.introspection())["data"])
