@@ -161,7 +161,8 @@ class Etl:
             return
         work = self.settings.indexes / f"{active}{WORK}"
         work.mkdir(mode=0o700, exist_ok=True)
-        publisher = Publisher(self.database, self.schema, self.storage, self.progress)
+        memory = self.settings.build_memory_bytes
+        publisher = Publisher(self.database, self.schema, self.storage, memory, self.progress)
         try:
             with self._reported(active):
                 publisher.publish(active, self.file(active), work)

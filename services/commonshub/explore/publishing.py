@@ -23,10 +23,19 @@ def location_of(bucket: str, run: int, doc_type: str) -> Location:
 
 
 class Publisher:
-    """Writes and takes away; for the holder of the build's lock only."""
+    """Writes and takes away; for the holder of the build's lock only.
 
-    def __init__(self, database: Database, schema: str, storage: Storage, progress: Progress) -> None:
+    Parameters
+    ----------
+    memory_bytes
+        Memory that DuckDB may take.
+    """
+
+    def __init__(
+        self, database: Database, schema: str, storage: Storage, memory_bytes: int, progress: Progress
+    ) -> None:
         self.database = database
+        self.memory_bytes = memory_bytes
         self.schema = schema
         self.storage = storage
         self.progress = progress
@@ -66,7 +75,7 @@ class Publisher:
         from .duck.parquet import write
 
         sizes = {}
-        files = list(write(index, work))
+        files = list(write(index, work, self.memory_bytes))
         for number, (doc_type, file) in enumerate(files):
             self.progress("publishing", number, len(files))
             parts.put(self.storage, location_of(self._bucket, run, doc_type), file)

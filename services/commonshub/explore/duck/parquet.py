@@ -17,15 +17,28 @@ from .dialect import DuckDialect, literal
 from .load import MAX_LINE_BYTES
 
 
-def write(index: Path, folder: Path) -> Iterator[tuple[str, Path]]:
+def copied(connection: duckdb.DuckDBPyConnection, rows: str, values: dict[str, Any], file: Path) -> None:
+    """Write the rows of a query to a Parquet file, whose bytes depend on nothing but them.
+
+    A column that was read from a table is packed in another way where *other* rows of the table have no value in it.
+    So the rows go through a table of their own.
+    """
+    connection.execute(f"create temp table copied as {rows}", values)
+    connection.execute(f"copy copied to {literal(str(file))} (format parquet, compression zstd)")
+    connection.execute("drop table copied")
+
+
+def write(index: Path, folder: Path, memory_bytes: int) -> Iterator[tuple[str, Path]]:
     """A file for each document type, with nests as lists of structs; documents that nobody may read are left out."""
-    with duckdb.connect(str(index), read_only=True, config={"autoinstall_known_extensions": "false"}) as connection:
+    limits = {"memory_limit": f"{memory_bytes}B", "temp_directory": str(folder / "spill")}
+    limits |= {"autoinstall_known_extensions": "false"}
+    with duckdb.connect(str(index), read_only=True, config={**limits}) as connection:
         (catalog,) = connection.execute("select catalog from _run").fetchone() or ("[]",)
         for doc_type in load(json.loads(catalog)).values():
             chosen = ", ".join(map(quote, doc_type.names))
             file = folder / f"{doc_type.name}.parquet"
             rows = f"select {chosen} from {quote(doc_type.name)} where {AUTH_FIELD} is not null order by _rid"
-            connection.execute(f"copy ({rows}) to {literal(str(file))} (format parquet, compression zstd)")
+            copied(connection, rows, {}, file)
             yield doc_type.name, file
 
 

@@ -40,6 +40,7 @@ from ..sql.names import quote
 from .bins import bins
 from .facets import cardinality, terms, value_count
 from .measures import source, total
+from .parquet import copied
 from .parts import parts
 from .patterns import matching
 from .predicate import Binder
@@ -170,8 +171,7 @@ class DuckReader:
         file = Path(self._folder) / f"{uuid.uuid4()}.parquet"
         try:
             with _memory_told(), closing(self._connection.cursor()) as cursor:
-                statement, values = _select(rows)
-                cursor.execute(f"copy ({statement}) to '{file}' (format parquet, compression zstd)", values)
+                copied(cursor, *_select(rows), file)
             return file.open("rb")
         finally:
             file.unlink(missing_ok=True)
