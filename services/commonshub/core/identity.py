@@ -19,6 +19,8 @@ class Identity:
         ``jti`` of the token, for audit and revocation.
     session
         What the token was derived from (``sid``): an API key, a workspace, a sign-in; it ends with that.
+    account
+        Id of the user's account (``sub``): nobody else ever gets it, whatever his name.
     token
         The token itself, to pass on to another service of the same commons; never logged.
     """
@@ -28,6 +30,7 @@ class Identity:
     scopes: frozenset[str] = frozenset()
     token_id: str | None = None
     session: str | None = None
+    account: str | None = None
     token: str | None = field(default=None, repr=False)
 
     @property

@@ -191,6 +191,7 @@ def identity_of(claims: Claims, token: str | None = None) -> Identity:
         scopes=frozenset(claims.get("scope") or ()),
         token_id=claims["jti"],
         session=claims.get("sid"),
+        account=claims.get("sub") or None,
         token=token,
     )
 

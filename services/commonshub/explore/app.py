@@ -18,6 +18,7 @@ from commonshub.core.policy import covers
 from commonshub.core.routing import Route
 
 from . import store
+from .accounts import Accounts
 from .cache import Once
 from .documents import DocumentHandler, DocumentsHandler
 from .handlers import DownloadHandler, GraphqlHandler, GuppyStatusHandler, RefreshHandler
@@ -70,18 +71,21 @@ class ExploreApp(ServiceApplication):
         self.once = Once()
         await self.find_active()
         self.refresher = Refresher(self.settings, self._passed())
+        self.accounts = Accounts(self.database)
         self._listeners = [
             Listener(self.database, GRAPH_CHANNEL, lambda _: self.refresher.notify()),
             Listener(self.database, store.CHANNEL, lambda _: self._follow_active()),
         ]
         for listener in self._listeners:
             await listener.start()
+        await self.accounts.start()
         self.refresher.start()
 
     async def stop_service(self) -> None:
         """End a build that is running, and close the index."""
         for listener in self._listeners:
             await listener.stop()
+        await self.accounts.stop()
         await self.refresher.stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for threads in (self._threads, self._download_threads):

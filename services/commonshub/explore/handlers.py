@@ -51,10 +51,10 @@ class ExploreHandler(BaseHandler):
 
     async def saved(self, *texts: str) -> Sets:
         """The caller's saved sets that are named in what was sent."""
-        ids, owner = named(*texts), self.identity.username
-        if not ids or owner is None:
+        ids, account = named(*texts), self.identity.account
+        if not ids or account is None:
             return {}
-        return await self.explore.database.read(load_sets, self.explore.schema, owner, sorted(ids))
+        return await self.explore.database.read(load_sets, self.explore.schema, account, sorted(ids))
 
 
 class GraphqlHandler(ExploreHandler):
@@ -67,7 +67,7 @@ class GraphqlHandler(ExploreHandler):
         sets = await self.saved(asked.query, asked.variables.decode())
         asked = replace(asked, sets=sets, set_ids=frozenset(sets))
         if asked.personal:
-            keeper = SetStore(self.explore.database, self.explore.settings, self.identity.username)
+            keeper = SetStore(self.explore.database, self.explore.settings, self.identity)
             answer: tuple[int, bytes] | None = await self.explore.query(index.endpoint.answer, asked, keeper)
         else:
             answer = index.endpoint.known(asked)

@@ -20,7 +20,7 @@ from commonshub.core.errors import Conflict, NotFound
 from .reporting import Step
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0004"
+HEAD = "0005"
 _LOCK = {"name": "commonshub.explore.etl"}
 CHANNEL = "commonshub_explore"
 """``NOTIFY`` channel of a new active run; the payload is its number."""

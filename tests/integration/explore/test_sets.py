@@ -1,11 +1,18 @@
 """Saved sets: Arranger's mutation, filters that name a set, whose it is, and how large."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import requests
+import sqlalchemy as sa
+from tests.waiting import eventually
 
+from commonshub.auth.app import HEAD, SCRIPTS
+from commonshub.auth.authz import people
+from commonshub.auth.users import store as users
+from commonshub.core.database import migrate
 from commonshub.core.policy import Snapshot
 
 from .conftest import Explorer, rights
@@ -146,6 +153,32 @@ def test_a_deleted_set_is_gone_at_once(explorer: Explorer) -> None:
     explorer.query(DELETE, ids=[found])
     code, _ = refused(explorer, "all", NAMES % ("case", "sex"), f=filter)
     assert code == "BAD_USER_INPUT"
+
+
+def test_sets_go_with_the_account_and_not_to_the_next_of_the_name(
+    explorer: Explorer, token: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, schema = explorer.running.app.database, explorer.running.app.schema
+    migrate(database.engine, "auth", SCRIPTS, HEAD)
+    minted = {"account": 0}
+    monkeypatch.setattr(explorer, "_token", lambda user: token(user, sub=str(minted["account"])))
+
+    def come() -> None:
+        minted["account"] = database.call(users.admit, "auth", "all", True).id
+
+    come()
+    found = save(explorer, "all", sex("male"))["setId"]
+    database.call(people.delete_user, "auth", "all", "hub", 60.0)
+    come()
+    assert listed(explorer, "all") == []
+    assert explorer.query(DELETE, ids=[found]) == {"deleteSets": 0}
+    code, message = refused(explorer, "all", NAMES % ("case", "sex"), f={"IN": {"submitter_id": [f"set_id:{found}"]}})
+    assert (code, "no saved set" in message) == ("BAD_USER_INPUT", True)
+    own = save(explorer, "all", sex("female"))["setId"]
+    kept = sa.text(f"select id from {schema}.saved_set")
+    eventually(lambda: database.call(lambda connection: connection.execute(kept).scalars().all()) == [own])
+    # Without users, tokens of the other tests stand for accounts again.
+    database.call(lambda connection: connection.execute(sa.text("drop schema auth cascade")))
 
 
 @pytest.mark.parametrize("text", [SAVE, SETS, DELETE], ids=["save", "list", "delete"])
