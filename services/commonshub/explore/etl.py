@@ -106,11 +106,14 @@ class Etl:
             guard.detach()
             if not store.lock(guard):
                 raise Conflict("Another build of the explorer's index is in progress.")
-            outcome = self._run(force, accept_fewer)
+            try:
+                outcome = self._run(force, accept_fewer)
+            finally:
+                kept = self._clean()
             # Not a part of the run: its index is good, whatever comes of this.
             if (active := self.database.call(store.active, self.schema)) is not None:
                 self.indexes.point(active.id)
-                self.indexes.keep(self.database.call(store.drop_older, self.schema, self.settings.kept_runs))
+                self.indexes.keep(kept)
                 self._publish(active.id)
             return outcome
 
@@ -171,7 +174,7 @@ class Etl:
 
     @contextmanager
     def _recorded(self) -> Iterator[Callable[[], int]]:
-        """Enter a run in the run list when it begins, or else when it fails; and clean up after it."""
+        """Enter a run in the run list when it begins, or else when it fails."""
         number: int | None = None
         reported = ExitStack()
 
@@ -191,9 +194,6 @@ class Etl:
             told = error.message if isinstance(error, CommonsError) else f"{type(error).__name__}: {error}"
             self.database.call(store.fail, self.schema, begin() if number is None else number, told)
             raise
-        finally:
-            if number is not None:
-                self._clean()
 
     def roll_back(self, number: int | None = None) -> int:
         """Let an earlier run answer again, the one before the active one where no `number` is given.
@@ -288,15 +288,17 @@ class Etl:
             if readable > counts[doc_type.name]:
                 raise AssertionError(f"the index has more documents of {doc_type.name} than were built")
 
-    def _clean(self) -> None:
-        """Remove work folders, those of killed runs too, and indexes beyond those that are kept."""
-        kept = {str(each) for each in self.database.call(store.drop_older, self.schema, self.settings.kept_runs)}
+    def _clean(self) -> list[int]:
+        """Remove work folders, those of killed runs too, and indexes beyond those that are kept: the runs returned."""
+        kept = self.database.call(store.drop_older, self.schema, self.settings.kept_runs)
+        names = set(map(str, kept))
         for path in self.settings.indexes.iterdir() if self.settings.indexes.is_dir() else ():
             if path.name.endswith(WORK):
                 shutil.rmtree(path, ignore_errors=True)
-            elif SUFFIX in path.suffixes and path.name.partition(".")[0] not in kept:
+            elif SUFFIX in path.suffixes and path.name.partition(".")[0] not in names:
                 # A service that was killed leaves the folder in which DuckDB kept what did not fit into memory.
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        return kept
 
 
 def builder(settings: ExploreSettings) -> Build:
