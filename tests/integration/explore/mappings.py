@@ -49,7 +49,7 @@ def _record(draw: Draw, node: str) -> Record:
             # A list may have been a single value under an earlier dictionary.
             value = st.lists(value, max_size=3) | value
         elif kind in ("integer", "number"):
-            value = value | st.just("odd")
+            value = value | st.sampled_from(["odd", "NaN", "-Infinity", "1e999"])
         record[name] = draw(st.none() | value)
     return {name: value for name, value in record.items() if value is not None or draw(st.booleans())}
 

@@ -12,6 +12,7 @@ from commonshub.core.graph import edge_table, node_table
 from ..catalog import Field
 from ..extract import NULL, Progress, edge_file, node_file
 from ..plan import Plan
+from ..sql.expressions import finite
 from ..sql.names import node, quote
 from .dialect import DuckDialect, literal
 
@@ -59,11 +60,12 @@ def _typed(field: Field) -> str:
     """A text column in the type of its field; a value of another type, left from an earlier dictionary, is missing."""
     column = quote(field.name)
     if field.array:
-        return f"try_cast(from_json({column}, '[\"varchar\"]') as {DuckDialect().type_of(field)})"
+        values = f"try_cast(from_json({column}, '[\"varchar\"]') as {DuckDialect().type_of(field)})"
+        return DuckDialect().changed(values, finite) if field.kind == "number" else values
     if not field.numeric:
         return column
     # DuckDB moves a bare cast into the reader of the file, where a wrong value ends the build instead of being missing.
     given = f"nullif({column}, '')"
     if field.kind == "integer":
         return f"coalesce(try_cast({given} as bigint), try_cast(try_cast({given} as double) as bigint))"
-    return f"try_cast({given} as double)"
+    return finite(f"try_cast({given} as double)")

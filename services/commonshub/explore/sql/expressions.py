@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 - names come from the dictionary and are quoted, values are literals
 
+import sys
 from collections.abc import Iterable, Sequence
 
 from ..catalog import Field
@@ -38,13 +39,18 @@ def _replaced(dialect: Dialect, take: Take, column: str) -> str:
     return f"(case {text} {cases} else {text} end)"
 
 
+def finite(number: str) -> str:
+    """A number as long as it is one: JSON knows neither the infinite nor what is none, and OpenSearch takes neither."""
+    return f"case when abs({number}) <= {sys.float_info.max!r} then {number} end"
+
+
 def reduced(dialect: Dialect, take: Take, column: str) -> str:
     """The aggregate of a take over a column of single values; lists come sorted, so that equal data look equal."""
     match take.function:
         case "count":
             return "count(*)"
         case "sum":
-            return dialect.total(column)
+            return finite(dialect.total(column))
         case "set" | "list":
             return dialect.sorted(column, distinct=take.function == "set")
     return f"{take.function}({column})"
