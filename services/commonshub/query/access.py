@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 -- statements are put together here; values are bound and names quoted, see sql.py
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from commonshub.core.dictionary import Dictionary
@@ -27,10 +28,16 @@ class Access:
     scope: Scope
     statement: Statement
 
-    def conditions(self, type_: str, alias: str) -> list[str]:
+    def conditions(self, type_: str, alias: str, asked: Sequence[str | None] | None = None) -> list[str]:
         """Conditions on the rows of a node type's table; none when all of them may be seen.
 
         Records of types without a project are catalogue data that every signed-in caller may see.
+
+        Parameters
+        ----------
+        asked
+            Ids of projects to which the rows are limited anyhow: the database takes what is asked for and what may be
+            seen for independent of each other, and looks for rows at length where there can be none.
         """
         if self.scope.everything:
             return []
@@ -41,7 +48,7 @@ class Access:
             return [f"{alias}.node_id in (select node_id from {self.projects()} where granted)"]
         if "project_id" not in self.dictionary.nodes[type_].properties:
             return []
-        return [self._in_project(f"{alias}._props->>'project_id'")]
+        return [self._in_project(f"{alias}._props->>'project_id'", asked)]
 
     def limited(self, type_: str) -> bool:
         """Whether rows of a node type may be hidden."""
@@ -71,10 +78,12 @@ class Access:
             f" join {self.tables.node('program')} p on p.node_id = e.dst_id where e.src_id = {alias}.node_id limit 1)"
         )
 
-    def _in_project(self, project_id: str) -> str:
-        if self.scope.nothing:
-            return "false"
+    def _in_project(self, project_id: str, asked: Sequence[str | None] | None) -> str:
         plain = self.scope.plain_ids
+        if plain is not None and (wanted := {each for each in asked or () if each is not None}):
+            plain &= wanted
+        if self.scope.nothing or (plain is not None and not plain):
+            return "false"
         if plain is not None:
             return f"{project_id} = any({self.statement.bind(sorted(plain), 'text[]')})"
         readable = self.readable()

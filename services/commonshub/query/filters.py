@@ -39,7 +39,7 @@ class Filters:
             A link or a time in `args` makes no sense.
         """
         return [
-            *self.access.conditions(type_, alias),
+            *self.access.conditions(type_, alias, args.get("project_id")),
             *self._identity(type_, alias, args),
             *self._properties(type_, alias, args),
             *self._excluded(type_, alias, args.get("not")),

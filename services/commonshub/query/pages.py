@@ -158,15 +158,15 @@ class Pages:
     statement: Statement
     access: Access
 
-    def order(self, types: Sequence[str], alias: str, args: Args, several: bool = False, marked: bool = False) -> Order:
+    def order(self, types: Sequence[str], alias: str, args: Args, kind: str = "", marked: bool = False) -> Order:
         """The order of a list of records of `types` in the table `alias`.
 
         Parameters
         ----------
         marked
             Whether the records show their cursors.
-        several
-            Whether the table has a column ``type``.
+        kind
+            SQL of a record's type, where there are several.
 
         Raises
         ------
@@ -177,7 +177,7 @@ class Pages:
         for argument, descending in (("order_by_asc", False), ("order_by_desc", True)):
             wanted = args.get(argument)
             if wanted is not None:
-                keys += self._keys(types, alias, wanted, descending, several)
+                keys += self._keys(types, alias, wanted, descending, kind)
                 names.append(f"{argument}: {wanted}")
         asked = marked or bool(names) or args.get("after") is not None
         return Order(", ".join(names), tuple(keys), f"{alias}.node_id", asked)
@@ -200,18 +200,33 @@ class Pages:
     def rows(self, order: Order, alias: str, source: str, conditions: Sequence[str], args: Args) -> str:
         """The page of the rows of `source` that meet `conditions`, as what follows ``from``."""
         page = self.clause(order, args)
+        if fence := self.fence(args):
+            found = f"select {alias}.node_id, {alias}._props from {source}{conjunction(conditions)}"
+            source, conditions = f"({found}{fence}) {alias}", ()
         reach = [] if args.get("after") is None else order.reach(args["after"], self.statement)
         if len(reach) < 2 or _first(args) <= 0:
             behind = [_any_of(reach)] if reach else []
             return f"{source}{conjunction([*conditions, *behind])}{page}"
         # No more than the page is taken of each range; the ranges are then put together in order.
-        most = {**args, "first": _first(args) + max(int(args.get("offset") or 0), 0), "offset": 0}
-        taken = self.clause(order, most)
+        taken = self.clause(order, self.within(args))
         arms = [
             f"(select {alias}.node_id, {alias}._props from {source}{conjunction([*conditions, *each])}{taken})"
             for each in reach
         ]
         return f"({' union all '.join(arms)}) {alias}{page}"
+
+    def fence(self, args: Args) -> str:
+        """What behind a sub-select keeps the database from stopping at as many rows as a page needs.
+
+        It would hope to meet them soon, and therefore look at one record after the other. What most records hardly
+        meet, such as to have no link, is found in less time for all of them at once.
+        """
+        return " offset 0" if _first(args) > 0 and any(args.get(key) for key in _RARE) else ""
+
+    def within(self, args: Args) -> Args:
+        """The arguments of a list that holds what a page can have of one part of all records, and has no offset."""
+        first, offset = _first(args), max(int(args.get("offset") or 0), 0)
+        return {**args, "first": first + offset if first > 0 else first, "offset": 0}
 
     def behind(self, order: Order, args: Args) -> str:
         """``where …`` of the records behind the cursor, of which there is one table of all types."""
@@ -219,24 +234,24 @@ class Pages:
             return ""
         return conjunction([_any_of(order.reach(args["after"], self.statement))])
 
-    def _keys(self, types: Sequence[str], alias: str, wanted: str, descending: bool, several: bool) -> list[Key]:
+    def _keys(self, types: Sequence[str], alias: str, wanted: str, descending: bool, kind: str) -> list[Key]:
         if wanted == "id":
             return [Key(f"{alias}.node_id", "text", descending)]
         if wanted == "type":
-            return [Key(f"{alias}.type", "text", descending)] if several else []
+            return [Key(kind, "text", descending)] if kind else []
         if wanted == "project_id" and "project" in types:
-            return [Key(self._project_id(types, alias), "text", descending)]
+            return [Key(self._project_id(types, alias, kind), "text", descending)]
         for type_ in types:
             each = self.access.dictionary.nodes[type_].properties.get(wanted)
             if each is not None:
                 return [Key(ordered(alias, each), ordered_type(each), descending)]
         raise BadRequest(f"Cannot order by {wanted} on {types[0] if len(types) == 1 else 'node'}")
 
-    def _project_id(self, types: Sequence[str], alias: str) -> str:
+    def _project_id(self, types: Sequence[str], alias: str, kind: str) -> str:
         if len(types) == 1:
             return self.access.project_id(alias)
         stored = text(alias, "project_id")
-        return f"case {alias}.type when 'project' then {self.access.project_id(alias)} else {stored} end"
+        return f"case {kind} when 'project' then {self.access.project_id(alias)} else {stored} end"
 
 
 def _any_of(alternatives: Sequence[Sequence[str]]) -> str:
@@ -246,6 +261,16 @@ def _any_of(alternatives: Sequence[Sequence[str]]) -> str:
 def _first(args: Args) -> int:
     first = args.get("first")
     return DEFAULT_FIRST if first is None else int(first)
+
+
+_RARE = ("without_links", "without_path_to", "with_path_to_any")
+# What chooses by project and type alone.
+_PLAIN = ARGUMENTS | {"project_id", "of_type", "category"}
+
+
+def is_plain(args: Args) -> bool:
+    """Whether all records of the chosen types and projects are listed, so that a page is soon met in any order."""
+    return all(value is None or key in _PLAIN for key, value in args.items())
 
 
 def _selective(args: Args) -> bool:

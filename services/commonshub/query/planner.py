@@ -25,7 +25,7 @@ from .equality import Equality
 from .fields import Aggregate, AnyNeighbours, Count, Cursor, Listing, Neighbours, NodeTypes, Transactions, Value, Viewer
 from .filters import Filters, ends
 from .logbook import Logbook, limit_of
-from .pages import ARGUMENTS, Order, Pages
+from .pages import ARGUMENTS, Order, Pages, is_plain
 from .paths import Paths
 from .predicates import Predicates
 from .rendering import Written, array, object_of, objects, texts
@@ -205,7 +205,7 @@ class _Compiler:
             source = f"{self.tables.node(types[0])} {alias}"
             return self._records(types[0], alias, source, [], selected, written)
         asked = [type_ for type_ in types if self.filters.chooses(type_, selected.args)]
-        arms = [self._arm(type_, asked, selected.args, paged=separate_pages) for type_ in asked]
+        arms = [self._arm(type_, asked, selected.args, separate_pages) for type_ in asked]
         return self._union(asked, arms, selected, written, paged=not separate_pages)
 
     def _count(self, types: tuple[str, ...], args: Args) -> str:
@@ -289,12 +289,16 @@ class _Compiler:
 
     # -- records of several types ----------------------------------------------
 
-    def _arm(self, type_: str, types: Sequence[str], args: Args, paged: bool) -> str:
+    def _arm(self, type_: str, types: Sequence[str], args: Args, separate: bool) -> str:
+        """The records of one type: a page of its own, or as many as a page of all types needs, or all."""
         alias = self.statement.alias()
         conditions = self.filters.conditions(type_, alias, args)
-        page = self.pages.clause(self.pages.order(types, alias, args), args) if paged else ""
-        text = f"{_rows(type_, alias)} from {self.tables.node(type_)} {alias}{conjunction(conditions)}{page}"
-        return f"({text})" if page else text
+        source = f"{self.tables.node(type_)} {alias}"
+        if not separate and not is_plain(args):
+            return f"{_rows(type_, alias)} from {source}{conjunction(conditions)}"
+        order = self.pages.order(types, alias, args, kind=f"{literal(type_)}::text")
+        rows = self.pages.rows(order, alias, source, conditions, args if separate else self.pages.within(args))
+        return f"({_rows(type_, alias)} from {rows})"
 
     def _any_neighbours(self, type_: str, alias: str, selected: Selected) -> str:
         arms, types = [], []
@@ -322,11 +326,12 @@ class _Compiler:
         if not arms:
             return written("null::json", "(select where false) r")
         alias = self.statement.alias()
-        order = self.pages.order(types, alias, selected.args, several=True, marked=_shows_cursors(selected))
+        order = self.pages.order(types, alias, selected.args, f"{alias}.type", marked=_shows_cursors(selected))
         page = ""
         if paged:
             page = self.pages.behind(order, selected.args) + self.pages.clause(order, selected.args)
-        united = f"({(' union ' if distinct else ' union all ').join(arms)}) {alias}"
+        united = (" union " if distinct else " union all ").join(arms)
+        united = f"({united}{self.pages.fence(selected.args)}) {alias}"
         same = selected.children.get("Node") or selected.children.get("DataNode")
         if same is not None:
             columns = {each.key: self._shared(types, alias, each, order) for each in same}

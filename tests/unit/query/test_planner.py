@@ -217,6 +217,48 @@ def test_every_table_of_records_is_limited_to_the_scope(scope: Scope) -> None:
         assert scope.nothing or f"{alias}._props->>'project_id'" in statement
 
 
+ONE = Scope(projects=frozenset([("P", "Q")]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limits"),
+    [
+        ("first: 20, offset: 5", ["25"] * 5 + ["20"]),
+        ('first: 20, order_by_desc: "type", category: ["clinical"]', ["20"] * 5),
+        ('first: 20, of_type: ["case", "file"]', ["20"] * 3),
+        ("first: 0", []),
+        # Where few of a type may match, its records are not walked in order until they do.
+        ('first: 20, quick_search: "x"', ["20"]),
+    ],
+)
+def test_no_more_is_read_of_each_type_than_a_page_of_all_needs(arguments: str, limits: list[str]) -> None:
+    statement = plan(f"{{ node({arguments}) {{ id }} }}", scope=ONE).statement or ""
+    assert re.findall(r" limit (\d+)", statement) == limits
+
+
+@pytest.mark.parametrize(("asked", "found"), [("P-Q", ["P-Q"]), ("P-R", None), (["P-R", "P-Q"], ["P-Q"])])
+def test_nothing_is_looked_for_where_it_may_not_be_seen(asked: Any, found: list[str] | None) -> None:
+    query = "query ($p: [String]) { case(project_id: $p) { id } }"
+    planned = plan(query, {"p": asked}, ONE)
+    assert (found in planned.parameters.values()) == (found is not None)
+    assert ("where false" in (planned.statement or "")) == (found is None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fenced"),
+    [
+        ('id: "x"', False),
+        ('without_links: ["files"]', True),
+        ('without_path_to: {type: "file"}', True),
+        ('without_path_to: {type: "file"}, first: 0', False),
+        ('with_links: ["files"]', False),
+    ],
+)
+def test_the_few_that_something_is_missing_from_are_found_all_at_once(arguments: str, fenced: bool) -> None:
+    statement = plan(f"{{ case({arguments}) {{ id }} }}").statement or ""
+    assert ("offset 0) t" in statement) == fenced
+
+
 @pytest.mark.parametrize(
     "query",
     [
