@@ -15,8 +15,10 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg2.errors import UndefinedTable
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.exc import ProgrammingError
 
 from ..core import records
 from ..core.errors import BadRequest, Unavailable
@@ -265,9 +267,22 @@ def file_print(entity: Entity) -> Print | None:
 
 
 def look_up(connection: sa.Connection, schema: str, entities: Sequence[Entity]) -> Known:
-    """What the index has of the files of a submission, with three statements."""
-    if connection.execute(sa.select(sa.func.to_regclass(f'"{schema}".record'))).scalar_one() is None:
-        raise Unavailable("The index is not ready yet; try again in a few seconds.")
+    """What the index has of the files of a submission, with at most three statements.
+
+    Raises
+    ------
+    Unavailable
+        The index service has not made its tables yet.
+    """
+    try:
+        return _known(connection, schema, entities)
+    except ProgrammingError as error:
+        if not isinstance(error.orig, UndefinedTable):
+            raise
+        raise Unavailable("The index is not ready yet; try again in a few seconds.") from error
+
+
+def _known(connection: sa.Connection, schema: str, entities: Sequence[Entity]) -> Known:
     named = [given_guid(entity) for entity in entities]
     guids = {guid for guid in named if guid is not None}
     prints = {
@@ -277,8 +292,7 @@ def look_up(connection: sa.Connection, schema: str, entities: Sequence[Entity]) 
     }
     by_print: dict[Print, list[Record]] = {}
     if prints:
-        md5s, sizes = zip(*prints, strict=True)
-        for row in connection.execute(_by_print(schema), {"md5s": list(md5s), "sizes": list(sizes)}):
+        for row in connection.execute(_by_md5(schema), {"md5s": list({md5 for md5, _ in prints})}):
             record = records.of_row(row)
             by_print.setdefault((record.hashes["md5"], record.size or 0), []).append(record)
     aliases = [alias_of(entity) for entity in entities if entity.old is None]
@@ -295,14 +309,13 @@ _NOTHING: sa.ColumnElement[int] = sa.literal_column("0")
 
 
 @lru_cache(maxsize=8)
-def _by_print(schema: str) -> sa.Select[Any]:
-    """The records with the MD5s in the parameter ``md5s`` and the sizes in ``sizes``, oldest first."""
+def _by_md5(schema: str) -> sa.Select[Any]:
+    """The records with the MD5s in the parameter ``md5s``, oldest first."""
     table = records.tables(schema).record
-    given = sa.func.unnest(sa.bindparam("md5s", type_=TEXTS), sa.bindparam("sizes", type_=ARRAY(sa.BigInteger)))
-    wanted = given.table_valued(sa.column("md5", sa.Text), sa.column("size", sa.BigInteger)).render_derived()
+    wanted = sa.func.unnest(sa.bindparam("md5s", type_=TEXTS)).table_valued(sa.column("md5", sa.Text)).render_derived()
     holds = table.c.hashes.contains(sa.func.jsonb_build_object("md5", wanted.c.md5))
     found = sa.select(table).where(holds).offset(_NOTHING).lateral()
-    query = sa.select(found).select_from(wanted.join(found, found.c.size == wanted.c.size))
+    query = sa.select(found).select_from(wanted.join(found, sa.true()))
     return query.order_by(found.c.created_date, found.c.guid)
 
 

@@ -137,6 +137,15 @@ def test_g45_a_known_file_is_not_registered_twice(
     assert index[guid].authz == ["/programs/elsewhere"]
 
 
+def test_g45_a_file_of_known_md5_and_another_size_is_another_file(
+    api: Any, index: Index, name: str, guid_of: Callable[[str], str]
+) -> None:
+    document = reads(name)
+    other = index.add({**document, "file_size": 8}, authz=["/programs/elsewhere"])
+    assert api.put(document)["success"]
+    assert guid_of(name) != other
+
+
 @pytest.mark.parametrize("method", ["PUT", "POST"])
 @pytest.mark.parametrize("together", [True, False], ids=["in one request", "one after the other"])
 def test_two_nodes_of_one_file_share_its_record_where_they_can(
