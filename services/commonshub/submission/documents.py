@@ -22,7 +22,7 @@ from .body import Body
 from .entity import Document, Fault
 from .places import JsonPlaces, Places, pointer_of
 from .tables import Table
-from .workbook import Bounds, Workbook
+from .workbook import OLD_WORKBOOK, OLD_WORKBOOK_SAID, Bounds, Workbook
 
 JSON, TSV, CSV, XLSX, BULK = "json", "tsv", "csv", "xlsx", "bulk"
 _TYPES = {
@@ -36,7 +36,9 @@ _TYPES = {
 CONTENT_TYPES = {JSON: "application/json", **{kind: name for name, kind in _TYPES.items()}}
 _SPACE = b" \t\n\r"
 MAX_DEPTH = 50
+_NESTED = f"it is nested more than {MAX_DEPTH} levels deep."
 _BOM = b"\xef\xbb\xbf"
+_ZIP = b"PK\x03\x04"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s;"']+)""", re.IGNORECASE)
 
@@ -135,8 +137,16 @@ def _check_encoding(body: Body, content_type: str) -> None:
     named = _CHARSET.search(content_type)
     if named is not None and named[1].lower() not in ("utf-8", "utf8", "us-ascii", "ascii"):
         raise BadRequest(f"Unable to parse document: its charset is {named[1][:40]!r}; save and send it as UTF-8.")
-    if next(body.blocks(), b"").startswith(_UTF16):
+    begin = next(body.blocks(), b"")
+    if begin.startswith(_UTF16):
         raise BadRequest("Unable to parse document: bytes 0 and 1 say that it is UTF-16; save and send it as UTF-8.")
+    if begin.startswith(OLD_WORKBOOK):
+        raise BadRequest(f"Unable to parse document: {OLD_WORKBOOK_SAID}")
+    if begin.startswith(_ZIP):
+        raise BadRequest(
+            "Unable to parse document: it is a workbook or another archive; send a workbook (.xlsx) with the content "
+            f"type {CONTENT_TYPES[XLSX]}."
+        )
 
 
 def _check_text(body: Body) -> None:
@@ -182,7 +192,7 @@ def _parse_json(body: bytes, limits: Limits) -> Records:
         raise BadRequest("Unable to parse json: it contains NUL characters, which cannot be stored.")
     # In JSON a quote before a colon ends a key; where it opens a text that starts with a colon, we look closer in vain.
     if body.translate(None, _SPACE).count(b'":') != _count_keys(value):
-        _refuse_duplicates(body)
+        json.loads(body, object_pairs_hook=_unique)
     if _may_hold_long_text(body, limits.cell_chars):
         _refuse_long_texts(value, limits.cell_chars)
     documents = value if isinstance(value, list) else [value]
@@ -225,6 +235,8 @@ def _python_message(body: bytes) -> str | None:
         json.loads(body)
     except ValueError as error:
         return str(error)[:300]
+    except RecursionError:
+        return _NESTED
     return None
 
 
@@ -245,19 +257,23 @@ def _count_keys(value: Any) -> int:
             return count
         count += sum(map(len, objects))
         inner = [*chain.from_iterable(map(dict.values, objects)), *chain.from_iterable(lists)]
-    raise BadRequest(f"Unable to parse json: it is nested more than {MAX_DEPTH} levels deep.")
+    raise BadRequest(f"Unable to parse json: {_NESTED}")
 
 
-def _refuse_duplicates(body: bytes) -> None:
-    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = sorted({name for name in names if names.count(name) > 1})
-            raise BadRequest(f"Unable to parse json: The document contains duplicate keys: {', '.join(twice)}")
-        return found
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these keys and values.
 
-    json.loads(body, object_pairs_hook=check)
+    Raises
+    ------
+    BadRequest
+        A key comes twice.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise BadRequest(f"Unable to parse json: The document contains duplicate keys: {', '.join(twice)}")
+    return found
 
 
 def kept(body: bytes, kind: str) -> str:
@@ -272,4 +288,4 @@ def unkept(text: str, kind: str) -> bytes:
 
 def unstar(document: Document) -> Document:
     """Templates mark required properties with ``*``; they can be sent back as they are."""
-    return {key.lstrip("*"): value for key, value in document.items()}
+    return _unique([(key.lstrip("*"), value) for key, value in document.items()])

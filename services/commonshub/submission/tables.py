@@ -16,8 +16,18 @@ MAX_ROW_CHARS = 4 * 2**20
 """Longest row of a table; a row that never ends must not fill the memory."""
 REMARK = "#"
 """A column whose name starts so is none of the record: what is said of a table can be sent back with it."""
+TARGET_KEYS = frozenset({"id", "node_id", "submitter_id", "code"})
+"""What a link's column may name its targets by: ``samples.submitter_id``."""
 
 Convert = Callable[[str], Any]
+
+_DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
+_CSV_ERRORS = {
+    "field larger": "a cell has more than {0} characters; is a closing quote missing?",
+    "unexpected end": "a cell begins with a quote that is closed nowhere; where it is part of the text, write "
+    'the cell as """like this"" one".',
+    " expected after": "a cell goes on after its closing quote; a quote within a quoted cell is written twice.",
+}
 
 
 class Column(NamedTuple):
@@ -25,6 +35,9 @@ class Column(NamedTuple):
 
     name: str
     key: str | None
+
+    def __str__(self) -> str:
+        return self.name if self.key is None else f"{self.name}.{self.key}"
 
 
 class Table:
@@ -64,8 +77,8 @@ class Table:
                 yield number, cells
         except csv.Error as error:
             message = str(error)
-            if message.startswith("field larger"):
-                message = f"a cell has more than {self._cell_chars} characters; is a closing quote missing?"
+            message = next((told for part, told in _CSV_ERRORS.items() if part in message), message)
+            message = message.format(self._cell_chars)
             raise BadRequest(f"Unable to parse document: row {number + 1}: {message}") from error
 
     def __iter__(self) -> Iterator[tuple[int, Document]]:
@@ -76,7 +89,7 @@ class Table:
         self.places = TablePlaces(sent)
         header = [cell.strip().lstrip("*") for cell in sent]
         check_header(header)
-        _check_type(header)
+        _check_type(header, self.delimiter)
         unnamed = "" in header
         remarks = [index for index, cell in enumerate(header) if cell.startswith(REMARK)]
         columns, width = [column_of(cell) for cell in header], len(header)
@@ -90,6 +103,8 @@ class Table:
                 cells[index : index + 1] = [""] * (index < len(cells))
             if not any(cells):
                 continue
+            if not any(header):
+                raise BadRequest("Unable to parse document: row 1 is empty; it must have the names of the columns.")
             if len(cells) != width or unnamed:
                 self._check_width(number, cells, header)
             node = nodes.get(cells[place]) if place < len(cells) else None
@@ -175,8 +190,14 @@ def check_header(header: Sequence[str], where: str = "") -> None:
         )
 
 
-def _check_type(header: Sequence[str]) -> None:
+def _check_type(header: Sequence[str], delimiter: str) -> None:
     if any(header) and "type" not in header:
+        for other, name in _DELIMITERS.items():
+            if any(cell.strip("\"' *") == "type" for cell in header[0].split(other)) and other != delimiter:
+                raise BadRequest(
+                    f"Unable to parse document: its columns seem to be parted by {name}; text/tab-separated-values "
+                    "takes tabs, and text/csv commas."
+                )
         like = nearest("type", tuple(cell for cell in header if cell), 1)
         hint = f" {meant(['type'])[:-1]} by {like[0]!r}?" if like else ""
         raise BadRequest(f"Unable to parse document: the header has no column 'type'.{hint}")
@@ -201,12 +222,12 @@ class RowMaker:
         self._links: list[tuple[int, str, str]] = []
         for index, column in enumerate(columns):
             known = node.properties.get(column.name) if node else None
-            if not column.name or column.name.startswith(REMARK):
+            if column == Column("", None) or column.name.startswith(REMARK):
                 continue
-            if column.key is not None:
+            if column.key is not None and column.name and known is None and column.key in TARGET_KEYS:
                 self._links.append((index, column.name, column.key))
-            elif known is None:
-                self._strange.append((index, column.name))
+            elif known is None or column.key is not None:
+                self._strange.append((index, str(column)))
             else:
                 self._properties.append((index, column.name, converter(known)))
 
@@ -218,10 +239,6 @@ class RowMaker:
             if index < count:
                 cell = cells[index]
                 document[name] = None if cell in ("", "null") else convert(cell)
-        # A table of several types has columns that are not every row's; only what is filled in is a fault.
-        for index, name in self._strange:
-            if index < count and cells[index] not in ("", "null"):
-                document[name] = cells[index]
         for index, name, key in self._links:
             cell = cells[index] if index < count else ""
             if cell in ("", "null"):
@@ -231,6 +248,10 @@ class RowMaker:
                 if place == len(targets):
                     targets.append({})
                 targets[place][key] = value.strip()
+        # A table of several types has columns that are not every row's; only what is filled in is a fault.
+        for index, name in self._strange:
+            if index < count and cells[index] not in ("", "null"):
+                document[name] = cells[index]
         return document
 
 

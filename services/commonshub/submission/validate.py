@@ -94,22 +94,21 @@ class Checker:
             yield self._broken(error, steps)
 
     def _missing(self, message: str, name: str, document: Document) -> Fault:
-        strange = tuple(key for key in document if key not in self._schema["properties"])
+        strange = tuple(key for key in document if key not in self._schema["properties"] and "." not in key)
         renamed = nearest(name, strange, 1)
         suggestion = f"Rename {renamed[0]!r} to {name!r}." if renamed else advice("required", name)
         return fault("MISSING_PROPERTY", message, [name], suggestion=suggestion)
 
     def _unknown(self, name: str, document: Document) -> Fault:
+        message = f"Additional properties are not allowed ({name!r} was unexpected)"
+        link, dot, _ = name.partition(".")
+        if dot and link in self.link_names:
+            # A table's column that names the targets of a link by something else than their keys.
+            return fault("ERROR", message, [name], "additionalProperties", suggestion=advice("link", link), nearest=[])
         free = tuple(key for key in self._schema["properties"] if document.get(key) is None)
         likely = nearest(name, free)
-        return fault(
-            "ERROR",
-            f"Additional properties are not allowed ({name!r} was unexpected)",
-            [name],
-            "additionalProperties",
-            suggestion=meant(likely) if likely else advice("additionalProperties", name),
-            nearest=list(likely),
-        )
+        suggestion = meant(likely) if likely else advice("additionalProperties", name)
+        return fault("ERROR", message, [name], "additionalProperties", suggestion=suggestion, nearest=list(likely))
 
     def _broken(self, error: Any, steps: tuple[str | int, ...]) -> Fault:
         message = error.message

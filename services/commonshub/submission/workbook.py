@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, time
 from typing import Any, NamedTuple
 
-from ..core.dictionary import NodeType
+from ..core.dictionary import NodeType, Property
 from ..core.errors import BadRequest, CommonsError, TooLarge
 from ..core.spelling import meant, nearest
 from .body import Body
@@ -25,7 +25,11 @@ MAX_COLUMNS = 16_384
 """As many has a sheet in Excel."""
 MAX_SHEET_NAME_CHARS = 31
 """Longer ones Excel does not take, so that the names of some node types are cut."""
+OLD_WORKBOOK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+OLD_WORKBOOK_SAID = "it is a workbook in the format before .xlsx, or one with a password; save it as .xlsx without."
 _WATCHED_COLUMNS = 256
+# A spreadsheet keeps 15 digits of a number, and turns the others into zeros.
+_FIRST_UNKEPT = 10**15
 
 
 class Bounds(NamedTuple):
@@ -107,6 +111,8 @@ class Workbook:
         if self._body.size > self._bounds.bytes:
             raise TooLarge(f"The workbook has {self._body.size} bytes; {self._bounds.bytes} are allowed.")
         data = self._body.bytes()
+        if data.startswith(OLD_WORKBOOK):
+            raise BadRequest(f"Unable to parse document: {OLD_WORKBOOK_SAID}")
         _check_archive(data, self._bounds.bytes)
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False, keep_links=False)
         before = 0
@@ -153,7 +159,7 @@ class Workbook:
         document = maker.make(texts[: len(header)])
         given = document.setdefault("type", node.id) or node.id
         document["type"] = node.id
-        found = [*self._cell_faults(header, cells, texts)]
+        found = [*self._cell_faults(node, header, cells, texts)]
         if given != node.id:
             message = f"The row says that it is a {given}; its sheet is that of {node.id}."
             found.append(fault("INVALID_TYPE", message, ["type"], value=given, suggestion=meant([node.id])))
@@ -161,7 +167,9 @@ class Workbook:
             self.faults[number] = found
         return document
 
-    def _cell_faults(self, header: Sequence[str], cells: Sequence[Any], texts: list[str]) -> Iterator[Fault]:
+    def _cell_faults(
+        self, node: NodeType, header: Sequence[str], cells: Sequence[Any], texts: list[str]
+    ) -> Iterator[Fault]:
         for index, (cell, text) in enumerate(zip(cells, texts, strict=True)):
             if not text:
                 continue
@@ -182,6 +190,16 @@ class Workbook:
             elif len(text) > self._bounds.cell_chars:
                 message = f"Cell {cell.coordinate} has {len(text)} characters, more than {self._bounds.cell_chars}."
                 yield fault("INVALID_VALUE", message, keys, "maxLength", **where)
+            elif _digits_lost(cell.value, node.properties.get(keys[0])):
+                message = f"Cell {cell.coordinate} holds a number with more digits than a spreadsheet keeps."
+                yield fault("INVALID_VALUE", message, keys, "digits", **where)
+
+
+def _digits_lost(value: Any, known: Property | None) -> bool:
+    """Whether a number stands where a text belongs, and has more digits than a spreadsheet keeps."""
+    if type(value) not in (int, float) or abs(value) < _FIRST_UNKEPT:
+        return False
+    return known is None or {known.kind, known.item_kind}.isdisjoint(("integer", "number"))
 
 
 def _check_archive(data: bytes, limit: int) -> None:

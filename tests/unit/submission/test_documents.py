@@ -18,6 +18,7 @@ from commonshub.submission.body import BLOCK_BYTES, Body, join
 from commonshub.submission.documents import Limits, document_format
 from commonshub.submission.documents import read as read_body
 from commonshub.submission.tables import MAX_ROW_CHARS
+from commonshub.submission.workbook import OLD_WORKBOOK
 
 LIMITS = Limits()
 NODES = load(str(Path(__file__).parents[2] / "data" / "dictionary")).nodes
@@ -111,7 +112,14 @@ def test_line_ends_of_every_kind(end: str) -> None:
         (b"type\tsubmitter_id\ncase\ta\0\n", "text/tsv", "line 2 contains NUL"),
         (b"type\tsubmitter_id\tsubmitter_id\n", "text/tsv", "more than once (submitter_id in columns 2 and 3)"),
         (b"Type\tsubmitter_id\ncase\ta\n", "text/tsv", "no column 'type'. Did you mean 'type' by 'Type'?"),
-        (b'type\tsubmitter_id\ncase\t"a\n', "text/tsv", "row 2"),
+        (b'type\tsubmitter_id\ncase\t"a\n', "text/tsv", "row 2: a cell begins with a quote that is closed nowhere"),
+        (b'type\tsubmitter_id\ncase\t"a" b\n', "text/tsv", "row 2: a cell goes on after its closing quote"),
+        (b"type,submitter_id\ncase,a\n", "text/tsv", "parted by commas; text/tab-separated-values takes tabs"),
+        (b"type;submitter_id\ncase;a\n", "text/csv", "parted by semicolons"),
+        (b"submitter_id\t*type\na\tcase\n", "text/csv", "parted by tabs"),
+        (b"\n\ntype\tsubmitter_id\ncase\ta\n", "text/tsv", "row 1 is empty; it must have the names of the columns"),
+        (OLD_WORKBOOK, "text/csv", "a workbook in the format before .xlsx, or one with a password; save it as .xlsx"),
+        (b"PK\x03\x04\xff", "text/tsv", "it is a workbook or another archive; send a workbook (.xlsx) with"),
         (b"type\tsubmitter_id\n\ncase\t" + b"x" * 200_000, "text/tsv", "row 3: a cell has more than 131072 characters"),
         (b'[{}, {"a": ["' + b"x" * 200_000 + b'"]}]', "application/json", "the text at /1/a/0 has 200000 characters"),
         (b'{"a": "' + b'\\"' * 200_000 + b'"}', "application/json", "the text at /a has 200000 characters"),
@@ -144,6 +152,26 @@ def test_a_cell_without_a_header_is_a_fault_of_its_row(header: str, row: str, me
     _, table = reading(f"{header}\n{row}\n")
     [[found]] = table.faults.values()
     assert (list(table.faults), found["message"], found["rule"], found["value"]) == ([2], message, "cells", "b")
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "document"),
+    [
+        ("cases.submitter_id\tcases.submitter_id#1", "a\tb", {"cases.submitter_id#1": "b"}),
+        ("cases.submitter_id\tcases", "a\tb", {"cases": "b"}),
+        ("cases\tcases.submitter_id", "b\ta", {"cases": "b"}),
+        ("cases\tcases.submitter_id", "\ta", {"cases": [{"submitter_id": "a"}]}),
+        ("is_ffpe\tis_ffpe.id", "true\ta", {"is_ffpe": True, "is_ffpe.id": "a"}),
+        ("is_ffpe.id\tis_ffpe", "a\t", {"is_ffpe": None, "is_ffpe.id": "a"}),
+        (".id\tage.", "a\tb", {".id": "a", "age.": "b"}),
+        ("foo.id\tfoo", "a\tb", {"foo": "b"}),
+    ],
+)
+def test_nothing_that_is_said_of_a_link_or_property_in_two_ways_is_lost(
+    header: str, cells: str, document: dict[str, Any]
+) -> None:
+    [found] = read(f"type\t{header}\nsample\t{cells}\n")
+    assert {name: found.get(name) for name in document} == document
 
 
 def test_a_row_that_ends_early_says_nothing_of_the_rest() -> None:
@@ -188,7 +216,10 @@ def test_json_without_duplicate_keys_is_taken_as_it_is(documents: list[Any], pre
     assert parse(body, "application/json") == documents
 
 
-@pytest.mark.parametrize("body", ['{"a":1,"a":2}', '{"b":{"a" : 1, "a": 2}}', '[{"a":":"},{"a":1, "a":1}]'])
+@pytest.mark.parametrize(
+    "body",
+    ['{"a":1,"a":2}', '{"*a":1,"a":2}', '{"*a":1,"**a":2}', '{"b":{"a" : 1, "a": 2}}', '[{"a":":"},{"a":1, "a":1}]'],
+)
 def test_duplicate_keys_are_refused(body: str) -> None:
     with pytest.raises(BadRequest, match="duplicate keys: a"):
         parse(body.encode(), "application/json")
@@ -199,12 +230,20 @@ def test_marks_of_templates_are_taken_off() -> None:
     assert read == [{"type": "case", "x": "*"}]
 
 
-def test_endless_nesting_is_refused() -> None:
+@pytest.mark.parametrize("depth", [51, 200, 2000, 200_000])
+@pytest.mark.parametrize(("begin", "end"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_endless_nesting_is_refused(begin: bytes, end: bytes, depth: int) -> None:
     with pytest.raises(BadRequest, match="nested"):
-        parse(b"[" * 200 + b"]" * 200, "application/json")
+        parse(begin * depth + b"1" + end * depth, "application/json")
 
 
-@given(st.binary(max_size=60), st.sampled_from(["text/tsv", "text/csv", "application/json"]))
+WORDS = st.sampled_from(["type", "case", "sample", "cases", "is_ffpe", "age", ".", "id", "*", "#", "a", "null", ","])
+TABLES = st.lists(
+    st.lists(st.lists(WORDS, max_size=3).map("".join), max_size=4).map("\t".join), min_size=1, max_size=4
+).map(lambda lines: "type\t{}\n".format("\nsample\t".join(lines)).encode())
+
+
+@given(st.binary(max_size=60) | TABLES, st.sampled_from(["text/tsv", "text/csv", "application/json"]))
 @settings(max_examples=300, deadline=None)
 def test_nothing_but_bad_requests_comes_of_any_body(body: bytes, kind: str) -> None:
     with contextlib.suppress(BadRequest):

@@ -74,6 +74,21 @@ def test_a_record_cannot_be_without_its_required_links(kind: str, kept: set[str]
 
 
 @pytest.mark.parametrize(
+    ("name", "suggestion"),
+    [
+        ("cases.submitter_id#1", "a column cases.submitter_id,"),
+        ("gender.id", "Did you mean 'gender'?"),
+        ("zzz.id", "Take 'zzz.id' out"),
+    ],
+)
+def test_a_column_that_names_targets_by_something_else_is_told_how_to(name: str, suggestion: str) -> None:
+    [found] = CHECKERS["demographic"].faults(
+        {"type": "demographic", "submitter_id": "x", "cases": [{"submitter_id": "a"}], name: "b"}
+    )
+    assert (found["keys"], suggestion in found["suggestion"]) == ([name], True)
+
+
+@pytest.mark.parametrize(
     ("document", "told"),
     [
         ({}, {("MISSING_PROPERTY", "type"), ("MISSING_PROPERTY", "submitter_id"), ("MISSING_PROPERTY", "cases")}),

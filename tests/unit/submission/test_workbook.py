@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from commonshub.core.dictionary import load
 from commonshub.core.errors import BadRequest, CommonsError, TooLarge
 from commonshub.submission.body import Body
-from commonshub.submission.workbook import Bounds, Workbook
+from commonshub.submission.workbook import OLD_WORKBOOK, Bounds, Workbook
 
 NODES = load(str(Path(__file__).parents[2] / "data" / "dictionary")).nodes
 BOUNDS = Bounds(10 * 2**20, 500_000, 1000)
@@ -73,6 +73,8 @@ def test_each_sheet_holds_records_of_its_type() -> None:
         ("year_of_birth", 1980.0, 1980),
         ("year_of_birth", 1980.5, "1980.5"),
         ("age", 2.5, 2.5),
+        ("age", 1234567890123456, 1234567890123456),
+        ("gender", 123456789012345, "123456789012345"),
         ("gender", 12, "12"),
         ("gender", 12.0, "12"),
         ("gender", True, "true"),
@@ -98,6 +100,8 @@ def test_a_cell_becomes_what_the_property_is(column: str, cell: Any, value: Any)
         (["a", "e", "#N/A"], "formula", "C2", "primary_site"),
         (["a", "e", None, "more"], "cells", "D2", None),
         (["a", "e", "x" * 1001], "maxLength", "C2", "primary_site"),
+        ([1234567890123456, "e", "x"], "digits", "A2", "submitter_id"),
+        (["a", -1e15, "x"], "digits", "B2", "experiments"),
     ],
 )
 def test_what_a_cell_cannot_hold_is_told_with_sheet_and_cell(
@@ -176,6 +180,11 @@ def test_a_small_file_cannot_unfold_into_a_large_one(change: Change, error: type
     assert len(data) < 100_000
     with pytest.raises(error):
         read(data)
+
+
+def test_a_workbook_of_the_old_format_is_named() -> None:
+    with pytest.raises(BadRequest, match=r"save it as \.xlsx"):
+        read(OLD_WORKBOOK + bytes(600))
 
 
 def test_a_long_file_is_refused_before_it_is_in_memory() -> None:
