@@ -2,44 +2,26 @@
 
 import os
 import threading
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from . import entities, objects, queries, selection
+from . import files, objects, queries, selection, submission
 from .credentials import find
 from .download import Downloads, download
-from .errors import NotFound, Refused, SubmissionFailed
+from .errors import NotFound, SubmissionFailed
 from .faults import Faults
 from .objects import DataObject
 from .progress import Progress
 from .releases import Releases
 from .session import Session
+from .submission import SUBMISSION, project_path
 from .upload import upload
 from .user import User, user_of
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SUBMISSION = "/api/v0/submission"
-MAX_FILES = 20_000  # of each file type, in files()
-
-_FILE_FIELDS = (
-    "project_id",
-    "submitter_id",
-    "type",
-    "object_id",
-    "file_name",
-    "file_size",
-    "data_category",
-    "data_type",
-    "data_format",
-    "md5sum",
-)
-_GUID_COLUMNS = ("object_id", "guid", "did", "GUID")
 
 
 class Commons:
@@ -223,23 +205,16 @@ class Commons:
 
     def releases(self, project: str) -> Releases:
         """The releases of a project, which can be read in place of it, and compared."""
-        return Releases(self._session, _project_path(project))
+        return Releases(self._session, project_path(project))
 
     def records(self, node: str, project: str, *, release: str | None = None) -> "pd.DataFrame":
         """All records of a node type in a project, or in a release of it; the table can be submitted again.
 
         Links are columns ``<link>.submitter_id``.
         """
-        import pandas as pd
-
         if release is None:
             self._properties(node)
-        path = _project_path(project) + ("" if release is None else f"/releases/{quote(release, safe='')}")
-        answer = self._session.get(f"{path}/export/", {"node_label": node, "format": "json"})
-        rows = [entities.flat(row) for row in answer["data"]]
-        if not rows:
-            return pd.DataFrame(columns=["type", "submitter_id"])
-        return pd.DataFrame(rows).convert_dtypes()
+        return submission.records(self._session, node, project, release)
 
     def submit(
         self,
@@ -272,21 +247,7 @@ class Commons:
             Rows were refused and nothing was stored; its ``frame`` has a line per fault with row and column, and it
             shows itself as that table.
         """
-        labels, rows = entities.rows_of(data)
-        if not rows:
-            raise Refused("There is nothing to submit: the table has no rows.")
-        body = [entities.entity(row, node) for row in rows]
-        path = _project_path(project) + ("/_dry_run" if dry_run else "")
-        answer = self._session.request("PUT", path, json=body, refused=False)
-        document = answer.json()
-        if answer.is_success and document.get("success", True):
-            return entities.results(labels, rows, document)
-        found = entities.faults(labels, rows, document)
-        if not found:
-            raise Refused(
-                str(document.get("message") or document.get("error") or "The submission was refused."), 400, document
-            )
-        raise SubmissionFailed(entities.summary(found, len(rows), document), found, document)
+        return submission.submit(self._session, project, data, node, dry_run=dry_run)
 
     def check(
         self,
@@ -317,34 +278,8 @@ class Commons:
         nodes
             File node types; by default all.
         """
-        import pandas as pd
-
-        chosen = list(nodes) if nodes is not None else self.file_nodes()
-        if not chosen:
-            return pd.DataFrame(columns=list(_FILE_FIELDS))
-        scope = ", project_id: $project" if project else ""
-        parts = []
-        for node in chosen:
-            known = self._properties(node)
-            fields = " ".join(each for each in _FILE_FIELDS if each in known or each in ("project_id", "type"))
-            parts.append(f"{selection.name(node)}(first: {MAX_FILES}{scope}) {{ id {fields} }}")
-        head = "query($project: [String]) " if project else ""
-        data = self.query(f"{head}{{ {' '.join(parts)} }}", {"project": [project]} if project else None)
-        rows = [row for node in chosen for row in data[node] or []]
-        for node in chosen:
-            if len(data[node] or []) == MAX_FILES:
-                text = (
-                    f"These are the first {MAX_FILES} of type {node}. Name a project, or use explore() with a filter."
-                )
-                warnings.warn(text, stacklevel=2)
-        for row in rows:
-            # Where a dictionary has no object_id, the record's own id is the object's.
-            row["object_id"] = row.get("object_id") or row.pop("id")
-        if not rows:
-            return pd.DataFrame(columns=list(_FILE_FIELDS))
-        frame = pd.DataFrame(rows, columns=list(_FILE_FIELDS)).dropna(axis="columns", how="all").convert_dtypes()
-        order = [name for name in ("project_id", "file_name", "submitter_id") if name in frame.columns]
-        return frame.sort_values(order, ignore_index=True)
+        chosen = self.file_nodes() if nodes is None else nodes
+        return files.listing(self.query, {node: self._properties(node) for node in chosen}, project)
 
     def resolve(self, guid: str) -> DataObject:
         """The data object of a GUID or a ``drs://`` address.
@@ -388,7 +323,7 @@ class Commons:
         TransferFailed
             Some files could not be fetched; ``failures`` has the reasons, ``done`` the complete files.
         """
-        wanted = objects.resolve(self._session, _guids(guids))
+        wanted = objects.resolve(self._session, files.guids(guids))
         return download(
             self._session, wanted, Path(folder), workers=workers, overwrite=overwrite, progress=progress, cancel=cancel
         )
@@ -436,22 +371,3 @@ class Commons:
             progress=progress,
             cancel=cancel,
         )
-
-
-def _project_path(project: str) -> str:
-    program, dash, code = project.partition("-")
-    if not (program and dash and code):
-        raise Refused(f"{project!r} is not a project id; it looks like program-project, see projects().")
-    return f"{SUBMISSION}/{quote(program, safe='')}/{quote(code, safe='')}"
-
-
-def _guids(given: Any) -> list[str]:
-    """GUIDs of whatever names data objects."""
-    if isinstance(given, str | DataObject):
-        given = [given]
-    elif hasattr(given, "columns"):
-        column = next((name for name in _GUID_COLUMNS if name in given.columns), None)
-        if column is None:
-            raise Refused(f"The table has no column of identifiers; name one {' or '.join(_GUID_COLUMNS)}.")
-        given = given[column]
-    return [each.guid if isinstance(each, DataObject) else str(each) for each in given]
