@@ -160,11 +160,20 @@ def pointing(connection: sa.Connection, schema: str, name: str) -> int:
     return connection.execute(sa.select(sa.func.count()).select_from(record).where(points)).scalar_one()
 
 
+def uploading(connection: sa.Connection, schema: str, name: str) -> int:
+    """How many uploads into a bucket are expected, or are there and not verified yet."""
+    blob = tables(schema).blob
+    return _places(connection, blob, name, blob.c.state.in_(("registered", "uploaded")))
+
+
 def deleting(connection: sa.Connection, schema: str, name: str) -> int:
     """In how many places of a bucket bytes are still being deleted."""
-    deletion = tables(schema).deletion
-    here = sa.func.starts_with(deletion.c.location, f"s3://{name}/")
-    return connection.execute(sa.select(sa.func.count()).select_from(deletion).where(here)).scalar_one()
+    return _places(connection, tables(schema).deletion, name)
+
+
+def _places(connection: sa.Connection, table: sa.Table, name: str, *more: sa.ColumnElement[bool]) -> int:
+    here = sa.func.starts_with(table.c.location, f"s3://{name}/")
+    return connection.execute(sa.select(sa.func.count()).select_from(table).where(here, *more)).scalar_one()
 
 
 def require_free(settings: StorageSettings, bucket: Bucket) -> None:

@@ -150,7 +150,7 @@ class Registration:
         NotFound
             It is not registered.
         Conflict
-            Records point into it, or bytes are still being deleted there; the message says how many.
+            Records point into it, or bytes are still being uploaded or deleted there; the message says how many.
         """
         schema = self.database.settings.index_schema
 
@@ -249,6 +249,11 @@ def _require_unused(connection: sa.Connection, schema: str, name: str) -> None:
     if count := buckets.pointing(connection, schema, name):
         raise Conflict(
             f"{count} record{'s point' if count > 1 else ' points'} into the bucket {name}; change them first."
+        )
+    if count := buckets.uploading(connection, schema, name):
+        raise Conflict(
+            f"{count} upload{'s are' if count > 1 else ' is'} under way into the bucket {name}, not verified yet. "
+            "Wait for that, or delete the records."
         )
     if count := buckets.deleting(connection, schema, name):
         raise Conflict(f"In {count} place{'s' * (count > 1)} of the bucket {name} bytes are still being deleted.")

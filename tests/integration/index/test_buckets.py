@@ -19,7 +19,7 @@ from tests.stores import KEYS, StoppableStore
 from tests.tokens import bearer
 from tests.waiting import eventually
 
-from commonshub.core import audit, buckets
+from commonshub.core import audit, blobs, buckets, records
 from commonshub.core.storage import Location, Storage
 
 __all__ = ["ask"]
@@ -105,6 +105,20 @@ def test_a_service_uses_it_without_a_restart(
         assert KEYS["access_key"] in answer.json()["url"]
     finally:
         ask("DELETE", f"/index/index/{made['did']}?rev={made['rev']}")
+
+
+def test_a_bucket_that_bytes_are_coming_into_is_not_removed(ask: Ask, running: Any, second: dict[str, Any]) -> None:
+    database = running.app.database
+    assert ask("POST", ROUTE, json=second).status_code == 201
+    upload = {"uploader": "admin", "file_name": "x", "authz": [], "bucket": "second"}
+    blank = database.call(lambda connection: blobs.create_blank(connection, SCHEMA, **upload))
+    try:
+        refused = ask("DELETE", f"{ROUTE}/second")
+        assert (refused.status_code, registered(running)) == (409, ["second"])
+        assert "1 upload is under way into the bucket second, not verified yet" in refused.json()["message"]
+    finally:
+        database.call(records.delete_many, SCHEMA, [blank.did])
+    assert ask("DELETE", f"{ROUTE}/second").status_code == 204
 
 
 def test_each_change_is_in_the_trail_without_the_credentials(ask: Ask, running: Any, second: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     listing.set_defaults(run=_list)
     remove = commands.add_parser("remove", description="Forget a bucket; what lies in it stays.")
     remove.add_argument("name", metavar="NAME")
-    remove.add_argument("--force", action="store_true", help="even if records point into it")
+    remove.add_argument("--force", action="store_true", help="even if records point into it, or uploads are under way")
     remove.set_defaults(run=_remove)
 
 
