@@ -30,6 +30,7 @@ from .passports.clearinghouse import Clearinghouse
 from .passports.settings import PassportSettings
 from .reads import Reads
 from .registration import Registration
+from .rooms import Room
 from .sweeper import Sweeper
 
 HEAD = "0007"
@@ -53,6 +54,10 @@ class IndexApp(ServiceApplication):
     )
 
     max_bulk_hashes = Integer(10_000, help="Most hashes in one POST /index/bulk/hashes.").tag(config=True)
+
+    max_answer_bytes = Integer(
+        64 * 2**20, min=1, help="Longest list of records, or of metadata, in one answer, in bytes."
+    ).tag(config=True)
 
     create_batch = Integer(64, min=1, help="Most single creations that share one transaction.").tag(config=True)
 
@@ -187,7 +192,8 @@ class IndexApp(ServiceApplication):
             )
 
     async def _list(self, wanted: Filter) -> Page:
-        return await self.database.read(store.listing, self.schema, wanted, prefix=self.commons.guid_prefix)
+        room = Room(self.max_answer_bytes, handlers.FEWER)
+        return await self.database.read(store.listing, self.schema, wanted, room, prefix=self.commons.guid_prefix)
 
     async def _turn(self, wanted: Filter) -> str | None:
         return await self.database.read(store.turn, self.schema, wanted)

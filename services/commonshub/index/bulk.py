@@ -109,7 +109,11 @@ class HashesHandler(IndexHandler):
 
     async def post(self) -> None:
         asked = validate.digests(self.json(), self.index.max_bulk_hashes)
-        found = await self.read(writes.by_hashes, asked, self.index.max_bulk_guids)
+        room = self.room(
+            "Ask for fewer hashes at once; the records of one can be paged through with "
+            "GET /index/index?hash=…&limit=…&start=…."
+        )
+        found = await self.read(writes.by_hashes, asked, self.index.max_bulk_guids, room)
         answer: dict[str, dict[str, list[Any]]] = {}
         for (kind, value), each in found.items():
             answer.setdefault(kind, {})[value] = [document.json for document in each]

@@ -22,7 +22,8 @@ from . import conditions, contents, reads
 from .catalog import tables
 from .contents import Bundle, Bundles, Member
 from .filters import Filter
-from .reads import Form, Name
+from .reads import Form
+from .rooms import Room
 
 T = TypeVar("T")
 
@@ -271,7 +272,14 @@ def delete(connection: sa.Connection, schema: str, bundle_id: str, *, prefix: st
 
 
 def listing(
-    connection: sa.Connection, schema: str, form: Form[T], wanted: Filter, *, prefix: str, complete: bool = False
+    connection: sa.Connection,
+    schema: str,
+    form: Form[T],
+    wanted: Filter,
+    room: Room,
+    *,
+    prefix: str,
+    complete: bool = False,
 ) -> list[T | Bundle]:
     """One page of records, bundles or both, by id, or by date of change where a page number is given.
 
@@ -281,6 +289,11 @@ def listing(
         How the records are read.
     complete
         Leave out records whose bytes are not known yet.
+
+    Raises
+    ------
+    TooLarge
+        The records are longer than there is room for.
     """
     record, bundle = records.tables(schema).record, tables(schema).bundle
     parts = []
@@ -298,12 +311,10 @@ def listing(
     else:
         query = query.order_by(both.c.moment, both.c.id).offset((wanted.limit or 0) * wanted.page)
     page = connection.execute(query.limit(wanted.limit), conditions.values(wanted, prefix)).all()
-    guids = [row.id for row in page if not row.bundle]
-    read: list[T | None] = reads.find(connection, schema, form, [Name(guid) for guid in guids])
-    found = dict(zip(guids, read, strict=True))
+    found = reads.many(connection, schema, form, [row.id for row in page if not row.bundle], room)
     ids = [row.id for row in page if row.bundle]
     there = without_members(connection, schema, ids) if ids else {}
-    every = [there.get(row.id) if row.bundle else found[row.id] for row in page]
+    every = [there.get(row.id) if row.bundle else found.get(row.id) for row in page]
     return [each for each in every if each is not None]
 
 
@@ -311,9 +322,11 @@ def _key(key: sa.ColumnElement[str], moment: sa.ColumnElement[Any], *, bundle: b
     return sa.select(key.label("id"), moment.label("moment"), sa.literal(bundle).label("bundle"))
 
 
-def objects(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: str) -> list[Record | Family]:
+def objects(
+    connection: sa.Connection, schema: str, wanted: Filter, room: Room, *, prefix: str
+) -> list[Record | Family]:
     """The same page as objects of DRS, with the direct contents of its bundles."""
-    page = listing(connection, schema, reads.RECORD, wanted, prefix=prefix, complete=True)
+    page = listing(connection, schema, reads.RECORD, wanted, room, prefix=prefix, complete=True)
     wished = {each.id: [each.id] for each in page if isinstance(each, Bundle)}
     known = families(connection, schema, wished, expand=False) if wished else {}
     # A bundle that was deleted since the page was read is left out.

@@ -17,6 +17,7 @@ from commonshub.core.records import Record
 from commonshub.core.texts import TEXTS
 
 from .ahead import Page
+from .rooms import Room, joined
 
 EMPTY_LIST = sa.cast(pg.array([]), TEXTS)
 EMPTY_OBJECT = sa.cast(sa.literal_column("'{}'"), pg.JSONB())
@@ -29,14 +30,15 @@ _DATES = ("created_date", "updated_date", "content_created_date", "content_updat
 # what it knows to be JSON.
 NAME = "document"
 COLUMNS: list[sa.ColumnElement[Any]] = [
-    sa.literal_column("document.did", sa.Text),
-    sa.literal_column("document.size is null", sa.Boolean),
-    sa.literal_column("cast(row_to_json(document) as text)", sa.Text),
+    sa.literal_column("document.did", sa.Text).label("did"),
+    sa.literal_column("document.size is null", sa.Boolean).label("pending"),
+    sa.literal_column("cast(row_to_json(document) as text)", sa.Text).label("text"),
 ]
 _ITEMS: sa.ColumnElement[str] = sa.literal_column("string_agg(cast(row_to_json(document) as text), ',')", sa.Text)
+_LIST: list[sa.ColumnElement[Any]] = [sa.func.count().label("number"), joined(_ITEMS).label("items")]
 # Everything that a statement sees is the same as long as this is, whoever writes.
 VIEW: sa.ColumnElement[str] = sa.literal_column("cast(pg_current_snapshot() as text)", sa.Text)
-CHANGED: sa.ColumnClause[datetime] = sa.literal_column("document.updated_date", sa.TIMESTAMP)
+CHANGED = sa.literal_column("document.updated_date", sa.TIMESTAMP).label("changed")
 
 
 class Document(NamedTuple):
@@ -101,34 +103,48 @@ def select(chosen: sa.Select[Any]) -> sa.Select[Any]:
     return sa.select(*COLUMNS).select_from(chosen.subquery(NAME))
 
 
-def listed(chosen: sa.Select[Any]) -> sa.Select[str]:
+def listed(chosen: sa.Select[Any]) -> sa.Select[Any]:
     """The same, with all documents in one text, to be read by :func:`read_list`.
 
     PostgreSQL puts them together in the order of the subquery, and Python has no work with each.
     """
-    return sa.select(_ITEMS).select_from(chosen.subquery(NAME))
+    return sa.select(*_LIST).select_from(chosen.subquery(NAME))
 
 
-def read_list(items: sa.Result[str]) -> str:
-    """A JSON list of the documents of :func:`listed`."""
-    return _list(items.scalar_one())
+def read_list(rows: sa.Result[Any], room: Room) -> str:
+    """A JSON list of the documents of :func:`listed`.
+
+    Raises
+    ------
+    TooLarge
+        It is longer than there is room for.
+    """
+    return _list(rows.one(), room)
 
 
 def page(chosen: sa.Select[Any]) -> sa.Select[Any]:
     """The same with the number and the last of them, to be read by :func:`read_page`."""
     documents = chosen.subquery(NAME)
-    columns: list[sa.ColumnElement[Any]] = [VIEW, sa.func.count(), sa.func.max(documents.c.did), _ITEMS]
+    columns: list[sa.ColumnElement[Any]] = [VIEW.label("view"), sa.func.max(documents.c.did).label("last"), *_LIST]
     return sa.select(*columns).select_from(documents)
 
 
-def read_page(rows: sa.Result[Any]) -> Page:
-    """The page of :func:`page`."""
-    view, number, last, items = tuple(rows.one())
-    return Page(view, number, last, _list(items))
+def read_page(rows: sa.Result[Any], room: Room) -> Page:
+    """The page of :func:`page`.
+
+    Raises
+    ------
+    TooLarge
+        As :func:`read_list`.
+    """
+    row = rows.one()
+    return Page(row.view, row.number, row.last, _list(row, room))
 
 
-def _list(items: str | None) -> str:
-    return f"[{items or ''}]"
+def _list(row: sa.Row[Any], room: Room) -> str:
+    if row.number and row.items is None:
+        raise room.refusal()
+    return f"[{row.items or ''}]"
 
 
 def read(rows: Iterable[Sequence[Any]]) -> list[Document]:

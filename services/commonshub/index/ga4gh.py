@@ -13,9 +13,9 @@ from commonshub.core.errors import AuthenticationRequired, BadRequest, CommonsEr
 from commonshub.core.names import spellings
 from commonshub.core.records import Record
 
-from . import bundles, drs, filters
+from . import bundles, drs, filters, reads
 from .bundles import Family
-from .handlers import IndexHandler
+from .handlers import FEWER, IndexHandler
 
 RETRY_AFTER_S = 2
 NOT_VERIFIED = "The bytes of this object have not been verified yet."
@@ -138,7 +138,8 @@ class DrsHandler(ObjectReader):
     async def records_of(self, ids: Iterable[str]) -> dict[str, Record]:
         """What there is of some objects, by id as it was asked for."""
         spelt = {each: self.names(each) for each in ids}
-        found = await self.read(records.get_many, [name for names in spelt.values() for name in names])
+        names = [name for each in spelt.values() for name in each]
+        found = await self.read(reads.many, reads.RECORD, names, self.room("Ask for fewer objects at once."))
         hits = {each: next((found[name] for name in names if name in found), None) for each, names in spelt.items()}
         return {each: record for each, record in hits.items() if record}
 
@@ -187,7 +188,7 @@ class ObjectsHandler(DrsHandler):
 
     async def get(self) -> None:
         wanted = filters.record_filter(self.arguments(), self.index.max_list_limit, "all")
-        found = await self.read(bundles.objects, wanted, prefix=self.prefix)
+        found = await self.read(bundles.objects, wanted, self.room(FEWER), prefix=self.prefix)
         self.reply({"drs_objects": [self.object_of(each) for each in found]})
 
     async def post(self) -> None:

@@ -21,12 +21,17 @@ from . import bundles, drs, filters, ledger, permissions, reads, store, validate
 from .contents import Budget, Contents
 from .documents import Document
 from .filters import Filter
+from .rooms import Room
 
 if TYPE_CHECKING:
     from .app import IndexApp
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# What to do where an answer would be too long.
+FEWER = "Ask for fewer at once, by a smaller limit or with fewer ids."
+ONE_VERSION = "Ask for its versions one by one, each by its GUID; …/latest is the newest."
 
 
 class IndexHandler(StorableHandler):
@@ -78,6 +83,10 @@ class IndexHandler(StorableHandler):
     def budget(self) -> Budget:
         """Entries of bundles that this answer may still list."""
         return Budget(self.index.max_bundle_entries)
+
+    def room(self, advice: str) -> Room:
+        """The room that an answer has, and what is to be done where it does not suffice."""
+        return Room(self.index.max_answer_bytes, advice)
 
     @property
     def prefix(self) -> str:
@@ -149,7 +158,8 @@ class IndexHandler(StorableHandler):
         if wanted.form == "object":
             found = await self._records(wanted)
         else:
-            both = await self.read(bundles.listing, reads.DOCUMENT, wanted, prefix=self.prefix)
+            room = self.room(FEWER)
+            both = await self.read(bundles.listing, reads.DOCUMENT, wanted, room, prefix=self.prefix)
             found = [each.json if isinstance(each, Document) else drs.bundle_document(each) for each in both]
         self.reply({"records": found, **wanted.echo()})
 
@@ -161,7 +171,7 @@ class IndexHandler(StorableHandler):
             return orjson.Fragment((await self.index.ahead.page(wanted)).text)
         pages, listed = self.index.pages, wanted.all_pages()
         start = pages.start(listed, wanted.page, time.monotonic())
-        found, places = await self.read(store.page, wanted, start, prefix=self.prefix)
+        found, places = await self.read(store.page, wanted, start, self.room(FEWER), prefix=self.prefix)
         pages.note(listed, wanted.page, places, time.monotonic())
         return [each.json for each in found]
 
@@ -259,12 +269,12 @@ class VersionsHandler(IndexHandler):
     """``/index/index/{guid}/versions``."""
 
     async def get(self, guid: str) -> None:
-        found = await self.read(store.versions, reads.DOCUMENT, guid, prefix=self.prefix)
+        found = await self.read(store.versions, reads.DOCUMENT, guid, self.room(ONE_VERSION), prefix=self.prefix)
         self.reply({str(place): document.json for place, document in enumerate(found)})
 
     async def put(self, guid: str) -> None:
         changes = validate.grants(self.json())
-        found = await self.read(store.versions, reads.RECORD, guid, prefix=self.prefix)
+        found = await self.read(store.versions, reads.RECORD, guid, self.room(ONE_VERSION), prefix=self.prefix)
         for record in found:
             self.require("update", record.authz, changes.get("authz", []))
         changed = await self.sql(writes.assign, {record.did: record.rev for record in found}, changes)

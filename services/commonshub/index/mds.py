@@ -86,7 +86,8 @@ class EntriesHandler(MetadataHandler):
         offset = self.integer("offset", 0, high=validate.MAX_SIZE_BYTES) or 0
         wanted = metadata.Query(_filters(self.arguments()), limit, offset)
         if self.truth("data", False):
-            self.reply(await self.read(metadata.search, wanted))
+            room = self.room("Ask for fewer at once by a smaller limit, or for the GUIDs alone by data=False.")
+            self.reply(await self.read(metadata.search, wanted, room))
         else:
             self.reply(await self.read(metadata.search_guids, wanted))
 

@@ -24,6 +24,8 @@ from commonshub.core.records import Record
 from commonshub.core.texts import TEXTS
 
 from .catalog import tables
+from .documents import EMPTY_OBJECT, JSON_NULL
+from .rooms import Room, bounded
 
 # What Gen3 writes where nobody says who may read; nothing else is written here, and nothing reads it.
 AUTHZ = {"version": 0, "_resource_paths": ["/open"]}
@@ -95,12 +97,20 @@ def resolve(connection: sa.Connection, schema: str, name: str) -> str:
     return str(found.guid)
 
 
-def search(connection: sa.Connection, schema: str, wanted: Query) -> dict[str, dict[str, Any]]:
-    """The entries that have all that is asked for, in order of GUID."""
+def search(connection: sa.Connection, schema: str, wanted: Query, room: Room) -> dict[str, orjson.Fragment]:
+    """The entries that have all that is asked for, in order of GUID, as they are to be put into an answer.
+
+    Raises
+    ------
+    TooLarge
+        They are longer than there is room for.
+    """
     entry = tables(schema).metadata
-    query = sa.select(entry.c.guid, entry.c.data).where(*_conditions(entry, wanted))
-    rows = connection.execute(query.order_by(entry.c.guid).limit(wanted.limit).offset(wanted.offset))
-    return {row.guid: row.data or {} for row in rows}
+    data = sa.cast(sa.func.coalesce(sa.func.nullif(entry.c.data, JSON_NULL), EMPTY_OBJECT), sa.Text)
+    query = sa.select(entry.c.guid, data.label("text")).where(*_conditions(entry, wanted))
+    told = bounded(query.order_by(entry.c.guid).limit(wanted.limit).offset(wanted.offset))
+    rows = room.read(connection.execute(told, room.values()))
+    return {row.guid: orjson.Fragment(row.text) for row in rows}
 
 
 def search_guids(connection: sa.Connection, schema: str, wanted: Query) -> list[str]:

@@ -8,7 +8,7 @@ from commonshub.core import records
 from commonshub.core.errors import BadRequest, Unsupported
 
 from . import filters, store, validate
-from .handlers import IndexHandler
+from .handlers import FEWER, IndexHandler
 
 
 class DocumentsHandler(IndexHandler):
@@ -18,7 +18,7 @@ class DocumentsHandler(IndexHandler):
 
     async def post(self) -> None:
         guids = validate.guids(self.json(), self.index.max_bulk_guids)
-        self.finish(await self.read(store.documents_of, guids))
+        self.finish(await self.read(store.documents_of, guids, self.room("Ask for fewer GUIDs at once.")))
 
 
 class UrlsHandler(IndexHandler):
@@ -33,7 +33,7 @@ class UrlsHandler(IndexHandler):
             hashes=filters.hashes(arguments),
             ids=filters.guids(arguments),
         )
-        found = await self.read(store.urls, wanted, start or 0, limit or 0, prefix=self.prefix)
+        found = await self.read(store.urls, wanted, start or 0, limit or 0, self.room(FEWER), prefix=self.prefix)
         self.reply({"urls": found, "limit": limit, "start": start, "size": wanted.size, "hashes": wanted.hashes})
 
 
@@ -51,7 +51,7 @@ class UrlQueryHandler(IndexHandler):
             limit=filters.integer(arguments, "limit", 1000, self.index.max_url_records) or 0,
             offset=filters.integer(arguments, "offset", 0) or 0,
         )
-        found = await self.read(store.find_urls, wanted)
+        found = await self.read(store.find_urls, wanted, self.room(FEWER))
         self.reply([{key: each[key] for key in keys} for each in found])
 
 
@@ -72,7 +72,7 @@ class UrlMetadataQueryHandler(IndexHandler):
             limit=filters.integer(arguments, "limit", 1000, self.index.max_url_records) or 0,
             offset=filters.integer(arguments, "offset", 0) or 0,
         )
-        found = await self.read(store.find_urls, wanted)
+        found = await self.read(store.find_urls, wanted, self.room(FEWER))
         self.reply([{name: each[name] for name in keys} for each in found])
 
 

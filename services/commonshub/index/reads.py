@@ -30,6 +30,7 @@ from commonshub.core.texts import TEXTS
 
 from . import documents
 from .documents import Document
+from .rooms import Room, bounded
 
 T = TypeVar("T")
 
@@ -60,8 +61,10 @@ class Form(Generic[T]):
     make: Callable[[Any], T]
 
 
-RECORD = Form(documents.all_fields, lambda chosen: documents.COLUMNS, lambda row: documents.record(row[-1]))
-DOCUMENT = Form(documents.fields, lambda chosen: documents.COLUMNS, lambda row: Document(*row[-3:]))
+RECORD = Form(documents.all_fields, lambda chosen: documents.COLUMNS, lambda row: documents.record(row.text))
+DOCUMENT = Form(
+    documents.fields, lambda chosen: documents.COLUMNS, lambda row: Document(row.did, row.pending, row.text)
+)
 
 
 def find(
@@ -84,6 +87,19 @@ def find(
         return aliased.get(name.text) if exact is None and name.aliases else exact
 
     return [of(name) for name in wanted]
+
+
+def many(connection: sa.Connection, schema: str, form: Form[T], guids: Sequence[str], room: Room) -> dict[str, T]:
+    """The records with exactly these GUIDs, by GUID; what does not exist is left out.
+
+    Raises
+    ------
+    TooLarge
+        They are longer than there is room for.
+    """
+    told = bounded(_by_guid(schema, form))
+    rows = room.read(connection.execute(told, {"names": list(guids), **room.values()})) if guids else ()
+    return {row.called: form.make(row) for row in rows}
 
 
 @lru_cache(maxsize=8)

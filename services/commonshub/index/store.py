@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
@@ -20,6 +21,7 @@ from .documents import Document
 from .filters import Filter
 from .pages import Place, Start
 from .reads import Form
+from .rooms import Room, bounded
 
 T = TypeVar("T")
 _VIEW = sa.select(documents.VIEW)
@@ -32,9 +34,16 @@ class Totals(NamedTuple):
     size_bytes: int
 
 
-def documents_of(connection: sa.Connection, schema: str, guids: Sequence[str]) -> str:
-    """The records with exactly these GUIDs, as a JSON list in their order; what does not exist is left out."""
-    return documents.read_list(connection.execute(_documents_of(schema), {"guids": list(dict.fromkeys(guids))}))
+def documents_of(connection: sa.Connection, schema: str, guids: Sequence[str], room: Room) -> str:
+    """The records with exactly these GUIDs, as a JSON list in their order; what does not exist is left out.
+
+    Raises
+    ------
+    TooLarge
+        They are longer than there is room for.
+    """
+    values = {"guids": list(dict.fromkeys(guids)), **room.values()}
+    return documents.read_list(connection.execute(_documents_of(schema), values), room)
 
 
 @lru_cache(maxsize=8)
@@ -67,22 +76,27 @@ def latest(
     return found[0]
 
 
-def versions(connection: sa.Connection, schema: str, form: Form[T], identifier: str, *, prefix: str = "") -> list[T]:
+def versions(
+    connection: sa.Connection, schema: str, form: Form[T], identifier: str, room: Room, *, prefix: str = ""
+) -> list[T]:
     """All versions of an object, oldest first.
 
     Raises
     ------
     NotFound
         There is none.
+    TooLarge
+        They are longer than there is room for.
     """
     table = records.tables(schema).record
     query = sa.select(*form.fields(table)).where(_same_object(table, identifier, prefix))
     query = query.order_by(table.c.created_date.nulls_first(), table.c.guid)
     chosen = query.subquery(documents.NAME)
-    found = [form.make(row) for row in connection.execute(sa.select(*form.columns(chosen)).select_from(chosen))]
+    told = bounded(sa.select(*form.columns(chosen)).select_from(chosen))
+    found = room.read(connection.execute(told, room.values()))
     if not found:
         raise NotFound("no record found")
-    return found
+    return [form.make(row) for row in found]
 
 
 def _same_object(table: sa.Table, identifier: str, prefix: str) -> sa.ColumnElement[bool]:
@@ -101,13 +115,19 @@ def _same_object(table: sa.Table, identifier: str, prefix: str) -> sa.ColumnElem
     return sa.or_(same, table.c.guid == sa.select(known.c.guid).scalar_subquery())
 
 
-def listing(connection: sa.Connection, schema: str, wanted: Filter, *, prefix: str = "") -> Page:
-    """The records that pass a filter, in order of GUID."""
+def listing(connection: sa.Connection, schema: str, wanted: Filter, room: Room, *, prefix: str = "") -> Page:
+    """The records that pass a filter, in order of GUID.
+
+    Raises
+    ------
+    TooLarge
+        They are longer than there is room for.
+    """
     special = conditions.special(records.tables(schema).record, wanted)
     names = conditions.names(wanted)
     statement = _special_listing(schema, names, special) if special else _plain_listing(schema, names)
-    values = conditions.values(wanted, prefix) | {"limit": wanted.limit}
-    return documents.read_page(connection.execute(statement, values))
+    values = conditions.values(wanted, prefix) | {"limit": wanted.limit} | room.values()
+    return documents.read_page(connection.execute(statement, values), room)
 
 
 def _special_listing(schema: str, names: frozenset[str], special: list[conditions.Condition]) -> sa.Select[Any]:
@@ -142,11 +162,16 @@ def view(connection: sa.Connection) -> str:
 
 
 def page(
-    connection: sa.Connection, schema: str, wanted: Filter, start: Start, *, prefix: str = ""
+    connection: sa.Connection, schema: str, wanted: Filter, start: Start, room: Room, *, prefix: str = ""
 ) -> tuple[list[Document], list[Place | None]]:
     """One page of them in order of change, and the places where this page and the next one begin.
 
     Records of unknown date come first; none of them is a place.
+
+    Raises
+    ------
+    TooLarge
+        They are longer than there is room for.
     """
     table = records.tables(schema).record
     limit = wanted.limit or 0
@@ -154,29 +179,35 @@ def page(
     if start.place:
         query = query.where(sa.tuple_(table.c.updated_date, table.c.guid) >= start.place)
     query = query.order_by(table.c.updated_date.nulls_first(), table.c.guid).offset(limit * start.pages)
-    read = documents.select(query.limit(limit + 1)).add_columns(documents.CHANGED)
-    rows = connection.execute(read, conditions.values(wanted, prefix)).all()
-    begins = [(updated, did) for did, _, _, updated in rows[:: limit or 1]]
-    places = [Place(updated, did) if updated else None for updated, did in begins]
-    return documents.read(row[:-1] for row in rows[:limit]), places
+    told = bounded(documents.select(query.limit(limit + 1)).add_columns(documents.CHANGED))
+    rows = room.read(connection.execute(told, conditions.values(wanted, prefix) | room.values()), limit)
+    places = [Place(row.changed, row.did) if row.changed else None for row in rows[:: limit or 1]]
+    return documents.read(row[:3] for row in rows[:limit]), places
 
 
 def urls(
-    connection: sa.Connection, schema: str, wanted: Filter, offset: int, limit: int, *, prefix: str = ""
+    connection: sa.Connection, schema: str, wanted: Filter, offset: int, limit: int, room: Room, *, prefix: str = ""
 ) -> list[dict[str, Any]]:
-    """URLs of the records that pass a filter, with their metadata, in order of GUID."""
+    """URLs of the records that pass a filter, with their metadata, in order of GUID.
+
+    Raises
+    ------
+    TooLarge
+        Their metadata are longer than there is room for.
+    """
     table = records.tables(schema).record
     url = _each_url(table)
+    metadata = sa.func.coalesce(sa.cast(table.c.url_metadata[url.c.url], sa.Text), "{}")
     query = (
-        sa.select(url.c.url, table.c.url_metadata[url.c.url].label("metadata"))
+        sa.select(url.c.url, metadata.label("text"))
         .select_from(table.join(url, sa.true()))
         .where(*conditions.of_filter(table, wanted))
         .order_by(table.c.guid, url.c.place)
         .offset(offset)
         .limit(limit)
     )
-    rows = connection.execute(query, conditions.values(wanted, prefix))
-    return [{"url": row.url, "metadata": row.metadata or {}} for row in rows]
+    rows = room.read(connection.execute(bounded(query), conditions.values(wanted, prefix) | room.values()))
+    return [{"url": row.url, "metadata": orjson.Fragment(row.text)} for row in rows]
 
 
 def _each_url(table: sa.Table) -> sa.TableValuedAlias:
@@ -196,11 +227,18 @@ class UrlQuery(NamedTuple):
     offset: int = 0
 
 
-def find_urls(connection: sa.Connection, schema: str, wanted: UrlQuery) -> list[dict[str, Any]]:
-    """Records that have URLs with and without these substrings, and those URLs, in order of GUID."""
+def find_urls(connection: sa.Connection, schema: str, wanted: UrlQuery, room: Room) -> list[dict[str, Any]]:
+    """Records that have URLs with and without these substrings, and those URLs, in order of GUID.
+
+    Raises
+    ------
+    TooLarge
+        The URLs are longer than there is room for.
+    """
     table = records.tables(schema).record
     url = _each_url(table)
-    query = sa.select(table.c.guid, table.c.rev, sa.func.array_agg(pg.aggregate_order_by(url.c.url, url.c.place)))
+    found = sa.cast(sa.func.json_agg(pg.aggregate_order_by(url.c.url, url.c.place)), sa.Text)
+    query = sa.select(table.c.guid, table.c.rev, found.label("text"))
     query = query.select_from(table.join(url, sa.true()))
     if wanted.include:
         query = query.where(conditions.some_url_contains(table, wanted.include))
@@ -214,7 +252,8 @@ def find_urls(connection: sa.Connection, schema: str, wanted: UrlQuery) -> list[
         query = query.where(*conditions.some_url_may_hold(table, {key: value}))
         query = query.where(table.c.url_metadata[url.c.url][key].astext == value)
     query = query.group_by(table.c.guid).order_by(table.c.guid).limit(wanted.limit).offset(wanted.offset)
-    return [{"did": guid, "rev": rev, "urls": found} for guid, rev, found in connection.execute(query)]
+    rows = room.read(connection.execute(bounded(query), room.values()))
+    return [{"did": row.guid, "rev": row.rev, "urls": orjson.Fragment(row.text)} for row in rows]
 
 
 def totals(connection: sa.Connection, schema: str, before: datetime | None = None) -> Totals:

@@ -13,6 +13,7 @@ from commonshub.core.texts import TEXTS
 
 from . import documents
 from .documents import Document
+from .rooms import Room, bounded
 
 
 def lock(connection: sa.Connection, schema: str, guids: Sequence[str]) -> dict[str, str | None]:
@@ -87,14 +88,14 @@ def _rows(columns: Sequence[sa.Column[Any]], rows: Sequence[Mapping[str, Any]]) 
 
 
 def by_hashes(
-    connection: sa.Connection, schema: str, wanted: Sequence[tuple[str, str]], most: int
+    connection: sa.Connection, schema: str, wanted: Sequence[tuple[str, str]], most: int, room: Room
 ) -> dict[tuple[str, str], list[Document]]:
     """The records that have each of these hashes, in order of GUID, by kind and value.
 
     Raises
     ------
     TooLarge
-        There are more than `most` of them.
+        There are more than `most` of them, or they are longer than there is room for.
     """
     if not wanted:
         return {}
@@ -110,15 +111,12 @@ def by_hashes(
         .select_from(given.join(holder, sa.true()))
         .limit(most + 1)
     )
-    rows = connection.execute(query).all()
+    rows = room.read(connection.execute(bounded(query), room.values()))
     if len(rows) > most:
-        raise TooLarge(
-            f"More than {most} records have these hashes. Ask for fewer at once; the records of one hash can be paged "
-            "through with GET /index/index?hash=…&start=…."
-        )
+        raise TooLarge(f"More than {most} records have these hashes. {room.advice}")
     found: dict[tuple[str, str], list[Document]] = {each: [] for each in wanted}
-    for kind, digest, *document in rows:
-        found[kind, digest].append(Document(*document))
+    for row in rows:
+        found[row.kind, row.digest].append(Document(row.did, row.pending, row.text))
     for each in found.values():
         each.sort(key=lambda document: document.did)
     return found

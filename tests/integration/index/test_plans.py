@@ -12,6 +12,9 @@ from commonshub.core.records import Draft
 from commonshub.index import store
 from commonshub.index.filters import record_filter
 from commonshub.index.pages import Place, Start
+from commonshub.index.rooms import Room
+
+ROOM = Room(2**20, "")
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +70,16 @@ def connection(running: Any) -> Iterator[sa.Connection]:
 def test_a_filter_has_its_index(connection: sa.Connection, query: dict[str, list[str]], index: str) -> None:
     wanted = record_filter(query, 1024)
     if wanted.page is None:
-        plan = explained(connection, lambda: store.listing(connection, "index", wanted))
+        plan = explained(connection, lambda: store.listing(connection, "index", wanted, ROOM))
     else:
-        plan = explained(connection, lambda: store.page(connection, "index", wanted, Start(None, 3)))
+        plan = explained(connection, lambda: store.page(connection, "index", wanted, Start(None, 3), ROOM))
     assert index in plan
 
 
 def test_a_page_starts_after_the_page_before(connection: sa.Connection) -> None:
     place = Place(datetime(2020, 1, 1), "a")
     plan = explained(
-        connection, lambda: store.page(connection, "index", record_filter({"page": ["9"]}, 1024), Start(place, 0))
+        connection, lambda: store.page(connection, "index", record_filter({"page": ["9"]}, 1024), Start(place, 0), ROOM)
     )
     assert "Index Cond: (ROW(updated_date, (guid)::text) >=" in plan
 
@@ -85,7 +88,7 @@ def test_a_page_starts_after_the_page_before(connection: sa.Connection) -> None:
 def test_where_a_page_ends_is_told_without_the_records(connection: sa.Connection, limit: int) -> None:
     wanted = record_filter({"limit": [str(limit)]}, 1024)
     assert "Index Only Scan using record_pkey" in explained(connection, lambda: store.turn(connection, "index", wanted))
-    page = store.listing(connection, "index", wanted)
+    page = store.listing(connection, "index", wanted, ROOM)
     assert store.turn(connection, "index", wanted) == (page.last if page.number == limit else None)
 
 

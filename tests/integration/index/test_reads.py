@@ -16,8 +16,10 @@ from commonshub.core.errors import NotFound
 from commonshub.core.records import Draft
 from commonshub.index import reads, store
 from commonshub.index.reads import DOCUMENT, RECORD, Name, Reads
+from commonshub.index.rooms import Room
 
 PREFIX = "dg.T/"
+ROOM = Room(2**20, "")
 KEYS = [
     *("did", "baseid", "rev", "form", "size", "file_name", "version", "uploader", "urls", "urls_metadata", "acl"),
     *("authz", "hashes", "metadata", "created_date", "updated_date", "description", "content_created_date"),
@@ -128,11 +130,11 @@ def test_a_document_has_every_key_and_nulls_count_as_empty(connection: sa.Connec
 def test_all_versions_of_an_object_take_one_statement(
     connection: sa.Connection, statements: list[Statement], name: str
 ) -> None:
-    found = store.versions(connection, "index", RECORD, name, prefix=PREFIX)
+    found = store.versions(connection, "index", RECORD, name, ROOM, prefix=PREFIX)
     newest = store.latest(connection, "index", name, prefix=PREFIX)
     assert ([each.did for each in found], newest.did, len(statements)) == (["plain", "newer"], "newer", 2)
 
 
 def test_a_record_without_a_baseid_is_its_only_version(connection: sa.Connection) -> None:
-    assert [each.did for each in store.versions(connection, "index", RECORD, "old")] == ["old"]
+    assert [each.did for each in store.versions(connection, "index", RECORD, "old", ROOM)] == ["old"]
     assert store.latest(connection, "index", "old").did == "old"
