@@ -92,6 +92,16 @@ def test_an_import_can_be_repeated(
     assert count(engine) == 4
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"]], ids=["stored", "dry run"])
+def test_a_row_without_a_guid_that_stands_there_twice_is_one_record(
+    run: Run, write: Callable[..., str], engine: sa.Engine, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    once = row(guid="")
+    assert run("import", write(once, row(guid=""), once), *options) == 0
+    assert capsys.readouterr().out.endswith("created, 1 there already, 0 faulty\n")
+    assert count(engine) == (0 if options else 2)
+
+
 def test_faulty_rows_are_named_by_their_lines_and_the_others_stored(
     run: Run, write: Callable[..., str], engine: sa.Engine, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

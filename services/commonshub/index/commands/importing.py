@@ -128,7 +128,7 @@ def _store(app: IndexApp, batch: Sequence[Entry]) -> list[Outcome]:
 def _batches(header: manifest.Header, rows: Iterable[tuple[int, Sequence[str]]]) -> Iterator[Outcome | list[Entry]]:
     """The sound rows in batches, and what is to be said of the others."""
     batch: list[Entry] = []
-    named: set[str] = set()
+    named: set[object] = set()
     for line, cells in rows:
         try:
             row = header.row(line, cells)
@@ -136,13 +136,13 @@ def _batches(header: manifest.Header, rows: Iterable[tuple[int, Sequence[str]]])
         except ValidationFailed as error:
             yield Outcome(line, FAULTY, error.message)
             continue
-        # A row that leans on an earlier one comes after it.
-        if len(batch) == BATCH_ROWS or not named.isdisjoint((entry.draft.did, row.previous)):
+        # A row that leans on an earlier one, or may repeat it, comes after it.
+        name = entry.draft.did or repr(entry.draft)
+        if len(batch) == BATCH_ROWS or not named.isdisjoint((name, row.previous)):
             yield batch
             batch, named = [], set()
         batch.append(entry)
-        if entry.draft.did:
-            named.add(entry.draft.did)
+        named.add(name)
     yield batch
 
 
