@@ -207,7 +207,17 @@ def create(connection: sa.Connection, schema: str, draft: BundleDraft, *, prefix
     contents.check_nesting(bundle_id, members, deeper)
     if records.get(connection, schema, bundle_id):
         raise Conflict(f"A record has the id {bundle_id} already.")
-    values = {
+    values = _values(bundle_id, draft, members)
+    made = connection.execute(pg.insert(bundle).values(values).on_conflict_do_nothing().returning(bundle))
+    row = made.one_or_none()
+    if row is None:
+        raise Conflict(f"A bundle with the id {bundle_id} exists already.")
+    return _of_row(row)
+
+
+def _values(bundle_id: str, draft: BundleDraft, members: Mapping[str, Record | Bundle]) -> dict[str, Any]:
+    """The row of a new bundle."""
+    return {
         "bundle_id": bundle_id,
         "name": draft.name or bundle_id,
         "created_time": records.now(),
@@ -219,11 +229,6 @@ def create(connection: sa.Connection, schema: str, draft: BundleDraft, *, prefix
         "version": draft.version or "",
         "aliases": _text(list(draft.aliases)),
     }
-    made = connection.execute(pg.insert(bundle).values(values).on_conflict_do_nothing().returning(bundle))
-    row = made.one_or_none()
-    if row is None:
-        raise Conflict(f"A bundle with the id {bundle_id} exists already.")
-    return _of_row(row)
 
 
 def _identified(spelt: dict[str, list[str]], there: dict[str, Record | Bundle]) -> list[str]:
@@ -295,6 +300,17 @@ def listing(
     TooLarge
         The records are longer than there is room for.
     """
+    query = _keys(schema, wanted, prefix, complete=complete)
+    page = connection.execute(query, conditions.values(wanted, prefix)).all()
+    found = reads.many(connection, schema, form, [row.id for row in page if not row.bundle], room)
+    ids = [row.id for row in page if row.bundle]
+    there = without_members(connection, schema, ids) if ids else {}
+    every = [there.get(row.id) if row.bundle else found.get(row.id) for row in page]
+    return [each for each in every if each is not None]
+
+
+def _keys(schema: str, wanted: Filter, prefix: str, *, complete: bool) -> sa.Select[Any]:
+    """The ids of a page, each with whether it is a bundle's."""
     record, bundle = records.tables(schema).record, tables(schema).bundle
     parts = []
     if wanted.form != "bundle":
@@ -305,17 +321,10 @@ def listing(
         chosen = _key(bundle.c.bundle_id, bundle.c.updated_time, bundle=True)
         parts.append(chosen.where(*_conditions(bundle, wanted, prefix)))
     both = sa.union_all(*parts).subquery() if len(parts) > 1 else parts[0].subquery()
-    query = sa.select(both.c.id, both.c.bundle)
+    query = sa.select(both.c.id, both.c.bundle).limit(wanted.limit)
     if wanted.page is None:
-        query = query.order_by(both.c.id)
-    else:
-        query = query.order_by(both.c.moment, both.c.id).offset((wanted.limit or 0) * wanted.page)
-    page = connection.execute(query.limit(wanted.limit), conditions.values(wanted, prefix)).all()
-    found = reads.many(connection, schema, form, [row.id for row in page if not row.bundle], room)
-    ids = [row.id for row in page if row.bundle]
-    there = without_members(connection, schema, ids) if ids else {}
-    every = [there.get(row.id) if row.bundle else found.get(row.id) for row in page]
-    return [each for each in every if each is not None]
+        return query.order_by(both.c.id)
+    return query.order_by(both.c.moment, both.c.id).offset((wanted.limit or 0) * wanted.page)
 
 
 def _key(key: sa.ColumnElement[str], moment: sa.ColumnElement[Any], *, bundle: bool) -> sa.Select[Any]:

@@ -256,24 +256,7 @@ def settle(connection: sa.Connection, schema: str, blob: Blob, found: Measuremen
         return False
     record = records.of_row(row)
     fault = difference(record, found)
-    closed = connection.execute(
-        sa.update(tables.blob)
-        .where(
-            tables.blob.c.guid == blob.guid,
-            tables.blob.c.location == str(blob.location),
-            tables.blob.c.state == ARRIVED,
-            tables.blob.c.claim.is_not_distinct_from(blob.claim),
-        )
-        .values(
-            state="failed" if fault else "verified",
-            reason=fault,
-            size=found.size,
-            done=found.size,
-            stamp=found.stamp,
-            updated=_moment(),
-        )
-    )
-    if closed.rowcount == 0 or fault:
+    if not _close(connection, tables.blob, blob, found, fault) or fault:
         return False
     url = str(blob.location)
     changes = {
@@ -284,6 +267,28 @@ def settle(connection: sa.Connection, schema: str, blob: Blob, found: Measuremen
     }
     records.update(connection, schema, blob.guid, None, changes)
     return True
+
+
+def _close(connection: sa.Connection, table: sa.Table, blob: Blob, found: Measurement, fault: str | None) -> bool:
+    """Write down how the measurement of a blob has ended; whether it was still this worker's."""
+    closed = connection.execute(
+        sa.update(table)
+        .where(
+            table.c.guid == blob.guid,
+            table.c.location == str(blob.location),
+            table.c.state == ARRIVED,
+            table.c.claim.is_not_distinct_from(blob.claim),
+        )
+        .values(
+            state="failed" if fault else "verified",
+            reason=fault,
+            size=found.size,
+            done=found.size,
+            stamp=found.stamp,
+            updated=_moment(),
+        )
+    )
+    return closed.rowcount > 0
 
 
 def difference(record: records.Record, found: Measurement) -> str | None:
