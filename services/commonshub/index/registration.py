@@ -11,7 +11,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,9 +69,10 @@ class Registration:
         # By their names, which are no other's: the folder may be written in another way, or have been moved.
         named = {Path(file).name for file in files if file}
         for file in self.folder.glob("*.json"):
-            # What is younger may belong to a bucket that is being tried.
-            if file.name not in named and time.time() - file.stat().st_mtime > UNNAMED_S:
-                file.unlink(missing_ok=True)
+            # What is younger may belong to a bucket that is being tried; what is gone another process has swept.
+            with suppress(FileNotFoundError):
+                if file.name not in named and time.time() - file.stat().st_mtime > UNNAMED_S:
+                    file.unlink()
 
     def close(self) -> None:
         """Wait for no store any more."""

@@ -469,8 +469,11 @@ def test_credentials_that_a_killed_process_has_left_are_swept(ask: Ask, running:
         each.write_text("{}")
     for each in (named, left):
         os.utime(each, (0, 0))
+    # Listed and not there, as what another process deletes at this moment.
+    gone = named.with_name("gone.0123.json")
+    gone.symlink_to("nowhere")
     running.call(running.app.registration.sweep())
-    assert kept(running) == sorted([named, fresh])
+    assert kept(running) == sorted([named, fresh, gone])
 
 
 def test_a_bucket_that_records_point_into_stays(ask: Ask, running: Any, second: dict[str, Any]) -> None:
