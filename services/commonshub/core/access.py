@@ -24,7 +24,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .blobs import has_folder
+from .blobs import exact, has_folder
 from .errors import AuthenticationRequired, BadRequest, NotFound, PermissionDenied
 from .identity import ANONYMOUS, Identity
 from .paths import ancestors, covers, format_path, parse_path
@@ -253,22 +253,17 @@ def _require_reader(asker: Asker, record: Record, settings: StorageSettings) -> 
 
 def reaches(record: Record, location: Location, settings: StorageSettings) -> bool:
     """Whether `record` may stand for the bytes at `location`."""
-    return owns(record, location, settings) or (_exact(location) and EVERYBODY in _paths(location, settings))
+    return owns(record, location, settings) or (exact(location.key) and EVERYBODY in _paths(location, settings))
 
 
 def owns(record: Record, location: Location, settings: StorageSettings) -> bool:
     """Whether the bytes at `location` are this record's, and go with it; not so those that any record may point to."""
-    if not _exact(location):
+    if not exact(location.key):
         return False
     if location.bucket == settings.upload_bucket:
         return location.key.startswith(f"{record.did}/") and has_folder(record.did)
     tied = [path for path in _paths(location, settings) if path != EVERYBODY]
     return any(covers(tied, path) for path in record.authz)
-
-
-def _exact(location: Location) -> bool:
-    """Whether no store could take the key for another one."""
-    return not any(segment in ("", ".", "..") for segment in location.key.split("/"))
 
 
 def _paths(location: Location, settings: StorageSettings) -> Sequence[str]:

@@ -35,7 +35,12 @@ def has_folder(guid: str) -> bool:
     A GUID may hold slashes and ends in a UUID. One below another that does too, ``<GUID>/…<UUID>``, would share the
     folder of that record, whose files may lie in folders of any name.
     """
-    return not any(ends_as_guid(segment) for segment in guid.split("/")[:-1])
+    return exact(guid) and not any(ends_as_guid(segment) for segment in guid.split("/")[:-1])
+
+
+def exact(key: str) -> bool:
+    """Whether no store could take the key of an object for another one."""
+    return not any(segment in ("", ".", "..") for segment in key.split("/"))
 
 
 def location_of(bucket: str, guid: str, file_name: str) -> Location:
@@ -48,13 +53,8 @@ def location_of(bucket: str, guid: str, file_name: str) -> Location:
         be exactly what was meant, in every kind of store. Or the record has no folder of its own (:func:`has_folder`).
     """
     if not has_folder(guid):
-        raise BadRequest(f"Nothing can be uploaded for {guid}: its GUID lies below what may be another record's.")
-    segments = file_name.split("/")
-    if (
-        len(file_name.encode()) > MAX_FILE_NAME_BYTES
-        or _UNSAFE.search(file_name)
-        or any(segment in ("", ".", "..") for segment in segments)
-    ):
+        raise BadRequest(f"Nothing can be uploaded for {guid}: what lies below its GUID may be another record's.")
+    if len(file_name.encode()) > MAX_FILE_NAME_BYTES or _UNSAFE.search(file_name) or not exact(file_name):
         raise BadRequest(
             f"file_name must be a relative path without empty, . or .. parts and control characters, "
             f"of at most {MAX_FILE_NAME_BYTES} bytes; it is {file_name[:80]!r}."

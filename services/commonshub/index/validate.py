@@ -33,6 +33,9 @@ HASHES = {
 # Other names under which a hash can be asked for, and given to a bundle: ``crc32c`` is DRS's.
 SPELLINGS = {"crc32c": "crc"}
 _GUID = re.compile(r"[^\x00-\x1f\x7f]*[a-fA-F0-9]{8}(-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}")
+# GUIDs that cannot be asked for as they are: slashes and dots at their ends do not survive a URL, and other routes come
+# before those of records.
+_UNREACHABLE = re.compile(r"/|blank/|(.*/)?\.\.?/|.+/aliases/|.+/access/[^/]+$")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:[^\x00-\x1f\x7f]+")
 _DATES = ("content_created_date", "content_updated_date")
 
@@ -53,9 +56,10 @@ def indexed(value: Any) -> str | None:
 
 def _guid(value: Any) -> str | None:
     fits = isinstance(value, str) and len(value) <= MAX_GUID_CHARS and _GUID.fullmatch(value)
-    # /index/blank/… is a route of its own, and slashes at either end do not survive a URL.
-    if not fits or value.startswith(("/", "blank/")):
+    if not fits:
         return f"must be a UUID, perhaps after a prefix, of at most {MAX_GUID_CHARS} characters"
+    if _UNREACHABLE.match(value):
+        return "must not begin with / or blank/, nor have a part ., .., aliases, or access before the UUID"
     return None
 
 

@@ -139,6 +139,10 @@ def test_what_a_record_reaches(bucket: str, key: str, reached: bool) -> None:
         (f"{GUID}/2f3d8a66-0c7c-4a5c-9d42-0b6a8b7f2c11", False),
         (f"{GUID}/folder/2f3d8a66-0c7c-4a5c-9d42-0b6a8b7f2c11", False),
         (f"{GUID}x/2f3d8a66-0c7c-4a5c-9d42-0b6a8b7f2c11", True),
+        (f"../commons/{GUID}", False),
+        (f"x/../{GUID}", False),
+        (f"./{GUID}", False),
+        (f"x//{GUID}", False),
     ],
 )
 def test_a_record_below_another_has_no_folder_of_its_own(did: str, reached: bool) -> None:

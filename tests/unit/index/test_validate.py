@@ -110,13 +110,21 @@ def test_known_hashes(kind: str, digest: str) -> None:
         validate.measured({"size": 0, "hashes": {kind: digest + "g"}})
 
 
-@pytest.mark.parametrize("did", [UUID, UUID.upper(), f"dg.X/{UUID}", f"with blank/{UUID}"])
+@pytest.mark.parametrize("did", [UUID, UUID.upper(), f"dg.X/{UUID}", f"with blank/{UUID}", f"access/{UUID}"])
 def test_guids_may_have_any_prefix(did: str) -> None:
     body = {"form": "object", "size": 0, "hashes": {"md5": MD5}, "urls": [], "did": did}
     assert validate.draft(body).did == did
 
 
-@pytest.mark.parametrize("did", ["", "x", f"{UUID}/x", f"/{UUID}", f"blank/{UUID}", f"a\n{UUID}", "x" * 500 + UUID])
+@pytest.mark.parametrize(
+    "did", [f"{each}{UUID}" for each in ("/", "blank/", "./", "../", "a/../", "a/./b/", "a/aliases/", "a/access/")]
+)
+def test_a_guid_that_no_path_would_reach_is_refused(did: str) -> None:
+    with pytest.raises(ValidationFailed, match="did must not begin with"):
+        validate.draft({"form": "object", "size": 0, "hashes": {"md5": MD5}, "urls": [], "did": did})
+
+
+@pytest.mark.parametrize("did", ["", "x", f"{UUID}/x", f"a\n{UUID}", "x" * 500 + UUID])
 def test_what_is_no_guid_is_refused(did: str) -> None:
     with pytest.raises(ValidationFailed, match="did must be a UUID"):
         validate.draft({"form": "object", "size": 0, "hashes": {"md5": MD5}, "urls": [], "did": did})
