@@ -1,6 +1,7 @@
-"""Faulty queries for the benchmark: of each kind the longest that is still parsed, its fault at the end; and bombs."""
+"""Faulty queries for the benchmark: of each kind the longest that is still read, its fault at the end; and bombs."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from commonshub.query.document import MAX_PLODDING, Limits
 from commonshub.query.size import measure, tokens
@@ -8,11 +9,14 @@ from commonshub.query.size import measure, tokens
 LIMITS = Limits()
 
 
-def queries() -> Iterator[tuple[str, str]]:
-    """Each kind's name, and its query."""
+def queries() -> Iterator[tuple[str, str, Any]]:
+    """Each kind's name, its query, and the value of its variable ``x``."""
     for name, (head, part, tail) in LONG.items():
-        yield name, head + " ".join(map(part, range(_most(head, part, tail)))) + tail
-    yield from BOMBS.items()
+        yield name, head + " ".join(map(part, range(_most(head, part, tail)))) + tail, None
+    for name, text in BOMBS.items():
+        yield name, text, None
+    for name, (type_, argument, value) in FLOODS.items():
+        yield name, f"query ($x: {type_}) {{ case({argument}: $x) {{ id }} }}", value
 
 
 def _most(head: str, part: Callable[[int], str], tail: str) -> int:
@@ -68,4 +72,14 @@ BOMBS = {
     "escapes": '{ case(id: "' + "\\n" * (MAX_PLODDING // 2 - 1) + '") { oops } }',
     "no end of a text": '{ case(id: """' + "x" * 130_000,
     "too long": '{ case(id: "' + "x" * 1_000_000 + '") { id } }',
+}
+_OBJECTS = LIMITS.max_parts - 10
+_FILTERS = [{"submitter_id": {"eq": "x"}}] * (_OBJECTS // 2)
+FLOODS: dict[str, tuple[str, str, Any]] = {
+    "variable paths": ("[WithPathToInput]", "with_path_to", [{"type": "case", "id": "x"}] * _OBJECTS + [{"id": "x"}]),
+    "variable exclusions": ("[NotPropertiesInput_case]", "not", [{"submitter_id": "x"}] * _OBJECTS + [{"oops": 1}]),
+    "variable filters": ("Filter_case", "filter", {"or": [*_FILTERS, {"oops": {"eq": 1}}]}),
+    "variable typos": ("[WithPathToInput]", "with_path_to", [{f"submitter_i{i}": 1 for i in range(10_000)}]),
+    "variable objects": ("[WithPathToInput]", "with_path_to", [{"type": "case"}] * 10 * _OBJECTS),
+    "variable values": ("[String]", "ids", ["x", None] * (_OBJECTS // 2) + [1]),
 }

@@ -227,7 +227,7 @@ class Graph:
         """Median time of a query."""
         return milliseconds(lambda: self.ask(text), runs=runs, warm=5)
 
-    def fault_ms(self, name: str, text: str) -> float:
+    def fault_ms(self, name: str, text: str, value: Any) -> float:
         """Median time of the refusal of a faulty query.
 
         Raises
@@ -235,7 +235,7 @@ class Graph:
         RuntimeError
             It is not refused as one.
         """
-        body = json.dumps({"query": text}).encode()
+        body = json.dumps({"query": text, "variables": {"x": value}}).encode()
         call = Call(f"{API}/graphql", body, self.headers)
         status, answer = self.client.answer(call)
         if status != 400 or not json.loads(answer)["errors"]:

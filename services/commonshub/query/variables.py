@@ -1,20 +1,36 @@
 """The values of a query's variables, coerced to the types that it declares.
 
-graphql-core takes a hundred thousand texts one by one, and a quarter of a second. All items of a list that are of one
-kind stand or fall together, as texts, numbers and truth values do (no list of the schema is of ``Int`` or ``ID``); so a
-long list goes through it as its first item alone, and gets the others back behind it.
+graphql-core asks each object for each field that its type has, some of which have hundreds, and takes a hundred
+thousand texts one by one. Here an object is asked for what it has, and all items of a list that are of one kind stand
+or fall together, as texts, numbers and truth values do (no list of the schema is of ``Int`` or ``ID``): its first item
+speaks for a long one. Values and faults are else those of graphql-core, in its words.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from graphql import GraphQLError, GraphQLSchema, VariableDefinitionNode
-from graphql.execution.values import get_variable_values
+from graphql import (
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLSchema,
+    Undefined,
+    VariableDefinitionNode,
+    is_required_input_field,
+    type_from_ast,
+    value_from_ast,
+)
+from graphql.pyutils import inspect, print_path_list
 
 from commonshub.core.errors import TooLarge
 
+from .rules import Hints
+
 LONG = 100
-"""Longest list that goes through graphql-core as a whole."""
+"""Longest list whose items are all looked at, where they are of one kind."""
+
+_MANY = "Too many errors processing variables, error limit reached. Execution aborted."
 
 Place = tuple[str | int, ...]
 
@@ -47,13 +63,17 @@ def coerced(
     names = {each.variable.name.value for each in definitions}
     given = {name: value for name, value in given.items() if name in names}
     _measure(given, max_depth, max_parts)
-    long: dict[Place, list[Any]] = {}
-    short = {name: _cut(value, (name,), long) for name, value in given.items()}
-    found = get_variable_values(schema, definitions, short, max_errors=max_errors)
-    if isinstance(found, dict):
-        for place, values in long.items():
-            _put(found, place, values)
-    return found
+    faults = _Faults(max_errors)
+    found: dict[str, Any] = {}
+    try:
+        for each in definitions:
+            name = each.variable.name.value
+            value = _Variable(schema, each, faults).value(given.get(name, Undefined))
+            if value is not Undefined:
+                found[name] = value
+    except _TooMany:
+        faults.told.append(GraphQLError(_MANY))
+    return faults.told or found
 
 
 def _measure(given: Mapping[str, Any], max_depth: int, max_parts: int) -> None:
@@ -79,25 +99,113 @@ def _of_one_kind(values: list[Any]) -> bool:
     return frozenset(map(type, values)) in _KINDS
 
 
-def _cut(value: Any, place: Place, long: dict[Place, list[Any]]) -> Any:
-    """`value` with its long lists of one kind cut to their first items, and these lists by their places."""
-    if isinstance(value, dict):
-        return {key: _cut(each, (*place, key), long) for key, each in value.items()}
-    if not isinstance(value, list):
-        return value
-    if len(value) > LONG and _of_one_kind(value):
-        long[place] = value
-        return value[:1]
-    return [_cut(each, (*place, number), long) for number, each in enumerate(value)]
+class _TooMany(Exception):
+    """There are more faults than are told."""
 
 
-def _put(found: Any, place: Place, values: list[Any]) -> None:
-    """Give a list back what it has been cut of, unless it is of a variable that the query does not declare."""
-    for key in place:
-        if isinstance(key, str) and isinstance(found, list):
-            # A single object is a list of one.
-            [found] = found
-        if isinstance(found, dict) and key not in found:
-            return
-        found = found[key]
-    found += values[1:]
+class _Faults:
+    """What is wrong with the variables of a query."""
+
+    def __init__(self, most: int) -> None:
+        self.told: list[GraphQLError] = []
+        self.hints = Hints()
+        self._most = most
+
+    def tell(self, text: str, node: VariableDefinitionNode) -> None:
+        if len(self.told) >= self._most:
+            raise _TooMany
+        self.told.append(GraphQLError(text, node))
+
+
+class _Fields(NamedTuple):
+    """The fields of an input type by their places in it, and those that an object has even if it does not say so."""
+
+    places: Mapping[str, int]
+    set: tuple[str, ...]
+
+
+class _Variable:
+    """One variable. A value that is none of its type is told, and is :data:`graphql.Undefined`."""
+
+    def __init__(self, schema: GraphQLSchema, definition: VariableDefinitionNode, faults: _Faults) -> None:
+        self.definition = definition
+        self.name = definition.variable.name.value
+        self.type: Any = type_from_ast(schema, definition.type)
+        self.faults = faults
+        self._fields: dict[str, _Fields] = {}
+        self._shown: tuple[Any, str] = (Undefined, "")
+
+    def value(self, given: Any) -> Any:
+        if given is Undefined and self.definition.default_value:
+            return value_from_ast(self.definition.default_value, self.type)
+        if given is Undefined or given is None:
+            if isinstance(self.type, GraphQLNonNull):
+                kind, lack = (
+                    ("required", "was not provided") if given is Undefined else ("non-null", "must not be null")
+                )
+                self.faults.tell(f"Variable '${self.name}' of {kind} type '{self.type}' {lack}.", self.definition)
+            return given
+        return self._value(given, self.type, ())
+
+    def _tell(self, value: Any, place: Place, text: str) -> None:
+        if self._shown[0] is not value:
+            # A large object can have many faults.
+            self._shown = value, inspect(value)
+        at = f" at '{self.name}{print_path_list(list(place))}'" if place else ""
+        self.faults.tell(f"Variable '${self.name}' got invalid value {self._shown[1]}{at}; {text}", self.definition)
+
+    def _value(self, value: Any, type_: Any, place: Place) -> Any:
+        if isinstance(type_, GraphQLNonNull):
+            if value is None:
+                self._tell(value, place, f"Expected non-nullable type '{type_}' not to be None.")
+                return Undefined
+            return self._value(value, type_.of_type, place)
+        if value is None:
+            return None
+        if isinstance(type_, GraphQLList):
+            return self._list(value, type_.of_type, place)
+        if isinstance(type_, GraphQLInputObjectType):
+            return self._object(value, type_, place)
+        try:
+            return type_.parse_value(value)
+        except GraphQLError as error:
+            self._tell(value, place, error.message)
+            return Undefined
+
+    def _list(self, value: Any, item: Any, place: Place) -> list[Any]:
+        if not isinstance(value, list):
+            # A single value is a list of one.
+            return [self._value(value, item, place)]
+        if len(value) > LONG and _of_one_kind(value):
+            return [self._value(value[0], item, (*place, 0)), *value[1:]]
+        return [self._value(each, item, (*place, number)) for number, each in enumerate(value)]
+
+    def _object(self, value: Any, type_: GraphQLInputObjectType, place: Place) -> Any:
+        if not isinstance(value, dict):
+            self._tell(value, place, f"Expected type '{type_.name}' to be a mapping.")
+            return Undefined
+        found, fields = {}, self._of(type_)
+        for name in sorted({*fields.set, *(fields.places.keys() & value.keys())}, key=fields.places.__getitem__):
+            field = type_.fields[name]
+            if name in value:
+                found[name] = self._value(value[name], field.type, (*place, name))
+            elif field.default_value is not Undefined:
+                found[name] = field.default_value
+            else:
+                self._tell(value, place, f"Field '{name}' of required type '{field.type}' was not provided.")
+        for name in value:
+            if name not in fields.places:
+                hint = self.faults.hints.of(name, fields.places)
+                self._tell(value, place, f"Field '{name}' is not defined by type '{type_.name}'.{hint}")
+        return found
+
+    def _of(self, type_: GraphQLInputObjectType) -> _Fields:
+        if type_.name not in self._fields:
+            places = {name: number for number, name in enumerate(type_.fields)}
+            own = [
+                name
+                for name, each in type_.fields.items()
+                if is_required_input_field(each) or each.default_value is not Undefined
+            ]
+            self._fields[type_.name] = _Fields(places, tuple(own))
+        return self._fields[type_.name]

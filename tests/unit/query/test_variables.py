@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from graphql import (
-    GraphQLError,
     GraphQLInputObjectType,
     GraphQLList,
     GraphQLObjectType,
@@ -54,20 +53,22 @@ VALUES = st.recursive(
 def test_values_and_faults_are_those_of_the_library(types: dict[str, str], data: st.DataObject) -> None:
     values = data.draw(st.dictionaries(st.sampled_from([*types, "undeclared"]), VALUES))
     expected = get_variable_values(SCHEMA, declared(types), values, max_errors=5)
+    assert told(coerced(types, values)) == told(expected)
     with pytest.MonkeyPatch.context() as patch:
+        # The first item speaks for every list of one kind.
         patch.setattr(variables, "LONG", 1)
         found = coerced(types, values)
-    if isinstance(expected, dict):
-        assert found == expected
-    else:
-        # A list in the wrong place is shown as its first item.
-        assert isinstance(found, list)
-        assert place(found[0]) == place(expected[0])
+    assert told(found)[:1] == told(expected)[:1] if isinstance(expected, list) else found == expected
 
 
-def place(error: GraphQLError) -> list[str]:
-    """Which variable a fault is of, and where in it."""
-    return re.findall(r"Variable '(.*?)'| at '(.*?)'", error.message)
+def told(found: Any) -> Any:
+    """Values, or the texts of faults, without what may have been meant."""
+    return [re.sub(" Did you mean.*", "", each.message) for each in found] if isinstance(found, list) else found
+
+
+def test_an_object_is_told_what_it_has_and_may_not_have() -> None:
+    [unknown] = coerced({"x": "O"}, {"x": {"txets": []}})
+    assert unknown.message.endswith("""Field 'txets' is not defined by type 'O'. Did you mean "texts"?""")
 
 
 def test_nothing_but_texts_numbers_and_truth_values_comes_in_lists() -> None:
