@@ -75,6 +75,8 @@ class Hints:
         # No more than four of ten characters may differ.
         most = int(0.4 * len(wanted)) + 1
         near = [each for each in known if abs(len(each) - len(wanted)) <= most]
+        if not near:
+            return ""
         self._left -= len(wanted) * sum(map(len, near))
         close = [f'"{each}"' for each in suggestion_list(wanted, near)[:3]]
         return f" Did you mean {' or '.join(close)}?" if close else ""
