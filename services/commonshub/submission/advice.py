@@ -49,6 +49,7 @@ _RULES: Mapping[str, str] = {
     "object": "Compare object_id, md5sum, file_size and urls with the data object in the index.",
     "systemProperties": "Leave {column} out; the commons sets it.",
     "cells": "Quote cells that hold the delimiter or a line break, or remove what stands beyond the header.",
+    "blanks": "Take the blanks at its ends away.",
     "digits": "Format the column as text, and write the value anew.",
     "formula": "Replace the formula by its value (copy, then paste as values).",
 }

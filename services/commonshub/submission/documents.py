@@ -122,6 +122,8 @@ def read(body: Body, content_type: str, nodes: Mapping[str, NodeType], limits: L
     if kind == XLSX:
         return Workbook(body, nodes, Bounds(limits.workbook_bytes, limits.workbook_cells, limits.cell_chars))
     _check_encoding(body, content_type)
+    if content_type.lower().startswith("multipart/"):
+        raise BadRequest("Unable to parse document: it comes as a form; send the file itself as the body.")
     if kind == BULK:
         return bulk.parse(
             body.bytes().removeprefix(_BOM),
@@ -187,7 +189,10 @@ def _parse_json(body: bytes, limits: Limits) -> Records:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise BadRequest(f"Unable to parse json: {_python_message(body) or error}") from error
+        hint = ""
+        if body.partition(b"\n")[0].strip().startswith((b"type\t", b"*type\t", b"type,", b"*type,")):
+            hint = f" Send a table with the content type {CONTENT_TYPES[TSV]} or {CONTENT_TYPES[CSV]}."
+        raise BadRequest(f"Unable to parse json: {_python_message(body) or error}{hint}") from error
     if rb"\u0000" in body:
         raise BadRequest("Unable to parse json: it contains NUL characters, which cannot be stored.")
     # In JSON a quote before a colon ends a key; where it opens a text that starts with a colon, we look closer in vain.

@@ -49,8 +49,11 @@ def suggest(
     likely = {(kind, key): nearest(key, choices[kind]) for kind, keys in wanted.items() for key in keys}
     for each in lost:
         target = each["target"]
-        found = likely.get((target["type"], target.get("submitter_id", "")))
-        if found:
+        key = target.get("submitter_id", "")
+        found = likely.get((target["type"], key))
+        if found and "id" in target and key.lower() in map(str.lower, found):
+            each["suggestion"] = f"The id is not that of {key!r}; give one of the two only."
+        elif found:
             each["suggestion"], each["nearest"] = meant(found), list(found)
 
 

@@ -249,6 +249,10 @@ class Transaction:
             if entity.id is not None and not is_uuid(entity.id):
                 message = "Cannot create entity with custom id that is not a UUID."
                 entity.errors.append(fault("INVALID_VALUE", message, ["id"], "id"))
+            if isinstance(key := entity.submitter_id, str) and key != key.strip():
+                # No cell of a table could name it.
+                message = f"submitter_id {key!r} begins or ends with a blank"
+                entity.errors.append(fault("INVALID_VALUE", message, ["submitter_id"], "blanks"))
         elif self.submission.role == CREATE:
             entity.id = stored.id
             entity.errors.append(exists(entity, node))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from tests.statements import noted
@@ -30,6 +31,11 @@ def demographic(**more: Any) -> dict[str, Any]:
         (case("x", experiments={"submitter_id": "é"}), "target", "experiments", "é", "Submit the target first"),
         (case("x", experiments={"submitter_id": "E_"}), "target", "experiments", "E_", "Did you mean 'e'?"),
         (case("x", experiments=3), "link", "experiments", 3, "experiments.submitter_id"),
+        (
+            case("x", experiments={"submitter_id": "E", "id": str(UUID(int=0))}),
+            "target", "experiments", "E", "The id is not that of 'E'; give one of the two only.",
+        ),
+        (case(" x"), "blanks", "submitter_id", " x", "Take the blanks at its ends away."),
         (case("x", project_id="P-two"), "project", "project_id", "P-two", "project that it belongs to"),
         (case("x", id="1234"), "pattern", "id", "1234", "matches ^[a-fA-F0-9]"),
         ({"type": "case", "submitter_id": "x"}, "required", "experiments", None, "Fill in 'experiments'."),

@@ -119,6 +119,8 @@ def test_line_ends_of_every_kind(end: str) -> None:
         (b"submitter_id\t*type\na\tcase\n", "text/csv", "parted by tabs"),
         (b"\n\ntype\tsubmitter_id\ncase\ta\n", "text/tsv", "row 1 is empty; it must have the names of the columns"),
         (OLD_WORKBOOK, "text/csv", "a workbook in the format before .xlsx, or one with a password; save it as .xlsx"),
+        (b"--x\r\nContent-Disposition", "multipart/form-data; boundary=x", "it comes as a form; send the file itself"),
+        (b"*type\tsubmitter_id\n", "", "(char 0) Send a table with the content type text/tsv or text/csv."),
         (b"PK\x03\x04\xff", "text/tsv", "it is a workbook or another archive; send a workbook (.xlsx) with"),
         (b"type\tsubmitter_id\n\ncase\t" + b"x" * 200_000, "text/tsv", "row 3: a cell has more than 131072 characters"),
         (b'[{}, {"a": ["' + b"x" * 200_000 + b'"]}]', "application/json", "the text at /1/a/0 has 200000 characters"),
