@@ -5,6 +5,7 @@ DuckDB's answers are held to a plain evaluation by the unit tests; here the othe
 
 import math
 import random
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, is_dataclass, replace
 from typing import Any
@@ -15,12 +16,14 @@ from hypothesis import strategies as st
 from tests.opensearch import Node
 from tests.unit.explore.model import PATHS, SETS, Document, write_index
 from tests.unit.explore.samples import MARKS, every_form
+from tests.waiting import eventually
 
 from commonshub.core.errors import BadRequest
 from commonshub.explore.catalog import DocType, Field, Nest, Place
 from commonshub.explore.duck.documents import documents
 from commonshub.explore.duck.read import DuckReader
 from commonshub.explore.grammar import parse
+from commonshub.explore.opensearch import facets
 from commonshub.explore.opensearch.client import Client
 from commonshub.explore.opensearch.read import OpenSearchReader
 from commonshub.explore.opensearch.write import Writer
@@ -266,8 +269,11 @@ def things(opensearch: Node) -> Iterator[tuple[OpenSearchReader, list[str]]]:
     reader.close()
 
 
-def test_nothing_ends_at_ten_thousand(things: tuple[OpenSearchReader, list[str]]) -> None:
+def test_nothing_ends_at_ten_thousand(
+    things: tuple[OpenSearchReader, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     reader, names = things
+    monkeypatch.setattr(facets, "PAGE", 10_000)
     scope, place = Scope(THING, Rights(OWN)), NAME
     by_name = (Order(place, descending=True),)
     page = Rows(scope, ("_thing_id",), by_name, first=5, offset=21_000)
@@ -280,9 +286,16 @@ def test_nothing_ends_at_ten_thousand(things: tuple[OpenSearchReader, list[str]]
     assert found[2] == []
     assert [bucket.key for bucket in found[3]] == sorted(names)
     assert found[4] == 25_000
-    for order, rows in (((), names), (by_name, expected)):
-        scanned = [each for chunk in reader.scan(Rows(scope, order=order), 9_999) for each in chunk]
+    few = {"IN": {"_thing_id": [names[7], names[24_000]]}}
+    for order, filter, rows in (((), {}, names), (by_name, {}, expected), ((), few, [names[7], names[24_000]])):
+        wanted = Rows(replace(scope, filter=parse(filter, THING)), order=order)
+        scanned = [each for chunk in reader.scan(wanted, 9_999) for each in chunk]
         assert [each["_thing_id"] for each in scanned] == rows
+    # Who goes away before the end leaves nothing behind.
+    unread = reader.scan(Rows(scope), 10)
+    assert next(unread)[0]["_thing_id"] == names[0]
+    unread.close()  # type: ignore[attr-defined]
+    eventually(lambda: not [each for each in threading.enumerate() if each.name.startswith("pages")])
 
 
 @pytest.fixture

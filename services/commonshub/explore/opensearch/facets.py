@@ -14,11 +14,11 @@ from ..rights import Rights
 from .layout import counter_of, values_of
 from .predicate import EVERYTHING, Query, negated, readable
 from .predicate import exists as has_value
-from .steps import Body, Measure, Steps
+from .steps import MAX_BUCKETS, Body, Measure, Steps
 
 FEW = 1_000
 """Values of a field that are asked for at once, first."""
-PAGE = 10_000
+PAGE = MAX_BUCKETS
 """Values of a field on a page."""
 
 

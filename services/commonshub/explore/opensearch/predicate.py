@@ -21,9 +21,9 @@ _LONGS = range(-(2**63), 2**63)
 _BOUNDS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 
 
-def query(scope: Scope) -> Query:
-    """What the documents of a scope meet: the caller's rights, a clause of their own, and then the filter."""
-    return {"bool": {"filter": [_rights(scope), predicate(scope.filter)]}}
+def query(scope: Scope, limits: Query = EVERYTHING) -> Query:
+    """What the documents of a scope meet: the caller's rights, a clause of their own, then the filter, and limits."""
+    return {"bool": {"filter": [_rights(scope), predicate(scope.filter), limits]}}
 
 
 def _rights(scope: Scope) -> Query:

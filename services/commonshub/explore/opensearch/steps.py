@@ -6,14 +6,14 @@ aggregations of one search.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from commonshub.core.errors import CommonsError
 
 from ..requests import Scope
 from .client import TooManyBuckets
-from .predicate import query
+from .predicate import EVERYTHING, Query, query
 
 T = TypeVar("T")
 Body = dict[str, Any]
@@ -42,10 +42,17 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some documents of a scope; the answer is the list of hits."""
+    """Some documents of a scope; the answer is the list of hits.
+
+    Parameters
+    ----------
+    limits
+        What they meet beside.
+    """
 
     scope: Scope
     body: Body
+    limits: Query = field(default_factory=lambda: EVERYTHING)
 
 
 Ask = Measure | Page
@@ -84,7 +91,7 @@ def _ask(asks: list[Ask], send: Send) -> list[Any]:
         body: Body = {"query": query(ask.scope), "track_total_hits": False}
         if isinstance(ask, Page):
             places.append((len(searches), None))
-            searches.append((ask.scope, {**ask.body, **body}))
+            searches.append((ask.scope, {**ask.body, **body, "query": query(ask.scope, ask.limits)}))
             continue
         search, used = together.get(ask.scope, (-1, MAX_BUCKETS))
         if used + ask.buckets > MAX_BUCKETS:
