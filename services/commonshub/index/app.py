@@ -45,6 +45,13 @@ class IndexApp(ServiceApplication):
     status_handler = mds.StatusHandler
     classes = [*ServiceApplication.classes, BlobSettings, PassportSettings]
 
+    max_record_bytes = Integer(
+        4 * 2**20,
+        min=1024,
+        help="Longest JSON that creates or changes one record, or one entry of metadata, in bytes. A larger one could "
+        "fill an answer alone (max_answer_bytes), and nobody would get past it in a list.",
+    ).tag(config=True)
+
     max_list_limit = Integer(1024, help="Largest `limit` of a list, in records.").tag(config=True)
 
     max_bulk_guids = Integer(10_000, help="Most GUIDs in one POST /index/bulk/documents.").tag(config=True)

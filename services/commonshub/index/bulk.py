@@ -53,7 +53,8 @@ class BulkHandler(IndexHandler):
     async def _write(self, parts: Mapping[str, Any], names: Mapping[str, str] | None = None) -> Answer:
         names = names or dict.fromkeys(parts, "records")
         # Thousands of records take longer to check than others should wait for the event loop.
-        wanted = await asyncio.to_thread(plan.read, parts, self.index.max_bulk_records, names)
+        most, most_bytes = self.index.max_bulk_records, self.index.max_record_bytes
+        wanted = await asyncio.to_thread(plan.read, parts, most, names, most_bytes)
         return await self.sql(_carry_out, wanted, Writer(self.service.policy, self.identity, self.prefix))
 
 

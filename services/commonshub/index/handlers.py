@@ -12,7 +12,7 @@ import orjson
 import sqlalchemy as sa
 
 from commonshub.core import names, records
-from commonshub.core.errors import AuthenticationRequired, BadRequest, Conflict, NotFound
+from commonshub.core.errors import AuthenticationRequired, BadRequest, Conflict, NotFound, TooLarge
 from commonshub.core.identity import ANONYMOUS, Identity
 from commonshub.core.records import Draft, Record
 from commonshub.core.web import StorableHandler
@@ -96,6 +96,23 @@ class IndexHandler(StorableHandler):
     def arguments(self) -> filters.Arguments:
         """The query, decoded."""
         return {name: self.get_query_arguments(name, strip=False) for name in self.request.query_arguments}
+
+    def single(self) -> Any:
+        """The body as JSON, where it tells of one record or entry.
+
+        Raises
+        ------
+        TooLarge
+            It is longer than one may be.
+        """
+        self.require_single()
+        return self.json()
+
+    def require_single(self) -> None:
+        """Raise :class:`TooLarge` for a body that is longer than one record or entry may be."""
+        if len(self.request.body) > self.index.max_record_bytes:
+            most = self.index.max_record_bytes
+            raise TooLarge(f"What is told of one record may have {most} bytes (IndexApp.max_record_bytes).")
 
     async def existing(self, guid: str) -> Record:
         """The record with this GUID, with or without the commons' prefix; a write knows no baseid and no alias.
@@ -188,7 +205,7 @@ class RecordsHandler(IndexHandler):
         await self.reply_list("object")
 
     async def post(self) -> None:
-        draft = validate.draft(self.json())
+        draft = validate.draft(self.single())
         self.require("create", list(draft.authz))
         if len(self.request.body) > self.index.max_batched_bytes:
             [record] = await self.sql(records.create, [draft], prefix=self.prefix)
@@ -204,7 +221,7 @@ class RecordHandler(IndexHandler):
         await self.reply_found(guid)
 
     async def put(self, guid: str) -> None:
-        body = self.json()
+        body = self.single()
         record = await self.at_revision(guid)
         changes = validate.changes(body, record)
         self.require("update", record.authz, changes.get("authz", []))
@@ -219,7 +236,7 @@ class RecordHandler(IndexHandler):
         self.reply({})
 
     async def post(self, guid: str) -> None:
-        draft = validate.draft(self.json())
+        draft = validate.draft(self.single())
         earlier = await self.existing(guid)
         self.require("update", earlier.authz, list(draft.authz))
         self.reply_identity(await self.sql(store.add_version, earlier, draft, prefix=self.prefix))
@@ -236,7 +253,7 @@ class BlanksHandler(IndexHandler):
     """``/index/index/blank``: a record whose bytes are to come."""
 
     async def post(self) -> None:
-        values = validate.blank(self.json())
+        values = validate.blank(self.single())
         self.require_upload("create", values.get("authz", []), values.get("uploader"))
         [record] = await self.sql(records.create, [Draft(**values, form=None)], prefix=self.prefix)
         self.reply_identity(record, 201)
@@ -246,7 +263,7 @@ class BlankHandler(IndexHandler):
     """``/index/index/blank/{guid}``: fill a blank record, or add a blank version to one."""
 
     async def put(self, guid: str) -> None:
-        values = validate.measured(self.json())
+        values = validate.measured(self.single())
         record = await self.at_revision(guid)
         self.require_upload("update", [*record.authz, *values.get("authz", [])], record.uploader)
         if not record.blank:
@@ -254,7 +271,7 @@ class BlankHandler(IndexHandler):
         self.reply_identity(await self.sql(records.update, record.did, record.rev, values))
 
     async def post(self, guid: str) -> None:
-        values = validate.blank(self.json())
+        values = validate.blank(self.single())
         earlier = await self.existing(guid)
         self.require("update", earlier.authz)
         if "authz" in values:
@@ -273,7 +290,7 @@ class VersionsHandler(IndexHandler):
         self.reply({str(place): document.json for place, document in enumerate(found)})
 
     async def put(self, guid: str) -> None:
-        changes = validate.grants(self.json())
+        changes = validate.grants(self.single())
         found = await self.read(store.versions, reads.RECORD, guid, self.room(ONE_VERSION), prefix=self.prefix)
         for record in found:
             self.require("update", record.authz, changes.get("authz", []))
@@ -311,13 +328,13 @@ class AliasesHandler(IndexHandler):
         self._answer((await self.existing(guid)).aliases)
 
     async def post(self, guid: str) -> None:
-        given = validate.aliases(self.json())
+        given = validate.aliases(self.single())
         record = await self.existing(guid)
         self.require("update", record.authz)
         self._answer(await self.sql(store.set_aliases, record.did, lambda held: _added(held, given)))
 
     async def put(self, guid: str) -> None:
-        given = validate.aliases(self.json())
+        given = validate.aliases(self.single())
         record = await self.existing(guid)
         self.require("update", record.authz)
         self._answer(await self.sql(store.set_aliases, record.did, lambda held: given))

@@ -17,7 +17,7 @@ from commonshub.core.errors import BadRequest, Conflict, NotFound, TooLarge, Val
 from commonshub.core.routing import Route
 from commonshub.core.uploads import Wish
 
-from . import metadata, permissions, store, validate
+from . import metadata, permissions, plan, store, validate
 from .documents import Document
 from .filters import Arguments
 from .handlers import IndexHandler
@@ -75,7 +75,7 @@ class MetadataHandler(IndexHandler):
 
     def entry(self, guid: str) -> dict[str, dict[str, Any]]:
         """The entry that the request writes."""
-        return {_checked_name("The GUID", guid): _checked_data("The body", self.json())}
+        return {_checked_name("The GUID", guid): _checked_data("The body", self.single())}
 
 
 class EntriesHandler(MetadataHandler):
@@ -93,7 +93,7 @@ class EntriesHandler(MetadataHandler):
 
     async def post(self) -> None:
         overwrite = self.truth("overwrite", True)
-        given = _batch(self.json(), self.index.max_metadata_batch)
+        given = _batch(self.json(), self.index.max_metadata_batch, self.index.max_record_bytes)
         entries: dict[str, dict[str, Any]] = {}
         twice = []
         for guid, data in given:
@@ -142,11 +142,11 @@ class AliasesHandler(MetadataHandler):
         self._answer(guid, await self.read(metadata.aliases, guid))
 
     async def post(self, guid: str) -> None:
-        given = _aliases(self.json())
+        given = _aliases(self.single())
         self._answer(guid, await self.sql(metadata.set_aliases, guid, lambda held: _first(guid, held, given)), 201)
 
     async def put(self, guid: str) -> None:
-        given, merge = _aliases(self.json()), self.truth("merge", False)
+        given, merge = _aliases(self.single()), self.truth("merge", False)
         found = await self.sql(metadata.set_aliases, guid, lambda held: [*held, *given] if merge else given)
         self._answer(guid, found, 201)
 
@@ -225,6 +225,7 @@ class ObjectsHandler(ObjectHandling):
 
     async def post(self) -> None:
         require_scope(self.identity)
+        self.require_single()
         body = self.json_object()
         wish = Wish.read({"file_name": body.get("file_name"), "authz": _authz(body.get("authz"))})
         given = body.get("metadata")
@@ -313,7 +314,7 @@ def _key(name: str) -> str:
     return key
 
 
-def _batch(body: Any, most: int) -> list[tuple[str, dict[str, Any]]]:
+def _batch(body: Any, most: int, most_bytes: int) -> list[tuple[str, dict[str, Any]]]:
     if not isinstance(body, list):
         raise ValidationFailed('The body must be a list of {"guid", "data"}.')
     if len(body) > most:
@@ -322,6 +323,8 @@ def _batch(body: Any, most: int) -> list[tuple[str, dict[str, Any]]]:
     for place, each in enumerate(body):
         if not isinstance(each, dict):
             raise ValidationFailed(f'[{place}] must be {{"guid", "data"}}.')
+        if fault := plan.too_long(each, most_bytes):
+            raise ValidationFailed(f"[{place}] {fault}.")
         guid, data = each.get("guid"), each.get("data")
         entries.append((_checked_name(f"[{place}].guid", guid), _checked_data(f"[{place}].data", data)))
     return entries

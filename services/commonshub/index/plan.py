@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import orjson
+
 from commonshub.core.errors import CommonsError, Conflict, NotFound, TooLarge, ValidationFailed
 from commonshub.core.records import Draft, Record
 
@@ -56,7 +58,7 @@ class Plan:
         return [*self.updates, *self.deletions]
 
 
-def read(parts: Mapping[str, Any], most: int, names: Mapping[str, str]) -> Plan:
+def read(parts: Mapping[str, Any], most: int, names: Mapping[str, str], most_bytes: int) -> Plan:
     """The plan in a request's parts, all of it sound.
 
     Parameters
@@ -65,6 +67,8 @@ def read(parts: Mapping[str, Any], most: int, names: Mapping[str, str]) -> Plan:
         Items that all parts together may have.
     names
         What places call each part.
+    most_bytes
+        Longest JSON of an item.
 
     Raises
     ------
@@ -79,7 +83,9 @@ def read(parts: Mapping[str, Any], most: int, names: Mapping[str, str]) -> Plan:
     count = sum(map(len, parts.values()))
     if count > most:
         raise TooLarge(f"At most {most} records can be written at once; these are {count}.")
-    faults: list[dict[str, str]] = []
+    faults = _too_long(parts, names, most_bytes)
+    if faults:
+        raise validate.failed(faults)
     creations = _each(names.get("create", ""), parts.get("create", ()), lambda _, item: validate.draft(item), faults)
     updates = _each(names.get("update", ""), parts.get("update", ()), _change, faults)
     deletions = _each(names.get("delete", ""), parts.get("delete", ()), _deletion, faults)
@@ -88,6 +94,17 @@ def read(parts: Mapping[str, Any], most: int, names: Mapping[str, str]) -> Plan:
     if faults:
         raise validate.failed(faults)
     return plan
+
+
+def too_long(item: Any, most_bytes: int) -> str | None:
+    """What is wrong with an item whose JSON is longer than one may be."""
+    return f"has more than {most_bytes} bytes of JSON" if len(orjson.dumps(item)) > most_bytes else None
+
+
+def _too_long(parts: Mapping[str, Any], names: Mapping[str, str], most_bytes: int) -> list[dict[str, str]]:
+    placed = ((f"{names[part]}[{number}]", item) for part, items in parts.items() for number, item in enumerate(items))
+    found = ((place, too_long(item, most_bytes)) for place, item in placed)
+    return [{"field": place, "message": fault} for place, fault in found if fault]
 
 
 def _each(

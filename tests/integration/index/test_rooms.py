@@ -78,3 +78,36 @@ def test_long_records_are_read_page_by_page(ask: Ask) -> None:
         start = page[0]["did"]
         found.append(start)
     assert found == GUIDS
+
+
+LONG = {"metadata": {"k": "x" * 5000}}
+WRITES: list[tuple[str, str, Any, int]] = [
+    ("POST", "/index/index", body(**LONG), 413),
+    ("POST", f"/index/index/{GUIDS[0]}", body(**LONG), 413),
+    ("PUT", f"/index/index/{GUIDS[0]}?rev=x", LONG, 413),
+    ("POST", "/index/index/blank", {"file_name": "x" * 5000}, 413),
+    ("POST", f"/index/index/{GUIDS[0]}/aliases", {"aliases": [{"value": "x" * 2000 + str(n)} for n in range(3)]}, 413),
+    ("POST", "/index/bulk/records", [body(), body(**LONG)], 400),
+    (
+        "PATCH",
+        "/index/bulk/records",
+        {"update": [{"did": GUIDS[0], "rev": "x"}, {"did": "x", "rev": "x", **LONG}]},
+        400,
+    ),
+    ("POST", "/mds/metadata", [{"guid": "a", "data": {}}, {"guid": "b", "data": LONG}], 400),
+    ("POST", "/mds/metadata/b", LONG, 413),
+    ("PUT", f"/mds/metadata/{GUIDS[0]}", LONG, 413),
+    ("POST", "/mds/objects", {"file_name": "x", **LONG}, 413),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "given", "status"), WRITES, ids=lambda value: str(value)[:30])
+def test_nothing_that_could_fill_an_answer_alone_is_stored(
+    ask: Ask, running: Any, monkeypatch: pytest.MonkeyPatch, method: str, path: str, given: Any, status: int
+) -> None:
+    monkeypatch.setattr(running.app, "max_record_bytes", 4096)
+    answer = ask(method, path, json=given)
+    assert answer.status_code == status, answer.text
+    assert "4096 bytes" in answer.json()["message"]
+    if status == 400:
+        assert "[1] has more than" in answer.json()["message"]
