@@ -293,7 +293,7 @@ def set_aliases(
     table = records.tables(schema).record
     # Arrays have no unique index, so those who give aliases away wait for one another.
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"commonshub.alias.{schema}"))))
-    row = connection.execute(sa.select(table.c.alias).where(table.c.guid == did)).one_or_none()
+    row = connection.execute(sa.select(table.c.alias).where(table.c.guid == did).with_for_update()).one_or_none()
     if row is None:
         raise NotFound(did)
     names = change(row.alias or [])

@@ -2,15 +2,20 @@
 
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import requests
+import sqlalchemy as sa
 from tests.index_service import PROJECT
 from tests.records_api import ask, body, made
 from tests.tokens import bearer
+from tests.waiting import eventually
 
 from commonshub.core import records
+from commonshub.core.errors import NotFound
+from commonshub.index import store
 from commonshub.index.handlers import VersionsHandler
 
 __all__ = ["ask", "made"]
@@ -209,6 +214,18 @@ def test_an_alias_belongs_to_one_record(
     assert ask("POST", f"/index/index/{first['did']}/aliases", "admin", json=alias).status_code == 200
     assert ask("POST", f"/index/index/{second['did']}/aliases", "admin", json=alias).status_code == 409
     assert ask("POST", f"/index/index/{first['did']}/aliases", "admin", json=alias).status_code == 409
+
+
+def test_a_record_that_is_being_deleted_gets_no_alias(running: Any, made: Callable[..., dict[str, Any]]) -> None:
+    database, did = running.app.database, made()["did"]
+    waiting = sa.text("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%alias%'")
+    with ThreadPoolExecutor(1) as threads:
+        with database.engine.begin() as deleting:
+            records.delete_many(deleting, "index", [did])
+            giving = threads.submit(database.call, store.set_aliases, "index", did, lambda held: [*held, "late"])
+            eventually(lambda: database.call(lambda connection: connection.execute(waiting).scalar_one()))
+        with pytest.raises(NotFound):
+            giving.result()
 
 
 def test_urls_are_found_by_their_metadata(
