@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import hypothesis  # noqa: F401  Asks at its import who refers to an object, which of frozen ones is not known.
+import hypothesis  # Asks at its import who refers to an object, which of frozen ones is not known.
 import jwt
 import pytest
 import sqlalchemy as sa
@@ -37,6 +37,10 @@ __all__ = ["opensearch"]
 ORIGIN = "http://127.0.0.1:8000"
 # Below those that systems give to connections and to whoever asks for any port.
 PORTS = range(20_000, 32_768)
+
+# How long an example takes says more of what else the machine does; on CI hypothesis has no deadline of itself.
+hypothesis.settings.register_profile("unhurried", hypothesis.settings.default, deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_collection_finish() -> None:
