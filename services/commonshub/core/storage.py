@@ -273,8 +273,8 @@ class Storage:
                 raise NotFound(f"There is no object at {location}.")
             yield from answer.stream(chunk_bytes, decode_content=False)
 
-    def listing(self, bucket: str, page: int = 1000) -> Iterator[list[Listed]]:
-        """All objects of a bucket, in pages of at most `page` in the order of their keys.
+    def listing(self, bucket: str, page: int = 1000, prefix: str = "") -> Iterator[list[Listed]]:
+        """The objects of a bucket whose keys begin with `prefix`, in pages of at most `page` in the order of keys.
 
         Raises
         ------
@@ -286,6 +286,7 @@ class Storage:
         token = ""
         while True:
             query = {"list-type": "2", "max-keys": str(page), "encoding-type": "url"}
+            query |= {"prefix": prefix} if prefix else {}
             query |= {"continuation-token": token} if token else {}
             found, token = listings.objects(bucket, self.describe(bucket, query))
             yield [Listed(Location(bucket, key), size) for key, size in found]

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -58,7 +59,7 @@ class Etl:
     progress
         Called with the phase, and how many of how many parts of it are done.
     storage
-        Where the documents go as Parquet, too; nowhere for None.
+        Where the documents go as Parquet, too, and through which a cluster makes them; nowhere for None.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Etl:
         self.settings = settings
         self._progress = progress
         self._reporter: Reporter | None = None
-        self.storage = storage if settings.parquet else None
+        self.storage = storage
         self.indexes = indexes_of(settings)
         self.schema = database.settings.explore_schema
         self.graph_schema = database.settings.graph_schema
@@ -160,7 +161,7 @@ class Etl:
 
     def _publish(self, active: int) -> None:
         # With an index elsewhere, the file may be on the machine of an earlier build.
-        if self.storage is None or not self.file(active).exists():
+        if self.storage is None or not self.settings.parquet or not self.file(active).exists():
             return
         work = self.settings.indexes / f"{active}{WORK}"
         work.mkdir(mode=0o700, exist_ok=True)
@@ -251,7 +252,7 @@ class Etl:
     def _build(self, todo: Job, work: Path, number: int, mark: str, before: Mapping[str, int]) -> dict[str, int]:
         plan = todo.plan
         target = work / f"index{SUFFIX}"
-        counts = builder(self.settings)(todo, work, target, number, self.settings, self.progress)
+        counts = builder(self.settings, self.storage)(todo, work, target, number, self.settings, self.progress)
         self.progress("checking", 0, 1)
         self._check(target, plan, counts)
         try:
@@ -301,12 +302,14 @@ class Etl:
         return kept
 
 
-def builder(settings: ExploreSettings) -> Build:
+def builder(settings: ExploreSettings, storage: Storage | None = None) -> Build:
     """What the settings choose."""
     if settings.builder == "spark":
-        from .spark.build import build
-    else:
-        from .duck.build import build
+        from .spark.build import build as build_by_spark
+
+        return partial(build_by_spark, storage=storage)
+    from .duck.build import build
+
     return build
 
 

@@ -155,7 +155,7 @@ class ExploreSettings(Configurable):
 
     spark_master = Unicode(
         "local[2]",
-        help="Where Spark runs: local[CORES], or the URL of a cluster whose machines see index_dir at the same place.",
+        help="Where Spark runs: local[CORES], or the URL of a cluster.",
     ).tag(config=True)
 
     spark_settings = Dict(
@@ -163,6 +163,25 @@ class ExploreSettings(Configurable):
         value_trait=Unicode(),
         help="Spark's own settings, by their names. They show in the list of processes: secrets belong into Spark's "
         "spark-defaults.conf.",
+    ).tag(config=True)
+
+    spark_exchange = Enum(
+        ["folder", "bucket"],
+        help="How the graph goes to Spark and the documents come back, as Parquet. folder: in index_dir, which all its "
+        "machines see at the same place. bucket: in the upload bucket, by presigned URLs; its machines need Python of "
+        "the commons' version with pyarrow. Default: folder for local[CORES], bucket for a cluster.",
+    ).tag(config=True)
+
+    @default("spark_exchange")
+    def _default_spark_exchange(self) -> str:
+        return "folder" if self.spark_is_here else "bucket"
+
+    spark_url_ttl_s = Integer(
+        86_400,
+        min=1,
+        max=604_800,
+        help="Life of the URLs that Spark is given, in seconds: longer than a build. They end with the credentials "
+        "that sign them, where these are temporary.",
     ).tag(config=True)
 
     build_memory_bytes = Integer(
@@ -208,6 +227,11 @@ class ExploreSettings(Configurable):
     max_sets = Integer(100, min=0, help="Most saved sets of one user; 0: nobody can save one.").tag(config=True)
 
     max_set_size = Integer(100_000, min=1, help="Most ids of a saved set; max_buckets holds as well.").tag(config=True)
+
+    @property
+    def spark_is_here(self) -> bool:
+        """Whether Spark runs on this machine, in a process of the build's own."""
+        return re.fullmatch(r"local(\[.*])?", self.spark_master) is not None
 
     @property
     def shrinkage(self) -> Bounds:

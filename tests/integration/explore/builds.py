@@ -11,6 +11,7 @@ from typing import Any
 from tests.waiting import eventually
 
 from commonshub.core.errors import Conflict
+from commonshub.core.storage import Storage
 from commonshub.explore import store
 from commonshub.explore.etl import Etl, Outcome
 from commonshub.explore.settings import ExploreSettings
@@ -28,7 +29,8 @@ import json, os, resource, signal, sys
 from traitlets.config import Config
 from commonshub.core.database import Database
 from commonshub.core.errors import Conflict
-from commonshub.core.settings import Commons, DatabaseSettings
+from commonshub.core.settings import Commons, DatabaseSettings, StorageSettings
+from commonshub.core.storage import Storage
 from commonshub.explore.etl import Etl
 from commonshub.explore.settings import ExploreSettings
 
@@ -43,7 +45,8 @@ def progress(phase, done, of):
 
 database = Database(DatabaseSettings(config=config))
 try:
-    Etl(database, Commons(config=config), ExploreSettings(config=config), progress).run(force=True)
+    storage = Storage(StorageSettings(config=config))
+    Etl(database, Commons(config=config), ExploreSettings(config=config), progress, storage).run(force=True)
 except Conflict:
     sys.exit(75)
 """
@@ -58,16 +61,22 @@ class Builds:
         self.url = url
 
     def befall(
-        self, phase: str | None = None, file_bytes: int | None = None, disk_bytes: int | None = None, **settings: Any
+        self,
+        phase: str | None = None,
+        file_bytes: int | None = None,
+        disk_bytes: int | None = None,
+        storage: dict[str, Any] | None = None,
+        **settings: Any,
     ) -> subprocess.CompletedProcess[str]:
         """A build that is killed when it begins `phase`, or may write no file longer than `file_bytes`, or whose disk
         has no more than `disk_bytes`."""
         config = {
             "Commons": {"data_dir": str(self.app.commons.path), "dictionary": str(DICTIONARY)},
             "DatabaseSettings": {"url": self.url},
+            "StorageSettings": storage or {},
             "ExploreSettings": {
                 "mapping_file": self.app.settings.mapping_file, "index_dir": self.app.settings.index_dir,
-                **settings,
+                "parquet": False, **settings,
             },
         }  # fmt: skip
         given = json.dumps({"settings": config, "phase": phase, "file_bytes": file_bytes})
@@ -75,7 +84,7 @@ class Builds:
 
         def once() -> subprocess.CompletedProcess[str] | None:
             done = subprocess.run(
-                [*disk, sys.executable, "-P", "-c", SCRIPT], input=given, capture_output=True, text=True, timeout=120
+                [*disk, sys.executable, "-P", "-c", SCRIPT], input=given, capture_output=True, text=True, timeout=600
             )
             # The service may be building just now: its run goes first.
             return None if done.returncode == BUSY else done
@@ -83,13 +92,16 @@ class Builds:
         return eventually(once, 60)
 
     def run(
-        self, progress: Callable[[str, int, int], None] = lambda *_: None, settings: ExploreSettings | None = None
+        self,
+        progress: Callable[[str, int, int], None] = lambda *_: None,
+        settings: ExploreSettings | None = None,
+        storage: Storage | None = None,
     ) -> Outcome:
         chosen = settings or self.app.settings
 
         def once() -> Outcome | None:
             try:
-                return Etl(self.app.database, self.app.commons, chosen, progress).run(force=True)
+                return Etl(self.app.database, self.app.commons, chosen, progress, storage).run(force=True)
             except Conflict:
                 return None
 
@@ -98,10 +110,10 @@ class Builds:
     def newest(self) -> store.RunRecord:
         return self.app.database.call(store.runs, self.app.schema, 1)[0]
 
-    def mended(self) -> None:
+    def mended(self, **chosen: Any) -> None:
         """What the next build leaves: its index, those that are kept, and nothing of the one before."""
         before = self.newest().id
-        number = self.run().run
+        number = self.run(**chosen).run
         left = {run.id: run for run in self.app.database.call(store.runs, self.app.schema, 100)}
         assert number is not None
         assert (left[number].state, left[before].state) == ("ready", "failed")

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -275,9 +276,20 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExploreSettings]
     for needed, there in (("pyspark", importlib.util.find_spec("pyspark")), ("Java", shutil.which("java"))):
         if there is None:
             pytest.skip(f"Spark needs {needed}, which is not installed")
-    found = ExploreSettings(builder="spark", spark_settings=SMALL)
-    with session(found, tmp_path_factory.mktemp("spark")):
+    folder = tmp_path_factory.mktemp("spark")
+    own = {**SMALL, "spark.pyspark.python": str(bare_python(folder))}
+    found = ExploreSettings(builder="spark", spark_settings=own)
+    with session(found, folder):
         yield found
+
+
+def bare_python(folder: Path) -> Path:
+    """Python as Spark's other machines have it: with what is installed, and without what is developed here."""
+    program = folder / "python"
+    installed = sysconfig.get_path("purelib")
+    program.write_text(f'#!/bin/sh\nPYTHONPATH="$PYTHONPATH:{installed}" exec {sys.executable} -S "$@"\n')
+    program.chmod(0o755)
+    return program
 
 
 def etl(

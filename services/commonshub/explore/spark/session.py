@@ -20,6 +20,14 @@ _TOLD_CHARACTERS = 500
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """Without warnings of the version of pandas, which nothing here uses."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
 def session(settings: ExploreSettings, folder: Path) -> Iterator["SparkSession"]:
     """A session of its own, in the Spark that runs in this process or else in one that is started and stopped.
 
@@ -34,9 +42,7 @@ def session(settings: ExploreSettings, folder: Path) -> Iterator["SparkSession"]
         Something is not installed, Spark does not start, or it fails.
     """
     _check()
-    with warnings.catch_warnings():
-        # Of the version of pandas, which nothing here uses.
-        warnings.simplefilter("ignore")
+    with quiet():
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
@@ -44,15 +50,28 @@ def session(settings: ExploreSettings, folder: Path) -> Iterator["SparkSession"]
     spark = running
     try:
         spark = spark or _start(settings, folder)
-        yield spark.newSession()
+        yield _session(spark)
     except (Py4JError, PySparkException) as error:
-        told = " ".join(str(error).split())[:_TOLD_CHARACTERS]
-        raise Unavailable(f"Spark at {settings.spark_master} failed: {told}") from error
+        raise Unavailable(f"Spark at {settings.spark_master} failed: {_told(error)}") from error
     finally:
         if spark and running:
             spark.catalog.clearCache()
         elif spark:
             spark.stop()
+
+
+def _told(error: Exception) -> str:
+    """What Spark says of a fault; a fault in Python's part has its name at the end."""
+    told = " ".join(str(error).split())
+    half = _TOLD_CHARACTERS // 2
+    return told if len(told) <= 2 * half else f"{told[:half]} … {told[-half:]}"
+
+
+def _session(spark: "SparkSession") -> "SparkSession":
+    own, context = spark.newSession(), spark.sparkContext
+    # Spark itself looks at this only where its own scripts start it.
+    context.pythonExec = context.getConf().get("spark.pyspark.python") or context.pythonExec
+    return own
 
 
 def _check() -> None:
@@ -72,11 +91,12 @@ def _start(settings: ExploreSettings, folder: Path) -> "SparkSession":
         "spark.driver.memory": f"{settings.build_memory_bytes >> 20}m",
         "spark.local.dir": str(folder),
         "spark.sql.warehouse.dir": str(folder),
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "1000",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
     }
-    if settings.spark_master.startswith("local"):
+    if settings.spark_is_here:
         # Nobody else has to reach it, nor shall.
         own |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     builder = SparkSession.builder.master(settings.spark_master).appName("commonshub etl")
