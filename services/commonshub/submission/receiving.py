@@ -25,6 +25,7 @@ class ReceivingHandler(SubmissionHandler):
     _limit = 0
     _admitted = False
     _whole = False
+    _begun = False
     _refusal: CommonsError | None = None
 
     def admit(self) -> int:
@@ -53,7 +54,9 @@ class ReceivingHandler(SubmissionHandler):
     def prepare(self) -> Awaitable[None] | None:
         """Decide who may send a body, and how long a one, before it comes."""
         if self.request.method not in self.receives:
-            return super().prepare()
+            waiting = super().prepare()
+            self._begun = True
+            return waiting
         try:
             super().prepare()
             self._limit = self.admit()
@@ -67,7 +70,14 @@ class ReceivingHandler(SubmissionHandler):
             if isinstance(error, TooLarge) or "Expect" in self.request.headers:
                 raise
             self._refusal = error
+        self._begun = True
         return None
+
+    def finish_error(self, error: CommonsError) -> None:
+        """Send an error, and say so where it ends the connection, whose next request could not be told from a body."""
+        if not self._begun:
+            self.set_header("Connection", "close")
+        super().finish_error(error)
 
     def _check_size(self, size: int) -> None:
         if size > self._limit:

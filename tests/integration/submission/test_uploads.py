@@ -168,6 +168,17 @@ def test_more_than_was_announced_is_refused(api: Any) -> None:
     assert offset(api, where) == 0
 
 
+def test_who_is_answered_before_his_body_is_read_is_told_to_connect_anew(api: Any) -> None:
+    """His next request would meet a connection that ends."""
+    where, origin = started(api, 4), urlsplit(api.url)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in {**api.headers, **PIECE, "Upload-Offset": "0"}.items())
+    request = f"PATCH {origin.path}{where} HTTP/1.1\r\nHost: x\r\n{headers}Content-Length: 5\r\n\r\n12345"
+    with socket.create_connection((origin.hostname, origin.port), WITHIN_S) as client:
+        client.sendall(request.encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert (b" 413 " in answer[:20], b"\r\nConnection: close\r\n" in answer) == (True, True)
+
+
 @pytest.mark.parametrize(
     ("length", "kind", "more", "status"),
     [
