@@ -81,6 +81,8 @@ class Batch:
                 raise BadRequest(f"The query asks for more than {MAX_PAGES * self.max_first} rows: split it.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
+        # A query that fails elsewhere awaits no other answer; what became of that is nothing to log.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
         if not self._waiting:
             loop.call_soon(self._answer)
         self._waiting.append((question, shape, future))

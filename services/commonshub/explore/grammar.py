@@ -24,6 +24,7 @@ Every part is checked against the catalogue here, so what comes out can be execu
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from commonshub.core.errors import BadRequest
@@ -320,7 +321,8 @@ def _as_number(value: Any, at: str) -> int | float:
         number = float(value)
     except (ValueError, OverflowError) as error:
         raise BadRequest(f"{at}: {sqon.shown(value)} is not a number.") from error
-    if isinstance(value, bool) or number != number:
+    # Python reads 1_000 as a number, and no engine does.
+    if isinstance(value, bool) or not isfinite(number) or (isinstance(value, str) and "_" in value):
         raise BadRequest(f"{at}: {sqon.shown(value)} is not a number.")
     exact = value if isinstance(value, int) else int(number) if number.is_integer() else number
     # No engine has larger whole numbers; as a double it is as good.
