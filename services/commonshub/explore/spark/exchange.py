@@ -6,6 +6,7 @@ they wrote is known by what they tell of it; nothing is read because it is there
 """
 
 import hashlib
+import hmac
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -120,7 +121,7 @@ class Bucket(Exchange):
                 digest.update(chunk)
                 out.write(chunk)
         # A task that was given up on may have sent what it made, too, and after the one that counts.
-        if digest.hexdigest() != receipt.digest:
+        if not hmac.compare_digest(digest.hexdigest(), receipt.digest):
             raise Unavailable("What Spark stored of the documents was replaced before it was read.")
 
     def _place(self, name: str, number: int) -> Location:
