@@ -79,7 +79,8 @@ def _visit(number: int) -> str:
 
 def publish(url: str, folder: Path) -> Path:
     """Make them the active run of a commons, after the one that it builds when it starts; returns the file."""
-    written = folder / "documents.duckdb"
+    # Not named as an index: a run removes those that it does not know.
+    written = folder / "documents.bench"
     write(written)
     engine = sa.create_engine(url)
     with engine.begin() as connection:
