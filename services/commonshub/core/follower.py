@@ -4,15 +4,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from .database import Database
-from .errors import CommonsError
-from .listen import Listener
-from .tasks import cancel
 from .versions import CHANNEL, Version, load, newest
-
-RETRY_S = 1.0
+from .watcher import Watcher
 
 log = logging.getLogger(__name__)
 
@@ -32,21 +26,17 @@ class Follower:
         self.database = database
         self.version = version
         self._use = use
-        self._listener = Listener(database, CHANNEL, lambda _: self._changed.set())
-        self._changed = asyncio.Event()
         self._reading = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        failed = "The dictionary could not be read; the earlier one stays in use"
+        self._watcher = Watcher(database, CHANNEL, self.refresh, failed)
 
     async def start(self) -> None:
         """Follow; what has changed since the start is noticed as well."""
-        await self._listener.start()
-        self._changed.set()
-        self._task = asyncio.create_task(self._follow())
+        await self._watcher.start()
 
     async def stop(self) -> None:
         """Stay on what is."""
-        await self._listener.stop()
-        await cancel(self._task)
+        await self._watcher.stop()
 
     async def refresh(self) -> None:
         """Be on the version in force when this returns.
@@ -65,14 +55,3 @@ class Follower:
             await self._use(version)
             self.version = version
             log.info("Version %d of the dictionary is in use.", version.number)
-
-    async def _follow(self) -> None:
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            try:
-                await self.refresh()
-            except (CommonsError, SQLAlchemyError) as error:
-                log.warning("The dictionary could not be read; the earlier one stays in use, trying again: %s", error)
-                self._changed.set()
-                await asyncio.sleep(RETRY_S)

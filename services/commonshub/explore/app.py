@@ -17,8 +17,7 @@ from commonshub.core.listen import Listener
 from commonshub.core.policy import covers
 from commonshub.core.routing import Route
 
-from . import store
-from .accounts import Accounts
+from . import accounts, store
 from .cache import Once
 from .documents import DocumentHandler, DocumentsHandler
 from .handlers import DownloadHandler, GraphqlHandler, GuppyStatusHandler, RefreshHandler
@@ -71,7 +70,7 @@ class ExploreApp(ServiceApplication):
         self.once = Once()
         await self.find_active()
         self.refresher = Refresher(self.settings, self._passed())
-        self.accounts = Accounts(self.database)
+        self.accounts = accounts.watcher(self.database)
         self._listeners = [
             Listener(self.database, GRAPH_CHANNEL, lambda _: self.refresher.notify()),
             Listener(self.database, store.CHANNEL, lambda _: self._follow_active()),
