@@ -91,6 +91,23 @@ def _notice_lost_connections(engine: sa.Engine) -> None:
             context.is_disconnect = True
 
 
+def _read_without_transactions(engine: sa.Engine) -> sa.Engine:
+    """The same engine with connections that commit each statement by itself.
+
+    SQLAlchemy's own isolation level for that has PostgreSQL told at the end of every use, which is a round trip.
+    """
+    reading = engine.execution_options(commonshub_reading=True)
+
+    @sa.event.listens_for(engine, "engine_connect")
+    def _settle(connection: sa.Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        alone = "commonshub_reading" in connection.get_execution_options()
+        if driver.autocommit != alone:
+            driver.autocommit = alone
+
+    return reading
+
+
 class Database:
     """The database as the event loop sees it.
 
@@ -110,7 +127,7 @@ class Database:
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
         self.engine = create_engine(settings)
-        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._reading = _read_without_transactions(self.engine)
         self._threads = ThreadPoolExecutor(settings.pool_size, thread_name_prefix="sql")
 
     async def run(

@@ -101,6 +101,30 @@ def test_reads_open_no_transaction_and_survive_a_lost_connection(connect: Connec
     assert database.call(_moments) == 1
 
 
+def test_a_read_tells_the_server_nothing_but_its_statement(connect: Connect) -> None:
+    database = connect(pool_size=1)
+    pid = asyncio.run(database.read(scalar, "select pg_backend_pid()"))
+    told = connect().call(scalar, f"select query from pg_stat_activity where pid = {pid}")
+    assert told == "select pg_backend_pid()"
+
+
+def test_what_fails_after_a_read_is_undone_whole(connect: Connect) -> None:
+    database = connect(pool_size=1)
+    database.call(sql, "create table undone (n int)")
+
+    async def fail_between_reads() -> int:
+        await database.read(scalar, "select 1")
+        with pytest.raises(sa.exc.ProgrammingError):
+            await database.run(sql, "insert into undone values (1)", "insert into nowhere values (1)")
+        return int(await database.read(scalar, "select count(*) from undone"))
+
+    assert asyncio.run(fail_between_reads()) == 0
+
+
+def scalar(connection: sa.Connection, statement: str) -> Any:
+    return connection.scalar(sa.text(statement))
+
+
 def _moments(connection: sa.Connection) -> int:
     """How many moments a transaction has; one."""
     return len({connection.scalar(sa.text("select now()")) for _ in range(3)})
