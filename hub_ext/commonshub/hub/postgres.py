@@ -35,6 +35,18 @@ SETTINGS = {
 }
 
 
+# What PostgreSQL keeps of the database in memory of its own, in MiB: its own default, and a size with which a million
+# records and their indexes are written without a page being read again.
+LEAST_CACHE_MB, MOST_CACHE_MB = 128, 512
+# One part in so many of all memory.
+CACHE_PART = 16
+
+
+def cache_mb(memory_bytes: int) -> int:
+    """What PostgreSQL keeps of the database in memory, in MiB; it takes what it uses."""
+    return min(max(memory_bytes // CACHE_PART // 2**20, LEAST_CACHE_MB), MOST_CACHE_MB)
+
+
 def binaries() -> Path:
     """Folder of the server's programs.
 
@@ -86,7 +98,8 @@ class Postgres:
         self.sockets = sockets
         self.passwords = passwords
         self.wrap = wrap
-        self.settings = {**SETTINGS, **(settings or {})}
+        cache = {"shared_buffers": f"{cache_mb(memory.there_is())}MB"}
+        self.settings = {**SETTINGS, **cache, **(settings or {})}
 
     def url(self, role: str = "commons", database: str = "commons") -> str:
         """SQLAlchemy URL of a role's connection."""
