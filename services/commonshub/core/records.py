@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from .catalog import filled
 from .catalog import tables as tables
 from .drafts import ENCODERS, lines
 from .drafts import Draft as Draft
@@ -78,7 +79,7 @@ class Record(NamedTuple):
 
 
 def of_row(row: sa.Row[Any]) -> Record:
-    """The record in a row that has all columns of the table; SQL nulls in lists and objects count as empty."""
+    """The record in a row with the :func:`columns` of the table; SQL nulls in lists and objects count as empty."""
     return Record(
         did=row.guid,
         baseid=row.baseid,
@@ -101,6 +102,16 @@ def of_row(row: sa.Row[Any]) -> Record:
         content_updated_date=row.content_updated_date,
         aliases=row.alias or [],
     )
+
+
+def columns(table: sa.Table) -> list[sa.Column[Any]]:
+    """What :func:`of_row` makes records of: the columns of the table that are not made of others."""
+    return [each for each in table.c if each.server_default is None]
+
+
+def have_alias(table: sa.Table, names: Any) -> sa.ColumnElement[bool]:
+    """Which records have one of these aliases."""
+    return sa.and_(filled(table.c.alias), table.c.alias.overlap(names))
 
 
 def column(name: str) -> str:
@@ -259,7 +270,7 @@ def _stored(draft: Draft, row: Mapping[str, Any], created: datetime, updated: da
 def get(connection: sa.Connection, schema: str, guid: str) -> Record | None:
     """The record with exactly this GUID."""
     table = tables(schema).record
-    row = connection.execute(sa.select(table).where(table.c.guid == guid)).one_or_none()
+    row = connection.execute(sa.select(*columns(table)).where(table.c.guid == guid)).one_or_none()
     return of_row(row) if row else None
 
 
@@ -271,7 +282,7 @@ def get_many(connection: sa.Connection, schema: str, guids: Iterable[str]) -> di
 @lru_cache(maxsize=8)
 def _by_guid(schema: str) -> sa.Select[Any]:
     table = tables(schema).record
-    return sa.select(table).where(table.c.guid == sa.any_(sa.bindparam("guids", type_=TEXTS)))
+    return sa.select(*columns(table)).where(table.c.guid == sa.any_(sa.bindparam("guids", type_=TEXTS)))
 
 
 def update(connection: sa.Connection, schema: str, guid: str, rev: str | None, changes: Mapping[str, Any]) -> Record:
@@ -302,7 +313,7 @@ def assign(
     table = tables(schema).record
     wanted = sa.bindparam("guids", list(guids), type_=TEXTS)
     values = {**_changed(changes), "rev": any_rev()}
-    statement = sa.update(table).where(table.c.guid == sa.any_(wanted)).values(values).returning(*table.c)
+    statement = sa.update(table).where(table.c.guid == sa.any_(wanted)).values(values).returning(*columns(table))
     return {row.guid: of_row(row) for row in connection.execute(statement)}
 
 
@@ -320,7 +331,7 @@ def _one(
     found = statement.where(table.c.guid == guid)
     if rev is not None:
         found = found.where(table.c.rev == rev)
-    row = connection.execute(found.returning(*table.c)).one_or_none()
+    row = connection.execute(found.returning(*columns(table))).one_or_none()
     if row is not None:
         return of_row(row)
     if get(connection, schema, guid) is None:

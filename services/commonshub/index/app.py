@@ -33,7 +33,7 @@ from .registration import Registration
 from .rooms import Room
 from .sweeper import Sweeper
 
-HEAD = "0007"
+HEAD = "0008"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -18,6 +18,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
+from commonshub.core.catalog import filled
 from commonshub.core.names import spellings
 from commonshub.core.texts import TEXTS
 
@@ -64,6 +65,8 @@ def named(table: sa.Table, asked: frozenset[str]) -> list[Condition]:
         conditions.append(columns.guid > sa.bindparam("start"))
     if asked & {"hashes", "urls"}:
         conditions.append(_among_few(table, asked))
+    if "acl" in asked:
+        conditions.append(filled(columns.acl))
     conditions += [
         columns[name].contains(sa.bindparam(name, type_=TEXTS)) for name in ("acl", "authz") if name in asked
     ]

@@ -229,8 +229,8 @@ class Inspection:
 def _subjects(schema: str) -> sa.Select[Any]:
     record, blob, *_ = records.tables(schema)
     told = (blob.c.state, blob.c.reason, blob.c.location, blob.c.stamp)
-    columns = [column.label(f"blob_{column.name}") for column in told]
-    return sa.select(record, *columns).join_from(record, blob, record.c.guid == blob.c.guid, isouter=True)
+    columns = [*records.columns(record), *(column.label(f"blob_{column.name}") for column in told)]
+    return sa.select(*columns).join_from(record, blob, record.c.guid == blob.c.guid, isouter=True)
 
 
 def _read(rows: Iterable[sa.Row[Any]]) -> list[Subject]:

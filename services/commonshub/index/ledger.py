@@ -250,7 +250,7 @@ def settle(connection: sa.Connection, schema: str, blob: Blob, found: Measuremen
     """
     tables = records.tables(schema)
     row = connection.execute(
-        sa.select(tables.record).where(tables.record.c.guid == blob.guid).with_for_update()
+        sa.select(*records.columns(tables.record)).where(tables.record.c.guid == blob.guid).with_for_update()
     ).one_or_none()
     if row is None:
         return False

@@ -24,11 +24,12 @@ from commonshub.core.records import Record
 from commonshub.core.texts import TEXTS
 
 from .catalog import tables
-from .documents import EMPTY_OBJECT, JSON_NULL
 from .rooms import Room, bounded
 
 # What Gen3 writes where nobody says who may read; nothing else is written here, and nothing reads it.
 AUTHZ = {"version": 0, "_resource_paths": ["/open"]}
+_EMPTY = sa.cast(sa.literal_column("'{}'"), pg.JSONB())
+_NULL = sa.cast(sa.literal_column("'null'"), pg.JSONB())
 # Texts that may stand for a number or truth value of JSON.
 _SCALAR = re.compile(r"-?(?:0|[1-9][0-9]{0,99})(?:\.[0-9]{1,99})?|true|false")
 
@@ -106,7 +107,7 @@ def search(connection: sa.Connection, schema: str, wanted: Query, room: Room) ->
         They are longer than there is room for.
     """
     entry = tables(schema).metadata
-    data = sa.cast(sa.func.coalesce(sa.func.nullif(entry.c.data, JSON_NULL), EMPTY_OBJECT), sa.Text)
+    data = sa.cast(sa.func.coalesce(sa.func.nullif(entry.c.data, _NULL), _EMPTY), sa.Text)
     query = sa.select(entry.c.guid, data.label("text")).where(*_conditions(entry, wanted))
     told = bounded(query.order_by(entry.c.guid).limit(wanted.limit).offset(wanted.offset))
     rows = room.read(connection.execute(told, room.values()))

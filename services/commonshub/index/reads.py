@@ -48,23 +48,18 @@ class Form(Generic[T]):
 
     Parameters
     ----------
-    fields
-        What is selected from the table; the GUID comes first.
     columns
-        What is made of that, in the statement around it.
+        What is selected from the table.
     make
         What is made of a row of those.
     """
 
-    fields: Callable[[sa.FromClause], Sequence[sa.ColumnElement[Any]]]
-    columns: Callable[[Any], Sequence[sa.ColumnElement[Any]]]
+    columns: Callable[[sa.Table], Sequence[sa.ColumnElement[Any]]]
     make: Callable[[Any], T]
 
 
-RECORD = Form(documents.all_fields, lambda chosen: documents.COLUMNS, lambda row: documents.record(row.text))
-DOCUMENT = Form(
-    documents.fields, lambda chosen: documents.COLUMNS, lambda row: Document(row.did, row.pending, row.text)
-)
+RECORD = Form(documents.whole, lambda row: documents.record(row.text, row.alias))
+DOCUMENT = Form(documents.columns, lambda row: Document(row.did, row.pending, row.text))
 
 
 def find(
@@ -106,8 +101,7 @@ def many(connection: sa.Connection, schema: str, form: Form[T], guids: Sequence[
 def _by_guid(schema: str, form: Form[Any]) -> sa.Select[Any]:
     table = records.tables(schema).record
     wanted = sa.any_(sa.bindparam("names", type_=TEXTS))
-    chosen = sa.select(*form.fields(table)).where(table.c.guid == wanted).subquery(documents.NAME)
-    return sa.select(next(iter(chosen.c)).label("called"), *form.columns(chosen))
+    return sa.select(table.c.guid.label("called"), *form.columns(table)).where(table.c.guid == wanted)
 
 
 @lru_cache(maxsize=8)
@@ -118,16 +112,15 @@ def _by_other_names(schema: str, form: Form[Any]) -> sa.CompoundSelect[Any]:
     def one_each(parameter: str, condition: Callable[[Any], sa.ColumnElement[bool]]) -> sa.Select[Any]:
         names = sa.func.unnest(sa.bindparam(parameter, type_=TEXTS))
         asked = names.table_valued(sa.column("called", sa.VARCHAR())).render_derived(name=parameter)
-        query = sa.select(*form.fields(table)).where(condition(asked.c.called)).order_by(*newest).limit(1)
-        chosen = query.lateral(documents.NAME)
+        query = sa.select(*form.columns(table)).where(condition(asked.c.called)).order_by(*newest).limit(1)
+        chosen = query.lateral("chosen")
         by_alias = sa.literal_column("true" if parameter == "aliases" else "false", sa.Boolean).label("by_alias")
-        columns = [asked.c.called, by_alias, *form.columns(chosen)]
-        return sa.select(*columns).select_from(asked.join(chosen, sa.true()))
+        return sa.select(asked.c.called, by_alias, *chosen.c).select_from(asked.join(chosen, sa.true()))
 
     # An alias belongs to one record. The order is there to have the index of aliases read, not all records in turn.
     return sa.union_all(
         one_each("baseids", lambda name: table.c.baseid == name),
-        one_each("aliases", lambda name: table.c.alias.contains(pg.array([name]))),
+        one_each("aliases", lambda name: records.have_alias(table, pg.array([name]))),
     )
 
 

@@ -51,7 +51,7 @@ def _documents_of(schema: str) -> sa.Select[str]:
     table = records.tables(schema).record
     names = sa.func.unnest(sa.bindparam("guids", type_=TEXTS))
     asked = names.table_valued(sa.column("guid", sa.VARCHAR()), with_ordinality="place").render_derived(name="asked")
-    chosen = sa.select(*documents.fields(table)).join(asked, asked.c.guid == table.c.guid).order_by(asked.c.place)
+    chosen = sa.select(*documents.columns(table)).join(asked, asked.c.guid == table.c.guid).order_by(asked.c.place)
     return documents.listed(chosen)
 
 
@@ -66,11 +66,11 @@ def latest(
         There is none.
     """
     table = records.tables(schema).record
-    query = sa.select(*documents.fields(table)).where(_same_object(table, identifier, prefix))
+    query = sa.select(*documents.columns(table)).where(_same_object(table, identifier, prefix))
     if versioned:
         query = query.where(table.c.version.is_not(None))
     query = query.order_by(table.c.created_date.desc().nulls_last(), table.c.guid).limit(1)
-    found = documents.read(connection.execute(documents.select(query)))
+    found = documents.read(connection.execute(query))
     if not found:
         raise NotFound("no record found")
     return found[0]
@@ -89,11 +89,9 @@ def versions(
         They are longer than there is room for.
     """
     table = records.tables(schema).record
-    query = sa.select(*form.fields(table)).where(_same_object(table, identifier, prefix))
+    query = sa.select(*form.columns(table)).where(_same_object(table, identifier, prefix))
     query = query.order_by(table.c.created_date.nulls_first(), table.c.guid)
-    chosen = query.subquery(documents.NAME)
-    told = bounded(sa.select(*form.columns(chosen)).select_from(chosen))
-    found = room.read(connection.execute(told, room.values()))
+    found = room.read(connection.execute(bounded(query), room.values()))
     if not found:
         raise NotFound("no record found")
     return [form.make(row) for row in found]
@@ -132,7 +130,7 @@ def listing(connection: sa.Connection, schema: str, wanted: Filter, room: Room, 
 
 def _special_listing(schema: str, names: frozenset[str], special: list[conditions.Condition]) -> sa.Select[Any]:
     table = records.tables(schema).record
-    chosen = sa.select(*documents.fields(table)).where(*conditions.named(table, names), *special)
+    chosen = sa.select(*documents.columns(table)).where(*conditions.named(table, names), *special)
     return documents.page(chosen.order_by(table.c.guid).limit(sa.bindparam("limit", type_=sa.Integer())))
 
 
@@ -175,11 +173,12 @@ def page(
     """
     table = records.tables(schema).record
     limit = wanted.limit or 0
-    query = sa.select(*documents.fields(table)).where(*conditions.of_filter(table, wanted))
+    changed = table.c.updated_date.label("changed")
+    query = sa.select(*documents.columns(table), changed).where(*conditions.of_filter(table, wanted))
     if start.place:
         query = query.where(sa.tuple_(table.c.updated_date, table.c.guid) >= start.place)
     query = query.order_by(table.c.updated_date.nulls_first(), table.c.guid).offset(limit * start.pages)
-    told = bounded(documents.select(query.limit(limit + 1)).add_columns(documents.CHANGED))
+    told = bounded(query.limit(limit + 1))
     rows = room.read(connection.execute(told, conditions.values(wanted, prefix) | room.values()), limit)
     places = [Place(row.changed, row.did) if row.changed else None for row in rows[:: limit or 1]]
     return documents.read(row[:3] for row in rows[:limit]), places
@@ -297,7 +296,7 @@ def set_aliases(
     if row is None:
         raise NotFound(did)
     names = change(row.alias or [])
-    taken = sa.select(table.c.alias).where(table.c.alias.overlap(names), table.c.guid != did).limit(1)
+    taken = sa.select(table.c.alias).where(records.have_alias(table, names), table.c.guid != did).limit(1)
     holder = connection.execute(taken).scalar_one_or_none()
     if holder is not None:
         raise Conflict(f"Another record has the alias {next(name for name in names if name in holder)!r}.")

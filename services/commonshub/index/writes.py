@@ -105,11 +105,9 @@ def by_hashes(
     ).table_valued(sa.column("kind", sa.VARCHAR), sa.column("digest", sa.VARCHAR))
     given = asked.render_derived(name="asked")
     has = table.c.hashes.contains(sa.func.jsonb_build_object(given.c.kind, given.c.digest))
-    holder = sa.select(*documents.fields(table)).where(has).lateral(documents.NAME)
+    holder = sa.select(*documents.columns(table)).where(has).lateral("holder")
     query = (
-        sa.select(given.c.kind, given.c.digest, *documents.COLUMNS)
-        .select_from(given.join(holder, sa.true()))
-        .limit(most + 1)
+        sa.select(given.c.kind, given.c.digest, *holder.c).select_from(given.join(holder, sa.true())).limit(most + 1)
     )
     rows = room.read(connection.execute(bounded(query), room.values()))
     if len(rows) > most:

@@ -314,7 +314,7 @@ def _by_md5(schema: str) -> sa.Select[Any]:
     table = records.tables(schema).record
     wanted = sa.func.unnest(sa.bindparam("md5s", type_=TEXTS)).table_valued(sa.column("md5", sa.Text)).render_derived()
     holds = table.c.hashes.contains(sa.func.jsonb_build_object("md5", wanted.c.md5))
-    found = sa.select(table).where(holds).offset(_NOTHING).lateral()
+    found = sa.select(*records.columns(table)).where(holds).offset(_NOTHING).lateral()
     query = sa.select(found).select_from(wanted.join(found, sa.true()))
     return query.order_by(found.c.created_date, found.c.guid)
 
@@ -325,7 +325,7 @@ def _taken(schema: str) -> sa.Select[Any]:
     table = records.tables(schema).record
     wanted = sa.func.unnest(sa.bindparam("aliases", type_=TEXTS)).table_valued(sa.column("alias", sa.VARCHAR))
     wanted = wanted.render_derived()
-    holds = table.c.alias.contains(pg.array([wanted.c.alias]))
+    holds = records.have_alias(table, pg.array([wanted.c.alias]))
     found = sa.select(table.c.guid).where(holds).offset(_NOTHING).lateral()
     return sa.select(wanted.c.alias).select_from(wanted.join(found, sa.true()))
 

@@ -35,11 +35,21 @@ def before(engine: sa.Engine) -> dict[str, list[Any]]:
 
 
 def contents(connection: sa.Connection) -> dict[str, list[Any]]:
+    """All rows, without what PostgreSQL makes of them for this index."""
     order = {"record": "guid"}
-    return {
-        name: [tuple(row) for row in connection.execute(sa.text(f"select * from {name} order by {order.get(name, 1)}"))]
-        for name in ["record", *OLD_TABLES]
-    }
+
+    def rows(name: str) -> list[dict[str, Any]]:
+        found = connection.execute(sa.text(f"select * from {name} order by {order.get(name, 1)}")).mappings()
+        return [{column: value for column, value in row.items() if column != "document"} for row in found]
+
+    return {name: rows(name) for name in ["record", *OLD_TABLES]}
+
+
+def empty(connection: sa.Connection, schema: str) -> None:
+    """Make the table as the one that :func:`indexd.single` makes, in another schema."""
+    connection.execute(sa.text(f"create schema {schema}"))
+    connection.execute(sa.text(f"create table {schema}.record (like public.record including all)"))
+    connection.execute(sa.text(f"alter table {schema}.record drop column document"))
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +130,16 @@ def test_a_record_can_be_sent_back_whole_though_it_would_be_refused_today(ask: A
     assert {**changed, "rev": record["rev"], "updated_date": record["updated_date"]} == {**record, "file_name": "new"}
 
 
+def test_what_another_program_writes_is_read_at_once(ask: Ask, engine: sa.Engine) -> None:
+    path = f"/index/index/{quote(DIDS[0])}"
+    assert ask("GET", path).json()["file_name"] != "elsewhere.csv"
+    change = sa.text("update record set file_name = 'elsewhere.csv', acl = null, hashes = 'null' where guid = :guid")
+    with engine.begin() as connection:
+        connection.execute(change, {"guid": DIDS[0]})
+    changed = ask("GET", path).json()
+    assert (changed["file_name"], changed["acl"], changed["hashes"]) == ("elsewhere.csv", [], {})
+
+
 def test_an_old_record_is_deleted_and_a_blank_one_filled(ask: Ask) -> None:
     blank = ask("GET", f"/index/index/{DIDS[2]}").json()
     filled = {"size": 1, "hashes": {"md5": indexd.MD5}}
@@ -145,8 +165,7 @@ def odd(engine: sa.Engine, run_service: Callable[..., Any]) -> str:
     types = dict.fromkeys(("hashes", "record_metadata", "url_metadata"), sa.JSON())
     rows = [{"guid": guid, "rev": "r", "size": 1, **values} for guid, values in ODD.items()]
     with engine.begin() as connection:
-        connection.execute(sa.text("create schema odd"))
-        connection.execute(sa.text("create table odd.record (like public.record including all)"))
+        empty(connection, "odd")
         for row in rows:
             table = sa.table("record", *(sa.column(name, types.get(name)) for name in row), schema="odd")
             connection.execute(sa.insert(table).values(row))
@@ -185,8 +204,7 @@ def test_an_odd_record_spoils_no_list(odd: str, path: str) -> None:
 
 def test_a_record_without_a_revision_gets_one(engine: sa.Engine, run_service: Callable[..., Any]) -> None:
     with engine.begin() as connection:
-        connection.execute(sa.text("create schema unrevised"))
-        connection.execute(sa.text("create table unrevised.record (like public.record including all)"))
+        empty(connection, "unrevised")
         connection.execute(sa.text("insert into unrevised.record (guid) values ('x')"))
     service = run_service(IndexApp, DatabaseSettings={"index_schema": "unrevised"})
     assert len(requests.get(f"{service.url}/index/index/x", timeout=30).json()["rev"]) == 8

@@ -59,6 +59,7 @@ def test_an_existing_indexd_table_is_taken_over(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("create schema taken"))
         connection.execute(sa.text('create table taken.record (like "index".record)'))
+        connection.execute(sa.text("alter table taken.record drop column document"))
         connection.execute(sa.text("alter table taken.record add primary key (guid)"))
         connection.execute(sa.text("insert into taken.record (guid, rev) values ('old', 'r1')"))
     migrate(engine, "taken", Path(str(resources.files("commonshub.index"))) / "migrations", HEAD)

@@ -75,9 +75,10 @@ def write(connection: sa.Connection, schema: str, target: IO[str], delimiter: st
     writer.writerow(manifest.EXPORTED)
     # A cursor of the database: neither side holds more than a batch.
     streamed = connection.execution_options(yield_per=BATCH_ROWS)
+    every = sa.select(*records.columns(table)).where(whole).order_by(table.c.guid)
     count = 0
     with tqdm(total=total, unit=" records", unit_scale=True, disable=None, desc="export") as bar:
-        for rows in streamed.execute(sa.select(table).where(whole).order_by(table.c.guid)).partitions():
+        for rows in streamed.execute(every).partitions():
             writer.writerows(manifest.cells(records.of_row(row)) for row in rows)
             count += len(rows)
             bar.update(len(rows))
