@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.stored import put_records
 
 from commonshub.auth.app import AuthApp
 from commonshub.auth.claims import KEY_SCOPES, SESSION_SCOPES, Account
@@ -102,7 +103,7 @@ class Auth:
     def record(self, **fields: Any) -> records.Record:
         """Store an index record."""
         draft = records.Draft(**fields)
-        [made] = self.app.database.call(records.create, "index", [draft])
+        [made] = self.app.database.call(put_records, "index", [draft])
         return made
 
     def audited(self) -> list[Any]:

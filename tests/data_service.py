@@ -10,6 +10,7 @@ import requests
 import sqlalchemy as sa
 from tests.drs_schema import held
 from tests.servers import Router, answering
+from tests.stored import put_records
 from tests.tokens import bearer
 from tests.waiting import eventually
 from tornado import netutil, web
@@ -107,7 +108,7 @@ class DataCommons:
         """Store an index record; ``{did}`` in its URLs stands for its GUID."""
         did = fields.pop("did", None) or str(uuid.uuid4())
         urls = [url.format(did=did) for url in fields.pop("urls", ())]
-        [made] = self.auth.database.call(records.create, "index", [records.Draft(did=did, urls=urls, **fields)])
+        [made] = self.auth.database.call(put_records, "index", [records.Draft(did=did, urls=urls, **fields)])
         return made
 
     def stored(self, **fields: Any) -> records.Record:

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from .catalog import tables
 from .errors import BadRequest, Conflict
-from .records import Draft, Record, create, ends_as_guid, mint
+from .records import Draft, Made, create, ends_as_guid, mint
 from .storage import Location
 
 CHANNEL = "commonshub_blob"
@@ -71,7 +71,7 @@ def create_blank(
     authz: Sequence[str],
     bucket: str,
     prefix: str = "",
-) -> Record:
+) -> Made:
     """Store a blank record and register the blob that is going to be uploaded for it.
 
     Raises

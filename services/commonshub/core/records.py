@@ -78,6 +78,14 @@ class Record(NamedTuple):
         return self.size is None and not self.hashes
 
 
+class Made(NamedTuple):
+    """What a new record is called, and what one must know to change it."""
+
+    did: str
+    baseid: str
+    rev: str
+
+
 def of_row(row: sa.Row[Any]) -> Record:
     """The record in a row with the :func:`columns` of the table; SQL nulls in lists and objects count as empty."""
     return Record(
@@ -146,8 +154,8 @@ def now() -> sa.ColumnElement[datetime]:
     return sa.func.timezone("UTC", sa.func.clock_timestamp())
 
 
-def create(connection: sa.Connection, schema: str, records: Sequence[Draft], *, prefix: str = "") -> list[Record]:
-    """Store new records in one statement; they come back in the order given.
+def create(connection: sa.Connection, schema: str, records: Sequence[Draft], *, prefix: str = "") -> list[Made]:
+    """Store new records in one statement; what they are called comes back in the order given.
 
     Parameters
     ----------
@@ -188,25 +196,17 @@ def add(connection: sa.Connection, schema: str, records: Sequence[Draft]) -> Non
 
 def create_free(
     connection: sa.Connection, schema: str, records: Sequence[Draft], *, prefix: str = ""
-) -> list[Record | None]:
+) -> list[Made | None]:
     """Store, in one statement, those new records whose GUIDs are free; None stands for those whose GUID is taken.
 
     Of several with the same GUID one is stored.
     """
-    rows, dates = _store(connection, schema, records, prefix)
-    found = (dates.get((row["guid"], row["rev"])) for row in rows)
-    return [moments and _stored(draft, row, *moments) for draft, row, moments in zip(records, rows, found, strict=True)]
-
-
-def _store(
-    connection: sa.Connection, schema: str, records: Sequence[Draft], prefix: str
-) -> tuple[list[dict[str, Any]], dict[tuple[str, str], tuple[datetime, datetime]]]:
-    """Insert what is free: all rows, and of those that were stored the dates, by GUID and revision."""
-    made = iter(fresh(sum((not draft.did) + (not draft.baseid) for draft in records)))
+    fresh_ids = iter(fresh(sum((not draft.did) + (not draft.baseid) for draft in records)))
     revs = secrets.token_hex(4 * len(records))
-    rows = [_row(draft, prefix, made, revs[8 * place : 8 * place + 8]) for place, draft in enumerate(records)]
-    stored = connection.execute(_insert(schema), {"rows": rows})
-    return rows, {(guid, rev): (created, updated) for guid, rev, created, updated in stored}
+    rows = [_row(draft, prefix, fresh_ids, revs[8 * place : 8 * place + 8]) for place, draft in enumerate(records)]
+    stored = {(guid, rev) for guid, rev in connection.execute(_insert(schema), {"rows": rows})}
+    made = [Made(row["guid"], row["baseid"], row["rev"]) for row in rows]
+    return [each if (each.did, each.rev) in stored else None for each in made]
 
 
 @lru_cache(maxsize=8)
@@ -229,7 +229,7 @@ def _insert(schema: str) -> sa.Executable:
         pg.insert(table)
         .from_select([*names, "created_date", "updated_date"], chosen)
         .on_conflict_do_nothing()
-        .returning(table.c.guid, table.c.rev, table.c.created_date, table.c.updated_date)
+        .returning(table.c.guid, table.c.rev)
     )
 
 
@@ -240,31 +240,6 @@ def _row(draft: Draft, prefix: str, made: Iterator[str], rev: str) -> dict[str, 
     row["baseid"] = draft.baseid or next(made)
     row["rev"] = rev
     return row
-
-
-def _stored(draft: Draft, row: Mapping[str, Any], created: datetime, updated: datetime) -> Record:
-    return Record(
-        did=row["guid"],
-        baseid=row["baseid"],
-        rev=row["rev"],
-        form=draft.form,
-        size=draft.size,
-        file_name=draft.file_name,
-        version=draft.version,
-        uploader=draft.uploader,
-        urls=list(draft.urls),
-        urls_metadata=dict(draft.urls_metadata),
-        acl=list(draft.acl),
-        authz=list(draft.authz),
-        hashes=dict(draft.hashes),
-        metadata=dict(draft.metadata),
-        created_date=created,
-        updated_date=updated,
-        description=draft.description,
-        content_created_date=draft.content_created_date,
-        content_updated_date=draft.content_updated_date,
-        aliases=list(draft.aliases),
-    )
 
 
 def get(connection: sa.Connection, schema: str, guid: str) -> Record | None:

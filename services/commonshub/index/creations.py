@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from commonshub.core import records
 from commonshub.core.batches import Batches
 from commonshub.core.database import Database
-from commonshub.core.records import Draft, Record
+from commonshub.core.records import Draft, Made
 
 
 class Creations:
@@ -25,9 +25,9 @@ class Creations:
         self._database = database
         self._schema = schema
         self._prefix = prefix
-        self._batches: Batches[Draft, Record | None] = Batches(self._store, most, at_once)
+        self._batches: Batches[Draft, Made | None] = Batches(self._store, most, at_once)
 
-    async def store(self, draft: Draft) -> Record:
+    async def store(self, draft: Draft) -> Made:
         """Store one new record.
 
         Raises
@@ -40,5 +40,5 @@ class Creations:
             raise records.taken(draft.did)
         return record
 
-    async def _store(self, drafts: Sequence[Draft]) -> Sequence[Record | None]:
+    async def _store(self, drafts: Sequence[Draft]) -> Sequence[Made | None]:
         return await self._database.run(records.create_free, self._schema, drafts, prefix=self._prefix)

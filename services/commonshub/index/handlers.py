@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from commonshub.core import names, records
 from commonshub.core.errors import AuthenticationRequired, BadRequest, Conflict, NotFound, TooLarge
 from commonshub.core.identity import ANONYMOUS, Identity
-from commonshub.core.records import Draft, Record
+from commonshub.core.records import Draft, Made, Record
 from commonshub.core.web import StorableHandler
 
 from . import bundles, drs, filters, ledger, permissions, reads, store, validate, writes
@@ -149,7 +149,7 @@ class IndexHandler(StorableHandler):
         """Raise unless the caller may `method` a blank record."""
         permissions.require_upload(self.service.policy, self.identity, method, authz, uploader)
 
-    def reply_identity(self, record: Record, status: int = 200) -> None:
+    def reply_identity(self, record: Record | Made, status: int = 200) -> None:
         """Answer a write."""
         self.reply({"did": record.did, "baseid": record.baseid, "rev": record.rev}, status)
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql as pg
 from commonshub.core import records
 from commonshub.core.errors import Conflict, NotFound
 from commonshub.core.names import spellings
-from commonshub.core.records import Draft, Record
+from commonshub.core.records import Draft, Made, Record
 from commonshub.core.texts import TEXTS
 
 from . import conditions, documents
@@ -265,7 +265,7 @@ def totals(connection: sa.Connection, schema: str, before: datetime | None = Non
     return Totals(*connection.execute(query).one())
 
 
-def add_version(connection: sa.Connection, schema: str, earlier: Record, draft: Draft, *, prefix: str = "") -> Record:
+def add_version(connection: sa.Connection, schema: str, earlier: Record, draft: Draft, *, prefix: str = "") -> Made:
     """Store a new version of `earlier`.
 
     Raises

@@ -9,10 +9,11 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.processes import IndexProcess
+from tests.stored import put_blank, put_records
 from tests.stores import StoppableStore
 from tests.waiting import eventually
 
-from commonshub.core import blobs, deletions, records
+from commonshub.core import deletions, records
 from commonshub.core.database import Database
 from commonshub.core.records import Draft, Record
 from commonshub.core.settings import DatabaseSettings, StorageSettings
@@ -54,7 +55,7 @@ def call(index: IndexProcess, database_url: str) -> Iterator[Callable[..., Any]]
 @pytest.fixture
 def large(store: StoppableStore, call: Callable[..., Any]) -> Record:
     """A record whose upload has ended; the store is running."""
-    record: Record = call(blobs.create_blank, uploader="alice", file_name="large", authz=[], bucket="commons")
+    record: Record = call(put_blank, uploader="alice", file_name="large", authz=[], bucket="commons")
     file = store.server.folder / "commons" / record.did / "large"
     file.parent.mkdir()
     with file.open("wb") as sparse:
@@ -119,7 +120,7 @@ def test_deletions_whose_sweeper_was_killed_are_finished_by_the_next(
 ) -> None:
     drafts = [Draft(did=records.mint(), size=1) for _ in range(300)]
     drafts = [Draft(did=each.did, size=1, urls=[f"s3://commons/{each.did}/x"]) for each in drafts]
-    made = call(records.create, drafts)
+    made = call(put_records, drafts)
     for record in made:
         file = store.server.folder / "commons" / record.did / "x"
         file.parent.mkdir()

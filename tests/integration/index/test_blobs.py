@@ -10,6 +10,7 @@ import google_crc32c
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.stored import put_blank, put_records
 from tests.waiting import eventually
 
 from commonshub.core import blobs, records
@@ -47,9 +48,7 @@ def call(running: Any) -> Callable[..., Any]:
 @pytest.fixture
 def blank(call: Callable[..., Any]) -> Callable[..., records.Record]:
     def make(file_name: str = "data.csv") -> records.Record:
-        made: records.Record = call(
-            blobs.create_blank, uploader="alice", file_name=file_name, authz=[], bucket="commons"
-        )
+        made: records.Record = call(put_blank, uploader="alice", file_name=file_name, authz=[], bucket="commons")
         return made
 
     return make
@@ -170,7 +169,7 @@ def test_bytes_are_compared_with_what_the_record_says_already(
     claim: dict[str, Any],
     state: str,
 ) -> None:
-    [record] = call(records.create, [Draft(file_name="f", **claim)])
+    [record] = call(put_records, [Draft(file_name="f", **claim)])
     upload(record)
     call(blobs.register, record.did, Location("commons", f"{record.did}/f"))
     assert eventually(lambda: call(state_of, record.did)[0] not in ("registered", "uploaded"), SOON_S)
@@ -306,7 +305,7 @@ def test_a_store_that_is_away_is_no_fault_of_an_upload(
 def test_after_a_failure_only_new_bytes_count(
     call: Callable[..., Any], upload: Callable[..., None], storage: Storage
 ) -> None:
-    [record] = call(records.create, [Draft(file_name="f", size=len(DATA))])
+    [record] = call(put_records, [Draft(file_name="f", size=len(DATA))])
     location = Location("commons", f"{record.did}/f")
     upload(record, b"too short")
     call(blobs.register, record.did, location)

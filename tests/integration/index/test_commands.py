@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 import sqlalchemy as sa
+from tests.stored import put_records
 from tests.stores import StoppableStore
 
 from commonshub.core import audit, buckets, records
@@ -41,7 +42,7 @@ def lost(running: Any) -> records.Record:
     """A record whose bytes are nowhere."""
     guid = str(uuid.uuid4())
     draft = Draft(did=guid, urls=[f"s3://commons/{guid}/x"], size=1, hashes={"md5": "0" * 32})
-    [record] = running.app.database.call(records.create, SCHEMA, [draft])
+    [record] = running.app.database.call(put_records, SCHEMA, [draft])
     return record
 
 
@@ -76,7 +77,7 @@ def test_verify_knows_the_documents_of_the_explorer(run: Run, running: Any, tmp_
 
 
 def test_verify_ends_well_where_all_is_well(run: Run, running: Any) -> None:
-    [record] = running.app.database.call(records.create, SCHEMA, [Draft(urls=["https://example.org/x"], size=1)])
+    [record] = running.app.database.call(put_records, SCHEMA, [Draft(urls=["https://example.org/x"], size=1)])
     assert run("verify", record.did)[:2] == (
         0,
         [
@@ -111,7 +112,7 @@ def test_verify_tells_what_it_found_before_a_store_went_away(
     options = [f"--endpoint-url={store['endpoint_url']}", f"--credentials-file={store['credentials_file']}"]
     assert run("bucket", "add", "second", *options)[0] == 0
     second_store.stop()
-    [away] = running.app.database.call(records.create, SCHEMA, [Draft(urls=["s3://second/x"], size=1)])
+    [away] = running.app.database.call(put_records, SCHEMA, [Draft(urls=["s3://second/x"], size=1)])
     status, lines, told = run("verify", lost.did, away.did)
     running.app.database.call(records.delete_many, SCHEMA, [away.did])
     run("bucket", "remove", "second")
@@ -135,7 +136,7 @@ def test_a_bucket_is_added_listed_verified_and_removed(run: Run, running: Any, s
         "store": store,
         "resources": {"s3://second/one": ["/programs/a"], "s3://second": ["*"]},
     }
-    [record] = running.app.database.call(records.create, SCHEMA, [Draft(urls=["s3://second/nothing"], size=1)])
+    [record] = running.app.database.call(put_records, SCHEMA, [Draft(urls=["s3://second/nothing"], size=1)])
     assert run("verify", record.did)[0] == 1
     status, _, told = run("bucket", "remove", "second")
     assert (status, "1 record points into the bucket second" in told) == (1, True)

@@ -8,8 +8,9 @@ import pytest
 import requests
 from tests.drs_schema import faults
 from tests.statements import noted
+from tests.stored import put_blank, put_records
 
-from commonshub.core import blobs, records
+from commonshub.core import records
 from commonshub.core.records import Draft
 from commonshub.core.storage import Location, Storage
 
@@ -36,7 +37,7 @@ def stored(running: Any) -> Callable[..., records.Record]:
             urls=[str(location), *more],
             **values,
         )
-        [record] = running.app.database.call(records.create, SCHEMA, [draft])
+        [record] = running.app.database.call(put_records, SCHEMA, [draft])
         return record
 
     return make
@@ -161,7 +162,7 @@ def test_a_record_cannot_hand_out_the_upload_of_another(
 ) -> None:
     victim = stored(authz=[PROJECT])
     draft = Draft(size=1, hashes={"md5": "0" * 32}, urls=victim.urls, acl=["*"])
-    [thief] = running.app.database.call(records.create, SCHEMA, [draft])
+    [thief] = running.app.database.call(put_records, SCHEMA, [draft])
     assert requests.get(f"{url}{BASE}/objects/{thief.did}/access/s3").status_code == 403
 
 
@@ -172,9 +173,7 @@ def test_passports_are_refused_rather_than_ignored(url: str, stored: Callable[..
 
 
 def test_bytes_that_are_to_come_are_accepted_not_found(url: str, running: Any) -> None:
-    record = running.app.database.call(
-        blobs.create_blank, SCHEMA, uploader="u", file_name="f", authz=[], bucket="commons"
-    )
+    record = running.app.database.call(put_blank, SCHEMA, uploader="u", file_name="f", authz=[], bucket="commons")
     answer = requests.get(f"{url}{BASE}/objects/{record.did}")
     assert (answer.status_code, answer.headers["Retry-After"]) == (202, "2")
     assert requests.get(f"{url}{BASE}/objects/{record.did}/access/s3").status_code == 404

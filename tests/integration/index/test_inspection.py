@@ -9,10 +9,11 @@ import pytest
 import requests
 import sqlalchemy as sa
 from tests.servers import answering
+from tests.stored import put_blank, put_records
 from tests.stores import StoppableStore
 from tornado import netutil, web
 
-from commonshub.core import blobs, records
+from commonshub.core import records
 from commonshub.core.errors import NotFound, Unavailable
 from commonshub.core.records import Draft, Record
 from commonshub.core.settings import StorageSettings
@@ -57,7 +58,7 @@ def stored(running: Any, put: Callable[..., Location]) -> Callable[..., Record]:
         location = put(f"{guid}/data", data)
         found = measure([data], threading.Event())
         draft = Draft(did=guid, urls=[str(location)], size=found.size, hashes=found.hashes)
-        [record] = running.app.database.call(records.create, SCHEMA, [draft])
+        [record] = running.app.database.call(put_records, SCHEMA, [draft])
         return record
 
     return make
@@ -143,7 +144,7 @@ def test_objects_without_a_record_are_found(
     known = stored()
     lost = put(f"{uuid.uuid4()}/a b+ü/c")
     expected = running.app.database.call(
-        blobs.create_blank, SCHEMA, uploader="alice", file_name="x/y", authz=[], bucket="commons"
+        put_blank, SCHEMA, uploader="alice", file_name="x/y", authz=[], bucket="commons"
     )
     awaited = put(f"{expected.did}/x/y")
     found = {finding.location for finding in inspect().objects("commons")}
@@ -210,7 +211,7 @@ def test_an_object_that_the_store_cannot_read_does_not_hide_the_others(
     # Behind the back of the store, which still lists it.
     (second_store.server.folder / "second" / locations[0].key).unlink()
     drafts = [Draft(urls=[str(each)], size=len(DATA), hashes={"md5": "0" * 32}) for each in locations]
-    made = running.app.database.call(records.create, SCHEMA, drafts)
+    made = running.app.database.call(put_records, SCHEMA, drafts)
     found = Inspection(running.app.database, SCHEMA, storage, thorough=True).records([each.did for each in made])
     assert [(each.kind, each.guid) for each in found] == [("unreadable", made[0].did), ("changed", made[1].did)]
 
