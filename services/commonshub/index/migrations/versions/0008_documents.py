@@ -38,8 +38,9 @@ _LISTS = {"acl": "", "alias": "with (fastupdate = off)"}
 
 def upgrade() -> None:
     op.execute(f"create type record_document as ({', '.join(_FIELDS)})")
-    # Of values of just these types the text depends on no setting, though PostgreSQL promises it of no value. The
-    # function has one argument, because a generated column may not name a type in a text that a rename would break.
+    # Of values of these types the text depends on no setting, though PostgreSQL does not promise so much. It keeps the
+    # column's expression by what it names, and the function's body as it stands: so the body names nothing of a schema,
+    # which may get another name.
     op.execute(
         "create function record_text(document record_document) returns text immutable strict parallel safe "
         "language plpgsql as 'begin return pg_catalog.row_to_json(document); end'"
