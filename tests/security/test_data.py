@@ -411,9 +411,9 @@ def test_s26_pages_run_nothing(commons: DataCommons) -> None:
 
 def test_s26_a_hostile_guid_of_a_record_is_a_name(commons: DataCommons) -> None:
     did = "'; drop table index.record; --"
-    made = commons.auth.database.call(records.create, "index", [records.Draft(did=did, authz=[OPEN])])
+    made = commons.record(did=did, authz=[OPEN])
     assert commons.download(quote(did, safe="")).json()["message"] == "Can't find any file locations."
-    assert commons.auth.database.call(records.get, "index", did) == made[0]
+    assert commons.auth.database.call(records.get, "index", did) == made
 
 
 # -- S28: passports ----------------------------------------------------------
