@@ -2,7 +2,7 @@
 
 Every key is always there, in indexd's order; null for a list or an object, be it SQL's or JSON's, counts as empty.
 Aliases have their own route. Dates are ISO 8601 in UTC, without a zone as indexd gives them. What makes the text is
-the column ``document``, see :mod:`commonshub.core.catalog`.
+the expression of the column ``document``, in migration 0008.
 """
 
 from collections.abc import Iterable, Sequence
